@@ -28,7 +28,7 @@ from ..trace.window import arrays, between
 from ..verification.rounding import beyond, bound
 from .gradients import forward, premises
 from .run import Visit, adjoint_stages, extended, seed_names
-from .target import Target, Weightings, recorded, target
+from .target import Target, Weightings, recorded, require_finite, target
 
 
 def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")) -> None:
@@ -140,8 +140,8 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
 
     of: the address of one value of a line in b, or a sum of such values (see `target`); in a the same value, or that of
     sequence `row`.
-    Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError if a line
-    that is needed was not recorded.
+    Raises ShapeError with every reason why the traces cannot be compared value by value, MissingError if a line that is
+    needed was not recorded, and OptionError if the value is NaN or infinite in one of them.
     """
     value, base, trace = compared_rows(a, b, of, row)
     told = _Shares(trace, base)
@@ -185,7 +185,7 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
         (`sums`), input or state, times its difference, is its share: what `attribute` returns.
 
     Raises:
-        OptionError: if a trace uses another arithmetic than float64.
+        OptionError: if a trace uses another arithmetic than float64, or the value is NaN or infinite in one of them.
         ShapeError: if the traces cannot be compared value by value.
         MissingError: if a line that is needed was not recorded.
 
@@ -216,12 +216,17 @@ def _sides(row: int | None) -> tuple[str, str]:
 
 def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
     """Reduce both to the sequences of the value and the baseline's, with the value in these: value, baseline, trace.
-    Steps after the value are left out if they have values that are not finite, and no direction runs backwards.
+    Steps after the value are left out if they have values that are not finite, and no direction runs backwards. A value
+    that is itself not finite raises OptionError.
     """
     a, b = forward(a), forward(b)
     value = target(b, of)
     there = value.b if row is None else row
     comparable(a, b, there, _sides(row))
+    first, second = _sides(row)
+    first += "" if row is None else " (choose another: zero-input, zero-state, a batch element, or a trace)"
+    for one, at, side in ((a, there, first), (b, value.b, second)):
+        require_finite(one, replace(value, b=at), side)
     pair = one_row(a, there), one_row(b, value.b)
     after = max(int(part.steps[-1]) for part in value.parts) + 1
     finite = all(np.isfinite(array[after:]).all() for one in pair for *_, array in arrays(one, "lines"))

@@ -11,6 +11,7 @@ The text is parsed, never evaluated. In `sum(…)` an address may name several v
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,9 +20,11 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
-from ..errors import MissingError, OptionError
+from ..errors import LstmTraceError, MissingError, OptionError
+from ..languages.strings import words
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
+from ..trace.grids import located
 from ..trace.trace import Trace
 
 #: Maximum number of terms.
@@ -94,11 +97,7 @@ def one_value(trace: Trace, text: str) -> Address:
     if names_several(trace, text):
         raise MissingError(f"{text!r} is not one value; several are added up by sum({text})")
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
-    if carried is None:
-        address = trace.locate(text)
-    else:  # a state has the steps of the line that it carries
-        at = text.rindex(name)
-        address = trace.locate(text[:at] + carried + text[at + len(name) :])
+    address = trace.locate(text) if carried is None else located(trace, text, line=carried)
     t, b, unit = address.t, address.b, address.unit
     width = 0 if address.layer is None else sizes(trace)[address.scope].get(name, 0)
     if t is None or b is None or not width:
@@ -184,6 +183,19 @@ def target(trace: Trace, text: str) -> Target:
     name = "".join(f"{' + ' if term.sign > 0 else ' - '}{one}" for term, one in zip(found, several, strict=True))
     name = name.removeprefix(" + ") if found[0].sign > 0 else f"-{name.removeprefix(' - ')}"
     return Target(name, rows[0], tuple(part for one in several for part in one.parts))
+
+
+def require_finite(trace: Trace, of: str | Target, side: str = "") -> None:
+    """Raise OptionError for a value that is NaN or infinite: it has no parts, but a cause. side: of a difference."""
+    try:
+        value = (target(trace, of) if isinstance(of, str) else of).read(trace)
+    except LstmTraceError:  # the explanation itself says what is wrong
+        return
+    if not math.isfinite(value):
+        first, said, mark = trace.not_finite, ", and only a finite value can be explained", ":"
+        if side:
+            said, mark = f" in {side}: only a difference of finite values can be split", ";"
+        raise OptionError(f"{of} is {value:g}{said}{'' if first is None else f'{mark} {first.said(words())}'}")
 
 
 def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:

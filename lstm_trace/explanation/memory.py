@@ -21,7 +21,7 @@ from ..base.arrays import Array
 from ..cell.lines import Cell, Line, Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
-from ..trace.address import INITIAL, Address
+from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
@@ -307,7 +307,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
-        raise MissingError(f"{of}: choose one of the {width} units, for example {of}[0]")
+        what, first = ("entries" if address.columns else "units"), index_text((0,), address.columns)
+        raise MissingError(f"{of}: choose one of the {width} {what}, for example {of}{first}")
     j = address.unit[0] if address.unit else 0
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"

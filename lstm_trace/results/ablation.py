@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, Any
 
+from ..backpropagation.target import require_finite
 from ..base.option import Option
 from ..base.remark import in_words
 from ..cell.network import layer_and_direction
@@ -16,7 +17,7 @@ from ..languages.strings import Words
 from ..trace.argument_types import checked
 from ..trace.holding import read_value, said_of
 from ..trace.trace import Trace
-from .explanation import Explanation, require_finite, some_of
+from .explanation import Explanation, some_of
 
 
 @checked

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Unpack
 import numpy as np
 
 from ..backpropagation.attribution import exact, secants
+from ..backpropagation.target import require_finite
 from ..base.option import Option
 from ..documents.blocks import Block, Heading, Items, Para, marked
 from ..documents.tables import SHOWN, LongTable
@@ -30,7 +31,7 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
-from .explanation import Worked, require_finite, step_named
+from .explanation import Worked, step_named
 
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *FaithfulnessScore._fields}

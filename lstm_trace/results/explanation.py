@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,13 +10,12 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
-from ..backpropagation.target import target
 from ..base.display import visible
 from ..base.option import Option, parameters
 from ..documents.blocks import Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
-from ..errors import LstmTraceError, MissingError, OptionError, nearest, raise_all
+from ..errors import MissingError, OptionError, nearest, raise_all
 from ..languages.strings import Words, words as strings
 from ..report.options import Options, ReportOptions
 from ..report.report import FORMATS, document, shown
@@ -69,18 +67,6 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     if of is None and "of" in takes and takes["of"].required:
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     return explaining(how)(trace, **options)
-
-
-def require_finite(trace: Trace, of: str) -> None:
-    """Raise OptionError for a value that is NaN or infinite: it has no parts, but a cause."""
-    try:
-        value = target(trace, of).read(trace)
-    except LstmTraceError:  # the explanation itself says what is wrong
-        return
-    if not math.isfinite(value):
-        first = trace.not_finite
-        cause = "" if first is None else f": {first.said(strings())}"
-        raise OptionError(f"{of} is {value:g}, and only a finite value can be explained{cause}")
 
 
 def explaining(how: str) -> Callable[..., Explanation]:

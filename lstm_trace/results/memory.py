@@ -8,6 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
+from ..backpropagation.target import require_finite
 from ..base.option import Option
 from ..documents.tables import LongTable
 from ..explanation.activity import foreseen, kept
@@ -19,7 +20,7 @@ from ..trace.argument_types import checked
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .explanation import Explanation, in_steps, require_finite, step_named
+from .explanation import Explanation, in_steps, step_named
 
 
 @checked

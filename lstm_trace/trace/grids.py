@@ -33,12 +33,13 @@ def as_grid(trace: Trace, scope: Scope, name: str, values: Array) -> Array:
     return values.reshape(*values.shape[:-1], *(trace.grid(scope, name) or values.shape[-1:]))
 
 
-def located(trace: Trace, text: str, every: bool) -> Address:
+def located(trace: Trace, text: str, every: bool = False, line: str = "") -> Address:
     """An address that is read, with the unit of an entry of a matrix in place of row and column. Raises MissingError.
 
-    A weight keeps row and column, as in its array. every: see `address.read`.
+    A weight keeps row and column, as in its array. every: see `address.read`. line: whose steps
+    and sequences are meant, if not its own.
     """
-    address = _read(text, trace.extents(line_name(text)), every)
+    address = _read(text, trace.extents(line or line_name(text)), every)
     name = STATE.get(address.line, address.line)
     for stage in trace.stages:
         there = address.layer in (None, stage.layer) and address.direction in (None, stage.direction)

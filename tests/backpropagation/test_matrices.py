@@ -130,6 +130,21 @@ def test_a_changed_entry_of_a_sum_is_found() -> None:
     assert str(failure.address) == "0/adjoint-forward/d_A_log[1,2]"
 
 
+def test_an_entry_of_a_state_has_the_steps_of_the_line_that_it_carries() -> None:
+    weights, x = small("mlstm")
+    trace = lt.run(weights, x, cell=MATRIX_CELLS["mlstm"].cell)
+    found = lt.gradients(trace, of="3/0/C_prev[1,0]")
+    assert np.array_equal(found["0/forward/W_v"], lt.gradients(trace, of="2/0/C_t[1,0]")["0/forward/W_v"])
+    with pytest.raises(
+        lt.errors.MissingError, match=r"^'C_prev\[1,0\]' is not an address here; expected t/b/C_prev\[1,0\]"
+    ):
+        lt.gradients(trace, of="C_prev[1,0]")
+    with pytest.raises(
+        lt.errors.MissingError, match=r"^'3/0/C_prev\[9,0\]': there is no C_prev\[9,0\]; C_prev is a matrix"
+    ):
+        lt.gradients(trace, of="3/0/C_prev[9,0]")
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_steps_update_matrices(optimizer: str) -> None:
     weights, x = small("ltc")

@@ -139,6 +139,7 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
         ("3/1/h_t[0] + 9/1/h_t[0]", MissingError, "'9/1/h_t[0]' is not an address here"),
         ("3/1/h_t[0] + 3/1/q_t[0]", MissingError, "the trace has no 'q_t'"),
         ("3/1/h_t", MissingError, "is 4 values: name one unit, from 0/forward/3/1/h_t[0] to 0/forward/3/1/h_t[3]"),
+        ("c_prev[1]", MissingError, "'c_prev[1]' is not an address here; expected t/b/c_prev[1] (or the full"),
         ("h_t[0] " + "+ h_t[0] " * 1000, OptionError, "a sum of 1,001 addresses; at most 1,000 can be added up"),
     ],
 )

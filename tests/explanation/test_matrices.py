@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import lstm_trace as lt
 from lstm_trace.explanation.ablation import ablation
+from lstm_trace.explanation.contribution import contribution, gradient_times_input
 from lstm_trace.explanation.memory import ledger
 from tests.support.matrix_cells import problem
 
@@ -48,6 +51,32 @@ def test_the_ledger_of_an_entry(name: str, line: str) -> None:
     assert abs(found.residual) <= 1e-15
     with pytest.raises(lt.errors.MissingError, match=rf"{line}\[7\]; {line} is a matrix"):
         ledger(trace, f"2/{line}[7]")
+    several = rf"choose one of the {trace[line].shape[2]} entries, for example 2/{line}\[0,0\]$"
+    with pytest.raises(lt.errors.MissingError, match=several):
+        ledger(trace, f"2/{line}")
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    ("name", "first"), [("rwkv7", "0/forward/1/0/kappa_hat[0]"), ("gated-deltanet", "0/forward/0/0/q_t[0]")]
+)
+def test_a_baseline_whose_value_is_not_finite_is_refused(name: str, first: str) -> None:
+    """A zero input is divided by its norm, 0 / 0; `attribute` refuses the same pair, and so does every measure."""
+    trace = lt.run(problem(name) | {"ask": []})
+    zeros = lt.run(problem(name) | {"ask": [], "x": np.zeros_like(trace.x[:, 0])})
+    cause = re.escape(f": only a difference of finite values can be split; {first} is nan, the first value")
+    advice = re.escape("(choose another: zero-input, zero-state, a batch element, or a trace)")
+    for asked in (lt.explain.contribution, contribution, gradient_times_input):
+        for baseline in ("zero-input", zeros):
+            with pytest.raises(lt.errors.OptionError, match=rf"2/0/o_t\[1\] is nan in the baseline {advice}{cause}"):
+                asked(trace, "2/o_t[1]", baseline)
+    with pytest.raises(lt.errors.OptionError, match=rf"2/0/o_t\[1\] is nan in a{cause}"):
+        lt.attribute(zeros, trace, of="2/o_t[1]")
+    with pytest.raises(lt.errors.OptionError, match=rf"2/0/o_t\[1\] is nan in b{cause}"):
+        lt.attribute(trace, zeros, of="2/o_t[1]")
+    assert contribution(trace, "2/o_t[1]", "zero-state").baseline == pytest.approx(
+        lt.run(problem(name) | {"ask": [], "initial": {}})["o_t"][2, 0, 1], abs=1e-15
+    )
 
 
 def test_columns_of_pictures() -> None:

@@ -241,6 +241,38 @@ def test_gradients_of_matrices() -> None:
     )
 
 
+def gradient_of(trace: Trace, of: str, **options: Any) -> str:
+    """The report of a gradient, with its lines joined."""
+    return " ".join(str(lt.explain.gradient(trace, of, **options).report("text")).split())
+
+
+@pytest.mark.few(0)
+def test_the_weights_of_the_output_have_a_symbol_that_the_cell_does_not_have() -> None:
+    trace = run("rwkv7")  # its w_t is the decay
+    one, several = gradient_of(trace, "2/o_t[1]", equations=True), gradient_of(trace, "sum(2/o_t)")
+    assert "w_{o_t} is 1 for o_t[1], the value" in one
+    assert "The vector w_{o_t} holds the weights of o_t at step t. ∂L" in several
+    for found in (one, several):
+        assert "∂L/∂o_t = w_{o_t} " in found
+        assert "w_t = exp(" in found
+    assert "w_t is 1 for y_t[1], the value" in gradient_of(run("mamba"), "2/y_t[1]", equations=True)
+    of_weight = lt.run({"w_t": [2.0, 3.0]}, [[1.0, 4.0]], cell={"equations": "y_t = w_t * x_t"})
+    assert "∂L/∂y_t = w_{y_t}" in gradient_of(of_weight, "y_t[1]", equations=True)
+
+
+def test_the_weights_of_a_matrix_are_a_matrix_also_where_there_is_one_step() -> None:
+    trace = read(3, 2)
+    said = "holds the weights of {} at step t"
+    for of in ("sum(1/C_t[0..1,0])", "sum(C_t)"):
+        assert f"The matrix w_t {said.format('C_t')}. ∂L/∂C_t has" in gradient_of(trace, of)
+    both = f"The vector w_{{y_t}} {said.format('y_t')} and the matrix w_{{C_t}} {said.format('C_t')}."
+    assert both in gradient_of(trace, "sum(C_t) + sum(y_t)")
+    cell = READ.replace("output: y_t", "output: C_t")
+    seeded = lt.run(trace.parameters["0/forward"], trace.x[:, 0], cell={"equations": cell})
+    seeded = lt.backward(seeded, output=np.full(seeded.output.shape, 0.5))
+    assert f"The matrix w_t {said.format('C_t')}." in str(seeded.report("text", alone="back"))
+
+
 def test_gradients_are_columns() -> None:
     found = str(lt.backward(read(3, 2), of="1/y_t[0]").report("text"))
     assert "  ∂L/∂C_t = v_t (∂L/∂y_t)ᵀ\n    entry [0,0]:" in found

@@ -198,6 +198,8 @@ def gradient_symbols(
     scopes = {stage.scope: stage for stage in stages}
     adjoints = [stage for stage in scopes.values() if stage.cell.gradient]
     seeds = [name for stage in adjoints for name in stage.weights]
+    cells = [stage.cell for stage in scopes.values()]
+    free = all("w_t" not in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters) for cell in cells)
     read = {s.scope: read_by(scopes[s.owner].active, s.cell) for s in adjoints if s.owner in scopes}
     slope = partial(Gradient, between=any(read.values()))
     found: dict[str, Symbol] = {}
@@ -222,7 +224,7 @@ def gradient_symbols(
             scope, line = scope_and_name(source)
             if name in stage.weights:
                 weight = name.removeprefix(SEED)
-                found[name] = Symbol("w", "t") if len(seeds) == 1 else Symbol("w", weight, word=True)
+                found[name] = Symbol("w", "t") if free and len(seeds) == 1 else Symbol("w", weight, word=True)
             elif scope in scopes and scopes[scope].cell.gradient:
                 above = scopes[scope]
                 names, inputs = _names(above, line), {of.rpartition("/")[2] for of in above.sources.values()}
@@ -389,7 +391,7 @@ class Backward(View):
             if len(units) == 1 and few[0][0] == 1:
                 return Objective(stage, name, trace.span[t], b, units[0], parts=parts)
             if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
-                return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
+                return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few, seeds=seeds)
         weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
         return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=seeds)
 

@@ -97,6 +97,8 @@ def opening(back: Backward) -> Iterator[Block]:
     """What L is, with its value, and what a gradient is."""
     words, of = back.words, back.objective
     several = of.weighted and not of.few
+    grids = [back.trace.grid(stage.scope, line) for stage, line, _ in of.parts]
+    listed = of.weighted and bool(of.few or of.said or not of.is_output or grids[0])
     at = (words.aside(back.where(of.stage, of.t, of.b)),)
     if back.between:
         here, base = back.value_and_baseline
@@ -104,12 +106,9 @@ def opening(back: Backward) -> Iterator[Block]:
         fields: dict[str, Inline | Text] = {"line": _named(back), "at": at, "value": here, "base": base}
         fields |= {"formula": formula, "difference": gap, "gap": Sym("ΔL"), "sign": back.values.between(formula, gap)}
         yield Para(words.text("between.weighted" if several else "between.value", **fields))
-    elif several and (of.said or not of.is_output):
+    elif several and listed:
         key = "back.of" if of.said else "back.values"
         yield Para(words.text(key, sum=Code(of.said), sign="≈", value=back.worth))
-        lines = {seed: value(line, stage.cell) for seed, (stage, line, _) in zip(of.seeds, of.parts, strict=True)}
-        weights = [words.text("back.weights", w=Sym(seed), line=line) for seed, line in lines.items()]
-        yield Para(words.sentence(words.listed(weights)))
     elif not of.few and (of.unit is None or of.t is None):
         key = "back.sum" if of.weighted else "back.loss" if of.line == "L" else "back.total"
         yield Para(words.text(key, w=Sym(_weight(back)), line=value(of.line, of.stage.cell)))
@@ -119,6 +118,12 @@ def opening(back: Backward) -> Iterator[Block]:
             number = back.values.num(of.stage.scope, of.line, of.t, of.b, (of.unit,))
             sign = "=" if back.values.is_exact(number) else "≈"
         yield Para(words.text("back.value", line=_named(back), at=at, sign=sign, value=number))
+    if listed and not back.between:
+        weights = [
+            words.text(f"back.weights{'.matrix' if grid else ''}", w=Sym(seed), line=value(line, stage.cell))
+            for seed, (stage, line, _), grid in zip(of.seeds, of.parts, grids, strict=True)
+        ]
+        yield Para(words.sentence(words.listed(weights)))
     example = of.line if of.line != "L" else of.stage.cell.output  # not the gradient of L with respect to L
     stage = next(s for s in back.trace.stages if s.cell.gradient and s.owner == of.stage.scope)
     if symbol := next((new for new, name in made_for(stage).items() if name == example), ""):
