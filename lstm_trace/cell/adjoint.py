@@ -80,7 +80,8 @@ def _derived(
 ) -> Secants:
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
-    told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
+    named = (name for name in (*cell.by_name, *cell.inputs, *cell.states) if name in seeds)
+    told = tuple((name, tuple(seeds[name])) for name in named)  # the same cell in whatever order they are given
     return _written(kind, cell, told, None if widths is None else tuple(widths.items()), tuple(also))
 
 
@@ -135,7 +136,7 @@ class AdjointWriter:
         if sums:
             rows.append("sum: " + ", ".join(f"{self.names[name]} <- {terms}" for name, terms in sums.items()))
             pairs += [(self.names[name], name) for name in sums]
-        seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
+        seeds = chain(*self.seeds.values())
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
         if matrices := self._matrices():

@@ -99,7 +99,8 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     """For each name, whether it broadcasts.
 
     Wide operands of one line have the same width, and so has the line; a name of width 1 implies nothing. A state
-    broadcasts if its line does on the assumption that the state does: so H = 1 is not a special case.
+    broadcasts if its line does on the assumption that the state does: so H = 1 is not a special case. Of a matrix, a
+    vector that it is multiplied by also counts, and what reads a product with it.
     """
     narrow: set[str | Key] = {s for s, x in cell.carry if widths.get(s) == 1 or (s not in widths and x in computed)}
     wide: set[str | Key] = {state for state in cell.states if state in cell.matrices or widths.get(state, 1) > 1}
@@ -113,6 +114,12 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
         more = {state for state, line in carry if found.get(line) is False} - wide
         # rows of a matrix that is an input, for one, are unknown here
         open_states = {state for state, line in carry if cell.matrices and found.get(line) is None} & narrow
+        if cell.matrices and not more and not open_states:
+            # axes that are those of a wide vector or weight; the other assumptions must be consistent first
+            classes, apart = unified(cell, found), cell.matrices.union(cell.parameters)
+            sure = (name for name, kind in found.items() if kind is False and name not in apart)
+            met = {classes.find(name if isinstance(name, tuple) else (name, 0)) for name in sure}
+            more = {axis for axis in narrow - wide if isinstance(axis, tuple) and classes.find(axis) in met}
         if not more and not open_states:
             return found
         wide |= more

@@ -25,6 +25,7 @@ from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.memory import recurrence
 from ..model.model import Model
+from ..trace.address import columns_of
 from .rows import Range, Rows, Span, StateLayout, layout, pa
 
 if TYPE_CHECKING:
@@ -196,14 +197,20 @@ def recorded(
     """
     names = tuple(record or dict.fromkeys(line for stage in model.stages() for _, line in stage.cell.carry))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
-    widths = line_widths(model, width, wanted)
-    return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
+    widths, across = line_sizes(model, width, wanted)
+    return wanted, layout(widths, across, {key: _kind(model, *key) for key in widths})
 
 
-def line_widths(model: Model, width: int, record: RecordChoice | None = None) -> dict[tuple[Scope, str], int]:
-    """The number of units of each line, by scope and name, in computing order. width: I. record: all lines if None."""
+def line_sizes(
+    model: Model, width: int, record: RecordChoice | None = None
+) -> tuple[dict[tuple[Scope, str], int], dict[tuple[Scope, str], int | None]]:
+    """The number of units of each line, and its columns if it is a matrix, by scope and name, in computing order.
+
+    width: I. record: all lines if None.
+    """
     trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=record, plan="lines", batch_first=False)
-    return {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
+    widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
+    return widths, {key: columns_of(trace, *key) for key in widths}
 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:

@@ -20,6 +20,7 @@ from ..base.extras import missing
 from ..cell.network import Scope, layer_and_direction
 from ..errors import MissingError, OptionError, nearest
 from ..frames.table import resolved
+from ..trace.address import index_text, no_entry
 
 try:
     import pyarrow as pa
@@ -143,6 +144,7 @@ class Block(NamedTuple):
     """A recorded line: its place in the network, its name, its units, and the beginning of the names of its columns.
 
     range: of its values. keeps: the line by which the previous state is multiplied in it, empty if there is none.
+    across: the columns of a matrix, whose units are its entries, row by row.
     """
 
     scope: Scope
@@ -151,11 +153,16 @@ class Block(NamedTuple):
     stem: str
     range: Range = ""
     keeps: str = ""
+    across: Count | None = None
 
     @property
     def columns(self) -> list[str]:
         """A name for each unit."""
         return [f"{self.stem}_{unit}" for unit in range(self.width)]
+
+    def name(self, unit: int) -> str:
+        """The name of a unit, `c_t[35]`, or of an entry of a matrix, `C_t[2,1]`."""
+        return self.line + index_text((unit,), self.across)
 
 
 class StateLayout(NamedTuple):
@@ -199,7 +206,7 @@ class StateLayout(NamedTuple):
         return found[0]
 
     def unit(self, address: str) -> tuple[Block, int]:
-        """The block and the number of a unit: `c_t[35]`, `1/reverse/c_t[35]`, or its column, `c_t_35`.
+        """The block and the number of a unit: `c_t[35]`, `1/reverse/c_t[35]`, `C_t[2,1]`, or its column, `c_t_35`.
 
         Raises OptionError, MissingError.
         """
@@ -207,24 +214,29 @@ class StateLayout(NamedTuple):
         for block in self.blocks:
             if block.stem == stem and re.fullmatch("[0-9]{1,9}", number) and int(number) < block.width:
                 return block, int(number)
-        match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*\]\s*", address)
+        match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\]\s*", address)
         if match is None:
             raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
-        unit = int(match[2])
-        block = self.one(match[1], f"[{unit}]", address)
-        if unit >= block.width:
+        index = tuple(map(int, filter(None, match.groups()[1:])))
+        block = self.one(match[1], index_text(index, None), address)
+        if len(index) == 1 and index[0] < block.width:  # also of a matrix: as its column, and as `match` has it
+            return block, index[0]
+        if block.across is None:
             raise MissingError(f"{address!r}: {block.line} has the units 0 to {block.width - 1}")
-        return block, unit
+        if fault := no_entry(block.line, index, (block.width // block.across, block.across)):
+            raise MissingError(f"{address!r}: {fault}")
+        return block, index[0] * block.across + index[1]
 
     def address(self, block: Block, unit: int) -> str:
         """A unit as `unit` reads it: with its place if there are several."""
-        return f"{block.scope}/" * (len(self.scopes) > 1) + f"{block.line}[{unit}]"
+        return f"{block.scope}/" * (len(self.scopes) > 1) + block.name(unit)
 
 
 def layout(
-    widths: Mapping[tuple[Scope, str], int], kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None
-) -> StateLayout:
-    """The columns of recorded lines. widths, kinds (range, keeps): by scope and name, in computing order.
+    widths: Mapping[tuple[Scope, str], int], across: Mapping[tuple[Scope, str], int | None] | None = None,
+    kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None,
+) -> StateLayout:  # fmt: skip
+    """The columns of recorded lines. widths, across, kinds (range, keeps): by scope and name, in computing order.
 
     >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
     ['c_t']
@@ -237,7 +249,8 @@ def layout(
     for (scope, name), width in widths.items():
         layer, direction = layer_and_direction(scope)  # forward, reverse or joined: f, r or j
         stem = f"{layer}{direction[0]}_{names[name]}" if several else names[name]
-        blocks.append(Block(scope, name, width, stem, *(kinds or {}).get((scope, name), ())))
+        kind = (kinds or {}).get((scope, name), ("", ""))
+        blocks.append(Block(scope, name, width, stem, *kind, (across or {}).get((scope, name))))
     return StateLayout(tuple(blocks))
 
 

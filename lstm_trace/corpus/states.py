@@ -108,7 +108,8 @@ class States:
         """The values of one unit over the corpus.
 
         Args:
-            address: `c_t[35]`, or `1/reverse/c_t[35]` if several layers or directions are stored.
+            address: `c_t[35]`, or `1/reverse/c_t[35]` if several layers or directions are stored; `C_t[2,1]` for an
+                entry of a matrix.
 
         Returns:
             A row for each step, with the columns `seq_id`, `t`, the columns of the input, and the address.
@@ -120,7 +121,7 @@ class States:
         tables = []
         for part in self.parts():
             column = pa.array(part.values(block, [unit])[:, 0])
-            tables.append(part.places.append_column(f"{block.line}[{unit}]", column))
+            tables.append(part.places.append_column(block.name(unit), column))
         return pa.concat_tables(tables).to_pandas()  # type: ignore[no-any-return]
 
     def to_duckdb(self, connection: Any = None) -> Any:
@@ -206,15 +207,15 @@ class States:
             progress: called with (steps done, steps in all).
 
         Returns:
-            `to_frame()` has a row for each unit: `layer, direction, line, unit`; `mean`, `sd`, `least`, `most`;
-            quantiles `q05` to `q95`, from about 16,384 steps, which are chosen by a hash of sequence and step if there
-            are more; `left`, `right`, the shares of values that are saturated (below 0.1 and above 0.9 for a gate,
-            below -0.8 and above 0.8 for tanh, where its tanh is for c_t), NaN for other lines; `memory` in steps: the
-            half-life by the forget gate if it was recorded, else ln 2 / -ln r of the correlation r with the previous
-            step, as `memory_by` says; `dead`, whether all values are the same except for rounding; `not_finite`, how
-            many values are NaN or infinite, which are ignored; the correlation `r_…` with each column of numbers or
-            truth values of the input; `moves_at`, the tokens at which a unit changes most, on average, from the step
-            that was computed before; `highest`, `lowest`, the text around these values.
+            `to_frame()` has a row for each unit: `layer, direction, line, unit`; `row, column` if a line is a matrix;
+            `mean`, `sd`, `least`, `most`; quantiles `q05` to `q95`, from about 16,384 steps, which are chosen by a hash
+            of sequence and step if there are more; `left`, `right`, the shares of values that are saturated (below 0.1
+            and above 0.9 for a gate, below -0.8 and above 0.8 for tanh, where its tanh is for c_t), NaN for other
+            lines; `memory` in steps: the half-life by the forget gate if it was recorded, else ln 2 / -ln r of the
+            correlation r with the previous step, as `memory_by` says; `dead`, whether all values are the same except
+            for rounding; `not_finite`, how many values are NaN or infinite, which are ignored; the correlation `r_…`
+            with each column of numbers or truth values of the input; `moves_at`, the tokens at which a unit changes
+            most, on average, from the step that was computed before; `highest`, `lowest`, the text around these values.
 
         Raises:
             MissingError: for a line that was not recorded, or if no part exists.
@@ -226,7 +227,7 @@ class States:
         """The text around the highest values of a unit, once per sequence.
 
         Args:
-            unit: `c_t[35]`, or `1/reverse/c_t[35]` if several layers or directions are stored.
+            unit: as for `unit`.
             n: the most contexts.
             lowest: the lowest values instead.
             before, after: steps around the value.

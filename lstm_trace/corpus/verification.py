@@ -27,7 +27,7 @@ from ..model.model import Model
 from ..model.sources import prepare
 from ..verification.verify import verify as verified
 from .inputs import opened
-from .job import batches, corpus_model, digest, line_widths, padded, recorded
+from .job import batches, corpus_model, digest, line_sizes, padded, recorded
 from .manifest import INDEX, MANIFEST, is_index
 from .part_file import faults
 from .rows import STEP, TOKEN, Block, Rows, SequenceIndex, StateLayout, pa, parts_in, shuffled
@@ -150,7 +150,7 @@ def verify(
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
             found.fault(f"corpus.differs.{name}")
-    widths = line_widths(prepared, source.width)
+    widths, _ = line_sizes(prepared, source.width)
     lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
     if found.others and lost is not None:
         units = Remark("counted.units", {"n": lost.width})

@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.inputs import SequenceReading, opened as opened_inputs
 from ..corpus.inputs.columns import first
-from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
+from ..corpus.job import Way, corpus_model, line_sizes, plan_of, states
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, StateLayout, cut, layout, pa
 from ..corpus.states import States, opened
@@ -127,7 +127,7 @@ def ablate(
     Args:
         model: as `corpus.run` takes it; or the states of a corpus, or their folder, which contain their model.
         inputs: the sequences, as `corpus.run` takes them; those of the states if None.
-        units: addresses, such as `c_t[35]` or `1/reverse/c_t[35]`.
+        units: addresses, such as `c_t[35]`, `1/reverse/c_t[35]`, or `C_t[2,1]` for an entry of a matrix.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
             for classes the accuracy, for numbers the mean size of the error.
         to: the value to hold them at, or a factor, `"*0.5"`.
@@ -154,7 +154,7 @@ def ablate(
             source = source_of(corpus, prepared)
         else:
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
-        lines = layout(line_widths(prepared, source.width))
+        lines = layout(*line_sizes(prepared, source.width))
         last = prepared.stages()[-1]
         seen = lines.one(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)

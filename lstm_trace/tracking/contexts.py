@@ -255,7 +255,7 @@ def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int
         values = np.where(np.isfinite(values), sign * values, np.nan)
         found += (Hit(sign * value, part.span.number, row) for value, row in highest(values, part.starts, n))
         found = sorted(found, key=lambda hit: (-sign * hit.value, hit.part, hit.row))[:n]
-    asked = Remark(f"contexts.at.{'lowest' if lowest else 'highest'}", {"unit": f"{block.scope}/{block.line}[{j}]"})
+    asked = Remark(f"contexts.at.{'lowest' if lowest else 'highest'}", {"unit": f"{block.scope}/{block.name(j)}"})
     return Contexts(asked, tuple(around(states, found, before, after, read)), block.range)
 
 
@@ -322,7 +322,8 @@ def match(
             value = float(nearest(values[a:b]).mean())
             found.append(Hit(value, part.span.number, a, b - a, int(others[k]) if exact else None))
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
-    asked = wanted.asked(f"{block.scope}/{block.line}[{','.join(map(str, chosen))}]")
+    name = f"{block.line}[{','.join(map(str, chosen))}]" if block.across is None else ", ".join(map(block.name, chosen))
+    asked = wanted.asked(f"{block.scope}/{name}")
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
     note = Remark("contexts.mean" if len(chosen) == 1 else "contexts.mean.nearest")
     return Contexts(asked, tuple(shown), block.range, (note,))

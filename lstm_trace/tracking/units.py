@@ -21,6 +21,7 @@ from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..errors import MissingError, OptionError, nearest
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
+from ..frames.table import ENTRY
 from ..frames.terminal import TerminalTable, printed
 from ..languages.strings import Words
 from ..plot.furniture import shown_number
@@ -348,6 +349,9 @@ def columns(measure: UnitMeasurement, found: Partial) -> Iterator[tuple[str, Any
     blocks = [block for block, _ in units]
     places = [(*layer_and_direction(block.scope), block.line, unit) for block, unit in units]
     yield from zip(("layer", "direction", "line", "unit"), zip(*places, strict=True), strict=True)
+    if any(block.across for block in blocks):  # -1 for a unit of a vector, as in a table of a trace
+        entries = [divmod(unit, block.across) if block.across else (-1, -1) for block, unit in units]
+        yield from zip(ENTRY, zip(*entries, strict=True), strict=True)
     (count, mean, _, squares), (not_finite, left, right, halved) = found.pairs[:4, 0], found.counts
     n = np.where(count > 0, count, np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
@@ -420,7 +424,10 @@ def _names(rows: pd.DataFrame) -> pd.Series[str]:
     """The names of units, with their scope if there are several."""
     several = len(rows[["layer", "direction"]].drop_duplicates()) > 1
     scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""
-    return scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]"
+    units = rows["unit"].astype(str)
+    if ENTRY[0] in rows:
+        units = units.where(rows["row"] < 0, rows["row"].astype(str) + "," + rows["column"].astype(str))
+    return scopes + rows["line"] + "[" + units + "]"
 
 
 def _targets(frame: pd.DataFrame) -> list[str]:

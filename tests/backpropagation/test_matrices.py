@@ -121,6 +121,19 @@ def test_sums_have_the_shape_of_the_weights_in_files_too(tmp_path: Path) -> None
         assert lt.verify(found).verdict == "verified"
 
 
+@pytest.mark.parametrize("order", [("A_t", "B_t", "y_t"), ("y_t", "B_t", "A_t")])
+def test_seeds_are_given_in_any_order(order: tuple[str, ...]) -> None:
+    rows = "A_t = 0.5 * A_prev + outer(x_t, x_t)\nB_t = A_t + outer(x_t, x_t) * B_prev\ny_t = B_t @ x_t"
+    x = np.random.default_rng(3).normal(size=(3, 2))
+    trace = lt.run({}, x, cell={"equations": f"{rows}\ncarry: A_prev <- A_t, B_prev <- B_t\noutput: y_t"})
+    found = lt.backward(trace, seeds={name: np.ones(trace[name].shape) for name in order})
+    assert lt.verify(found).verdict == "verified"
+    again = lt.gradients(trace, seeds={name: np.ones(trace[name].shape) for name in sorted(order)})
+    assert {name: array.tolist() for name, array in found.gradients.items()} == {
+        n: g.tolist() for n, g in again.items()
+    }
+
+
 def test_a_changed_entry_of_a_sum_is_found() -> None:
     weights, x = small("s6")
     trace = lt.run(weights, x, cell=MATRIX_CELLS["s6"].cell)

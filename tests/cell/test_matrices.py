@@ -318,6 +318,26 @@ def test_an_input_beside_a_matrix_may_be_one_or_a_number() -> None:
     assert inferred(held, {}, x_t=3, C_prev=6, hold_C_t=6, to_C_t=6)["y_t"] == 2
 
 
+DELTA = "k_t = W_k @ x_t\nS_t = 0.9 * S_prev + outer(S_prev @ k_t, k_t)"
+
+
+@pytest.mark.parametrize(
+    ("text", "grid"),
+    [
+        ("k_t = W_k @ x_t\na_t = S_prev @ k_t\nb_t = k_t @ S_prev\nS_t = S_prev - outer(a_t, b_t)", (3, 3)),
+        ("k_t = W_k @ x_t\nb_t = k_t @ S_prev\na_t = S_prev @ k_t\nS_t = S_prev - outer(a_t, b_t)", (3, 3)),
+        (f"{DELTA}\ny_t = W_y @ (S_t @ k_t)", (4, 3)),
+        (f"y_t = W_y @ (S_prev @ (W_k @ x_t))\n{DELTA}", (4, 3)),
+        ("k_t = W_k @ x_t\nb_t = k_t @ S_prev\nS_t = S_prev + outer(k_t, b_t)", (3, 1)),  # nothing says more
+    ],
+)
+def test_what_a_state_is_multiplied_by_says_its_rows_and_columns(text: str, grid: tuple[int, int]) -> None:
+    cell = parse(f"{text}\ncarry: S_prev <- S_t")
+    shapes = {name: {"W_k": (3, 2), "W_y": (2, 4)}[name] for name in cell.parameters}
+    assert inferred(cell, shapes, x_t=2)["S_t"] == grid[0] * grid[1]
+    assert grids(cell, shapes, {"x_t": 2})["S_t"] == grid
+
+
 def test_rows_and_columns_follow_from_a_width_and_one_of_them() -> None:
     text = "y_t = M_t @ v_t + b\nz_t = y_t @ N_t\ninput: M_t, N_t, v_t\nmatrix: M_t, N_t"
     cell, widths = parse(text), {"M_t": 6, "v_t": 3, "N_t": 10}

@@ -26,6 +26,15 @@ def test_a_unit_has_an_address_or_a_column(address: str, expected: int) -> None:
     assert found.unit(address) == (found.blocks[0], expected)
 
 
+def test_an_entry_of_a_matrix_has_a_row_and_a_column() -> None:
+    found = layout({("0/forward", "C_t"): 6}, {("0/forward", "C_t"): 2})
+    assert [found.unit(said)[1] for said in ("C_t[2,1]", "0/forward/C_t[ 1 , 0 ]", "C_t[5]", "C_t_5")] == [5, 2, 5, 5]
+    assert found.address(found.blocks[0], 5) == "C_t[2,1]"
+    for wrong in ("C_t[6]", "C_t[3,0]", "C_t[0,2]"):
+        with pytest.raises(MissingError, match=r"C_t is a matrix, .* with rows 0 to 2 and columns 0 to 1"):
+            found.unit(wrong)
+
+
 @pytest.mark.parametrize(
     "address", ["c_t_²", "c_t_١", "c_t[²]", "c_t[١]", "c_t_", "c_t_" + "9" * 5000, f"c_t[{'9' * 5000}]", "c_t_1_0", ""]
 )

@@ -511,3 +511,20 @@ def test_states_go_by_their_shapes_and_places() -> None:
     found = lt.diff(a, b)
     assert found.verdict == "same"
     assert not found.notes
+
+
+@pytest.mark.few(0)
+def test_least_squares_that_was_lifted_runs_without_its_first_matrices() -> None:
+    def step(x: Any, S: Any, P: Any, W_k: Any, W_v: Any, W_q: Any) -> Any:
+        k = W_k @ x
+        P = P - np.outer(P @ k, k @ P) / (1 + k @ P @ k)
+        S = S + np.outer(W_v @ x - S @ k, P @ k)
+        return S @ (W_q @ x), S, P
+
+    rng = np.random.default_rng(3)
+    weights = {"W_k": rng.normal(size=(3, 2)), "W_v": rng.normal(size=(4, 2)), "W_q": rng.normal(size=(3, 2))}
+    x = rng.normal(size=(5, 2))
+    found = lt.lift(step, weights, x, states={"S": np.ones((4, 3)), "P": np.eye(3)})
+    trace = found.run(x)
+    assert {line: trace.grid("0/forward", line) for line in found.cell.states.values()} == {"S_t": (4, 3), "P": (3, 3)}
+    assert lt.verify(trace).verdict == "verified"

@@ -286,7 +286,7 @@ def top(states: Folder, *, unit: str, lowest: bool, count: Count = 20, before: B
     """Show where --unit is highest in STATES, at most once per sequence, as text coloured by its values.
 
     Args:
-        unit: The unit: c_t[35], or 1/reverse/c_t[35].
+        unit: The unit: c_t[35], or 1/reverse/c_t[35]; of a matrix C_t[2,1].
         lowest: Show where it is lowest instead.
     """
     return result_of(states, lambda found: found.top(unit, count, lowest, before, after))
@@ -372,7 +372,7 @@ def ablate(
     is given with a 95 % interval over sequences, and by token. A table (.csv, .parquet) has the groups.
 
     Args:
-        units: Units to hold: c_t[3],c_t[17]; 1/reverse/c_t[3].
+        units: Units to hold: c_t[3],c_t[17]; 1/reverse/c_t[3]; of a matrix C_t[2,1].
         metric: What to measure: the change of the output, or how well a column of the inputs is predicted.
         to: Value to hold the units at, or a factor such as *0.5.
         readout: Line whose largest unit is the predicted class.
