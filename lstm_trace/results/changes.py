@@ -34,7 +34,7 @@ from ..trace.held import entries as holds
 from ..trace.holding import said_of
 from ..trace.labels import step_label
 from ..trace.trace import Trace
-from ..verification.alignment import in_both, padding, pairs, unlike_equations
+from ..verification.alignment import in_both, notes, padding, pairs, unlike_equations
 from ..verification.compare import Comparison
 from ..verification.measures import ChangeKind, LineDifference, Modification, Modifications, OutputDifference
 from ..verification.rederive import Rederivation, coarse, differing, values_of
@@ -120,7 +120,8 @@ def through(a: Trace, b: Trace) -> Trace:
     common = in_both(a, b)
     whole = all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages)
     mine, yours = shapes(a), shapes(b)
-    if a.stages == b.stages and (whole or any(yours.get(place, size) != size for place, size in mine.items())):
+    other = any(yours.get(place, size) != size for place, size in mine.items())
+    if (a.stages == b.stages and whole) or other or any(note.key == "diff.width" for note in notes(a, b)):
         return b
     again, lines = Rederivation(a, b, common), {}
     for stage in a.stages:

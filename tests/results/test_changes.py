@@ -723,3 +723,26 @@ def test_layers_in_both_directions() -> None:
     (one,) = changes(found).most
     assert one.place == "0/reverse/W_hf[0,1]"
     assert "0/reverse/W_hf[0,1]" in found.report("text"), "with its layer, where there are several"
+
+
+@pytest.mark.parametrize(
+    ("of_a", "of_b"),
+    [
+        ("W @ x_t + 0.5 * c_prev", "V @ x_t + 0.5 * c_prev"),
+        ("outer(W @ x_t, x_t) + 0.5 * c_prev", "V @ x_t + 0.5 * c_prev"),
+        ("W @ x_t + 0 * c_prev[0]", "concat(W @ x_t, W @ x_t) + 0 * c_prev[0]"),
+    ],
+)
+def test_a_line_that_reads_values_of_another_size_is_not_said_to_be_set(of_a: str, of_b: str) -> None:
+    rng = np.random.default_rng(0)
+    drawn, x = {"W": rng.normal(size=(3, 2)), "V": rng.normal(size=(2, 2))}, rng.normal(size=(3, 1, 2))
+    a, b = (
+        lt.run({n: v for n, v in drawn.items() if n in text}, x, cell={"equations": f"c_t = {text}\n{rest}"})
+        for rest in ["s_t = sum(c_t)\ncarry: c_prev <- c_t\noutput: s_t"]
+        for text in (of_a, of_b)
+    )
+    changes = lt.diff(a, b).changes
+    assert changes is not None
+    assert [(one.kind, one.place, one.contribution) for one in changes.most] == [("equation", "0/forward/c_t", None)]
+    assert changes.why is not None
+    assert changes.why.key == "diff.unshared.model"
