@@ -32,6 +32,8 @@ DEEP = "the expression is nested too deeply, or holds a character that cannot be
 #: that a text that was read once can be read again anywhere.
 MAX_LEVELS = 1000
 UNREADABLE = "this cannot be read as an equation"
+#: How to get what is not in the grammar.
+ROW = "e @ {0} is a row of {1}, where e is 1 at that row and 0 elsewhere"
 
 
 class SyntaxFault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
@@ -344,9 +346,12 @@ class Builder:
             case ast.Constant(value=int(begin)):
                 end = begin + 1
         if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
-            if fault := self.on_paper(text):
-                raise fault
             said = "a part of a vector is written z[2:5], with the first unit and the one after the last"
+            if isinstance(node.slice, ast.Tuple):  # as in an address, C_t[1,0]
+                row = ROW.format("C", "C")
+                said += f"; an entry or a part of a matrix C is not in the grammar: {row}, and (e @ C)[0] an entry"
+            elif fault := self.on_paper(text):
+                raise fault
             raise SyntaxFault(said, column)
         if end > MAX_UNITS:
             raise SyntaxFault(f"a vector of an equation has at most {MAX_UNITS} units", column)

@@ -40,7 +40,7 @@ from functools import lru_cache
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import DEEP, Builder, SyntaxFault
+from .expressions import DEEP, ROW, Builder, SyntaxFault
 from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, number, with_holds
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
@@ -335,9 +335,13 @@ def decided(cell: Cell) -> Cell:
 
 def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
     """Matrices that the cell computes where a vector is needed, and products of two vectors."""
+    wrong: set[str] = set()  # and what reads these
     for line in cell.lines:
         found = [name for name in line.reads if name in cell.certain]
-        if fault := _of_rank(line, found, cell):
+        fault, follows = _of_rank(line, found, cell), not wrong.isdisjoint(line.reads)
+        if fault or follows:
+            wrong.add(line.name)
+        if fault and (found or not follows):
             odd = next(iter(found or line.reads * bool(line.memory)), "")  # else the operation
             yield cell.places[line.name].number, cell.places[line.name].pointed(fault, odd)
     for state, target in cell.carry:
@@ -366,8 +370,7 @@ def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
         return f"outer takes two vectors, and a number has no units; write {' * '.join(sorted(parts))}"
     if found and line.op in ("slice", "concat"):
         fault = "a part of a matrix is not in the grammar" if line.op == "slice" else "concat joins vectors"
-        advice = f"e @ {found[0]} is a row of it, where e is 1 at that row and 0 elsewhere"
-        return f"{fault}, and {found[0]} is a matrix; {advice}"
+        return f"{fault}, and {found[0]} is a matrix; {ROW.format(found[0], 'it')}"
     return ""
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.lines import Line
 from ..cell.network import Stage, layer_and_direction
 from ..engine.plan_choice import pieces
 from ..errors import MissingError, OptionError
@@ -157,7 +158,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
     inside = trace.valid[:, rows, 0] != 0
     for stage, line, values in plain(trace).recorded():
-        gate = line.squashed or stage.cell.is_gate(line)
+        gate = line.squashed or is_gate(stage, line)
         if not gate and line.op != "tanh":
             continue
         gates = keeping(stage)
@@ -173,6 +174,11 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             state = "" if not gate else "shut" if place.max() <= low else "open" if place.min() >= high else ""
             memory = float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None
             yield Activity(stage.scope, line.name, unit, mean, least, most, left, right, state, memory, finite.size)
+
+
+def is_gate(stage: Stage, line: Line) -> bool:
+    """Whether a line has a name, and squashes into (0, 1) or multiplies a carried state in the sum that replaces it."""
+    return stage.cell.is_gate(line) or (line.assigned and line.name in keeping(stage))
 
 
 def keeping(stage: Stage) -> set[str]:

@@ -167,7 +167,10 @@ class Reader:
             raise self.tape.refusal("one sequence of the batch, or one step, reads another", reader)
         name = self._names[self._name[ids[0]]]
         if self.named[name].ndim > 1:
-            raise self.tape.refusal("a part of a matrix is read, and an equation has the whole one", reader)
+            reason = "a part of a matrix is read, and an equation has the whole one: no row, no entry, no max of a row"
+            if len(ids) == self.named[name].size:
+                reason = "a matrix is read or returned as one vector, and an equation has it in rows and columns"
+            raise self.tape.refusal(reason, reader)
         begin, end = int(self._place[ids[0]]), int(self._place[ids[-1]]) + 1
         whole = (begin, end) == (0, len(self.named[name]))
         part = "" if whole else f"[{begin}]" if end - begin == 1 else f"[{begin}:{end}]"

@@ -62,6 +62,11 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     alike = {f"{line.scope}/{line.line}" for line in lines if not line.differing}
     same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
     shared = None if same else _split(a, b, output)
+    unlike = ((f"{line.scope}/{line.line}", f"{line.line} = ", line.equations) for line in lines if line.equations)
+    # lines that a's equations do not give because of an equation between, whose line is not in both
+    behind = {place for place, own, texts in unlike if not any(str(text).startswith(own) for text in texts)}
+    if isinstance(shared, Split) and behind & shared.local.keys():
+        shared = Remark("diff.unshared.model")
     found = shared if isinstance(shared, Split) else None
     equations, options, counts = list(_unlike(a, b)), _options(a, b), dict[str, int]()
     own = "equations" in (a.header.kind, b.header.kind) or not {*options} - {*NUMERIC}
@@ -120,7 +125,7 @@ def through(a: Trace, b: Trace) -> Trace:
     common = in_both(a, b)
     whole = all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages)
     mine, yours = shapes(a), shapes(b)
-    if a.stages == b.stages and (whole or any(yours.get(place, size) != size for place, size in mine.items())):
+    if (a.stages == b.stages and whole) or any(yours.get(place, size) != size for place, size in mine.items()):
         return b
     again, lines = Rederivation(a, b, common), {}
     for stage in a.stages:

@@ -31,9 +31,10 @@ class Rederivation:
     """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and sequences.
 
     A premise is taken from `premises` (`values` if None); if that has none, or one that does not fit the equations,
-    from the other. exact: derive in float64 from premises that may each deviate by an ulp where the two traces differ,
-    so that a limit is the effect of rounding the *premises*. Stages must be visited in order of computation, and the
-    steps of each in its own order, a block of them at a time.
+    from the other. If those of `values` alone are used, one of another size is used if both have the same equations;
+    otherwise nothing is derived from it. exact: derive in float64 from premises that may each deviate by an ulp where
+    the two traces differ, so that a limit is the effect of rounding the *premises*. Stages must be visited in order of
+    computation, and the steps of each in its own order, a block of them at a time.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class Rederivation:
         if key not in self._fixed:
             mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
             yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
-            if mine is not None and self.equations.grid(scope, name) != self.values.grid(scope, name):
+            if mine is not None and not self.own and self.equations.grid(scope, name) != self.values.grid(scope, name):
                 yours = None
             ulps = 1
             if part == "initial" and self.values.first and mine is not None:
@@ -151,8 +152,8 @@ class Rederivation:
     def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> Known | None:
         """The premise of the side whose premises are used. ulps: the possible deviation where they differ."""
         fits = yours is not None and (mine is None or yours.shape == mine.shape)
-        value = yours if fits and (self.own or mine is None) else mine
-        if value is None:
+        value = yours if yours is not None and (self.own or mine is None) else mine
+        if value is None or (value is yours and not fits and self.equations.stages != self.values.stages):
             return None
         if not self.exact:
             return Known(value if value is yours else value.astype(self.dtype))

@@ -132,6 +132,17 @@ equation 2: a part of a matrix is not in the grammar, and C_t is a matrix; e @ C
 that row and 0 elsewhere
     y_t = C_t[0:2]
           ^""",
+    "C_t = outer(x_t, x_t)\ny_t = C_t[1,0]": """\
+equation 2: a part of a vector is written z[2:5], with the first unit and the one after the last; an entry or a part \
+of a matrix C is not in the grammar: e @ C is a row of C, where e is 1 at that row and 0 elsewhere, and (e @ C)[0] \
+an entry
+    y_t = C_t[1,0]
+          ^""",
+    "C_t = outer(x_t, x_t)\nD = tanh(C_t @ C_t)\ny_t = D @ x_t": """\
+equation 2: C_t and C_t are both matrices, and one side of @ must be a vector; unit by unit their product is written \
+C_t * C_t
+    D = tanh(C_t @ C_t)
+             ^""",
     "C_t = outer(x_t, x_t)\ny_t = concat(x_t, C_t)": """\
 equation 2: concat joins vectors, and C_t is a matrix; e @ C_t is a row of it, where e is 1 at that row and 0 elsewhere
     y_t = concat(x_t, C_t)

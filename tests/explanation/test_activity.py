@@ -75,3 +75,12 @@ def test_a_unit_that_is_not_there_has_no_ledger() -> None:
     assert len(lt.explain(trace, "4/0/c_t[1]", "memory").to_frame()) == 6
     with pytest.raises(MissingError, match="choose one of the 2 units"):
         lt.explain(trace, "4/0/c_t", "memory").to_frame()
+
+
+def test_the_factor_of_a_state_is_a_gate_as_the_report_says_whatever_gives_it() -> None:
+    text = "a_t = exp(-(W @ x_t))\nh_t = a_t * h_prev + x_t\ncarry: h_prev <- h_t"
+    trace = lt.run({"W": np.eye(2)}, np.ones((3, 1, 2)), cell={"equations": text})
+    keeps = [(unit.line, unit.mean, unit.half_life) for unit in behaviour(trace).units]
+    assert keeps == [("a_t", pytest.approx(math.exp(-1)), 1.0)] * 2
+    assert "the gate a_t keeps 37 %" in " ".join(trace.report("text").split())
+    assert len(trace.plot.saturation().data) == 2

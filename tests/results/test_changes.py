@@ -723,3 +723,27 @@ def test_layers_in_both_directions() -> None:
     (one,) = changes(found).most
     assert one.place == "0/reverse/W_hf[0,1]"
     assert "0/reverse/W_hf[0,1]" in found.report("text"), "with its layer, where there are several"
+
+
+@pytest.mark.parametrize(
+    ("of_a", "of_b"),
+    [
+        ("W @ x_t + 0.5 * c_prev", "V @ x_t + 0.5 * c_prev"),
+        ("outer(W @ x_t, x_t) + 0.5 * c_prev", "V @ x_t + 0.5 * c_prev"),
+        ("W @ x_t + 0 * c_prev[0]", "concat(W @ x_t, W @ x_t) + 0 * c_prev[0]"),
+        ("W @ x_t + 0 * c_prev", "2 * (W @ x_t) + 0 * c_prev"),
+    ],
+)
+@pytest.mark.parametrize("record", [None, {"lines": ["s_t"]}])
+def test_a_line_that_reads_another_s_values_is_not_said_to_be_set(of_a: str, of_b: str, record: Any) -> None:
+    rng = np.random.default_rng(0)
+    drawn, x = {"W": rng.normal(size=(3, 2)), "V": rng.normal(size=(2, 2))}, rng.normal(size=(3, 1, 2))
+    texts = (f"c_t = {text}\ns_t = sum(c_t)\ncarry: c_prev <- c_t\noutput: s_t" for text in (of_a, of_b))
+    a, b = (
+        lt.run({n: drawn[n] for n in drawn if f"{n} @" in text}, x, cell={"equations": text}, record=record)
+        for text in texts
+    )
+    changes = lt.diff(a, b).changes
+    assert changes is not None
+    assert [(one.kind, one.place) for one in changes.most] == [("equation", "0/forward/c_t")]
+    assert (changes.why is None) == (of_b[0] == "2" and record is None)  # it is split

@@ -263,3 +263,32 @@ def test_the_bound_hides_no_small_error(dtype: str, small: float) -> None:
     found = compare(traced({}, dtype), traced({"forget_bias": 10 * small}, dtype, record=lines))
     assert found.first is not None
     assert found.first.line == "h_t"
+
+
+SUM = "c_t = W @ x_t + 0.5 * c_prev\ns_t = sum({})\ncarry: c_prev <- c_t\noutput: s_t"
+GRID = SUM.replace("W @ x_t", "outer(W @ x_t, x_t)").replace("c_", "C_")
+
+
+@pytest.mark.parametrize("record", [None, {"lines": ["s_t"]}])
+@pytest.mark.parametrize(
+    "text", [SUM.format("c_t"), SUM.format("c_prev"), SUM.format("W @ x_t"), GRID.format("C_t"), GRID.format("C_prev")]
+)
+def test_a_line_that_reads_values_of_another_size_has_no_error_of_its_own(text: str, record: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 1, 2))
+    a, b = (lt.run({"W": rng.normal(size=(n, 2))}, x, cell={"equations": text}, record=record) for n in (3, 2))
+    line = next(line for line in compare(a, b).lines if line.line == "s_t")
+    assert (line.differing > 0, line.local, line.inherited) == (True, pytest.approx(0, abs=1e-15), line.max_abs)
+
+
+def test_operands_of_another_shape_and_the_same_number_of_entries_are_b_s_own() -> None:
+    text = "C_t = outer(W @ x_t, V @ x_t) + 0.5 * C_prev\ns_t = sum(C_t)\ncarry: C_prev <- C_t\noutput: s_t"
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 1, 2))
+    a, b = (
+        lt.run({"W": rng.normal(size=(n, 2)), "V": rng.normal(size=(6 // n, 2))}, x, cell={"equations": text},
+               initial={"C_prev": rng.normal(size=(1, n, 6 // n))})
+        for n in (3, 2)
+    )  # fmt: skip
+    line = next(line for line in compare(a, b).lines if line.line == "s_t")
+    assert (line.differing, line.local) == (3, pytest.approx(0, abs=1e-14))

@@ -11,7 +11,7 @@ from ...base.arrays import by_key
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, behaviour
+from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, behaviour, is_gate
 from ...trace.trace import Trace
 from ..figure import Figure
 from ..furniture import LEFT, RIGHT, of_units, shown_number
@@ -54,7 +54,7 @@ def saturation(
     every = [(stage, line) for stage in found.shown.stages for line in found.shown.lines(stage)]
     gates = {  # for lines chosen by name, also those that range from -1 to 1
         (stage.scope, line.name): (stage, line) for stage, line in every
-        if (stage.scope, line.name) in units and (lines is not None or stage.cell.is_gate(line))
+        if (stage.scope, line.name) in units and (lines is not None or is_gate(stage, line))
     }  # fmt: skip
     if not gates:
         raise MissingError(
@@ -62,7 +62,7 @@ def saturation(
         )
     words = found.words
     caption = [words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))]
-    if any(not stage.cell.is_gate(line) for stage, line in gates.values()):
+    if any(not is_gate(stage, line) for stage, line in gates.values()):
         ends = {"low": shown_number(2 * low - 1), "high": shown_number(2 * high - 1)}
         caption.append(words.word("plot.saturation.signed", **ends))
     caption += [words.word("plot.saturation.points"), *found.held(every=True)]
