@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ class Cpu:
 class Compiled:
     """A function in memory, with the program that it implements.
 
-    call: takes the address of the arguments (see `llvm.ARGUMENTS`). engine: keeps the code alive. cached: whether it
+    call: takes the address of the arguments (see `llvm.ARGUMENTS`). linked: keeps the code alive. cached: whether it
     came from disk.
     """
 
     program: Program
     call: Callable[[int], None]
-    engine: Any
+    linked: Any
     cached: bool
 
 
@@ -111,11 +112,24 @@ def _make(task: Task, target: Cpu) -> Compiled:
     if code is None:
         code = _compile(program.text, target)
         write_entry(place, entry, code)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _generator(target, jit=True))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))  # releases the GIL
-    return Compiled(program, call, engine, cached)
+    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol("kernel")
+    linked = library.link(_linker(), f"kernel{next(_NUMBERS)}")
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(linked["kernel"])  # releases the GIL
+    return Compiled(program, call, linked, cached)
+
+
+#: A linker accepts each name once.
+_NUMBERS = count()
+
+
+@lru_cache(maxsize=1)
+def _linker() -> Any:
+    """Places code in memory, its constants beside it.
+
+    LLVM's older one (MCJIT) places them apart. In a process whose memory has few gaps they can be over 2 GB from each
+    other, which no instruction reaches, and LLVM aborts the process.
+    """
+    return _llvm().create_lljit_compiler(_generator(host(), jit=True), use_jit_link=True)
 
 
 def _generator(target: Cpu, jit: bool) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -658,3 +659,53 @@ def test_a_linked_entry_is_not_read(fresh: Path, tmp_path: Path) -> None:
     entry.rename(tmp_path / "elsewhere")
     entry.symlink_to(tmp_path / "elsewhere")
     assert machine.read_entry(fresh, entry.name) is None
+
+
+#: Compiles a cell, closes the gaps between what is mapped, and loads its code with one small gap over 6 GB of nothing.
+CROWDED = """
+import ctypes, mmap
+import numpy as np
+import lstm_trace as lt
+from lstm_trace.engine.jit import machine
+
+cell = {"equations": "h_t = tanh(W @ x_t + U @ h_prev)\\ncarry: h_prev <- h_t"}
+lt.run({"W": np.ones((64, 64)), "U": np.ones((64, 64))}, np.ones((200, 64)), cell=cell, plan="compiled")
+(task, target), = machine._loaded
+machine.load(task, target)
+machine._loaded.clear()
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+def reserve(at, size, fixed=0):
+    return libc.mmap(at, size, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000 | fixed, -1, 0)
+
+def close_gaps():
+    rows = [row.split() for row in open("/proc/self/maps")]
+    ends = [[int(end, 16) for end in row[0].split("-")] for row in rows]
+    grows = ["[stack]" in row or "[heap]" in row for row in rows]
+    for k, ((_, end), (begin, _)) in enumerate(zip(ends, ends[1:])):
+        if 0 < begin - end < 1 << 33 and not (grows[k] or grows[k + 1]):
+            reserve(end, begin - end, 0x100000)  # MAP_FIXED_NOREPLACE
+
+for pages in (1, 2, 3):
+    close_gaps()
+    high = reserve(None, 6 << 30)
+    close_gaps()
+    size = pages * mmap.PAGESIZE
+    libc.munmap(high + (6 << 30) - size, size)
+    machine._loaded.clear()
+    machine.load(task, target)
+print("loaded")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")
+@pytest.mark.few(0)
+def test_code_is_beside_its_constants_where_memory_has_few_gaps(tmp_path: Path) -> None:
+    """They could be placed over 2 GB apart, and LLVM aborted the process: `Assertion isInt<32>(RealOffset) failed`."""
+    script = tmp_path / "crowded.py"
+    script.write_text(CROWDED)
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (found.returncode, found.stdout) == (0, "loaded\n"), found.stderr
