@@ -164,10 +164,11 @@ class Builder:
         trial = Builder({}, (*self.inputs, *named), states, Functions(self.functions))
         trial.open, trial.arguments = self.open, self.arguments
         try:
-            trial._line(syntax(text, 0), text, top=True)
+            line = trial._line(syntax(text, 0), text, top=True)
         except (SyntaxFault, RecursionError):
             return False
-        return True
+        products = {name for name, inner in trial.lines.items() if inner.product}  # vectors, and no computed matrix
+        return all(x.op != "memvec" or x.operands[0] not in products for x in (line, *trial.lines.values()))
 
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that an expression evaluates to; its new lines are added."""

@@ -53,11 +53,13 @@ class _Writer:
         if kind == "group":
             return f"({space}{self.expression(depth - 1)}{space})"
         if self.draw(st.integers(0, 2)) == 0:
-            function = self.draw(st.sampled_from([*self.functions, *BUILT_IN.values()]))
+            function = self.draw(
+                st.sampled_from([*self.functions, *(f for f in BUILT_IN.values() if f.name != "ones")])
+            )
             inside = [self.expression(depth - 1) for _ in range(len(function.arguments) - len(function.defaults))]
             inside += [self.number() for _ in range(self.draw(st.integers(0, len(function.defaults))))]
             return f"{function.name}{space}({space}{f'{space},'.join(inside)}{space})"
-        op = OPS[self.pick(*(name for name, op in OPS.items() if op.function))]
+        op = OPS[self.pick(*(name for name, op in OPS.items() if op.function and op.width != "outer"))]
         count = op.arity or (1 if self.plain else self.draw(st.integers(1, 3)))
         least = sum(1 for _, default in op.constants if default is None)
         numbers = self.draw(st.integers(least, len(op.constants)))
