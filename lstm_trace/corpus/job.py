@@ -26,7 +26,7 @@ from ..errors import OptionError
 from ..explanation.memory import recurrence
 from ..model.model import Model
 from ..trace.address import columns_of
-from .rows import Range, Rows, Span, StateLayout, layout, pa
+from .rows import Range, Rows, Sizes, Span, StateLayout, layout, pa
 
 if TYPE_CHECKING:
     from .inputs.table_file import TableFile
@@ -197,20 +197,15 @@ def recorded(
     """
     names = tuple(record or dict.fromkeys(line for stage in model.stages() for _, line in stage.cell.carry))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
-    widths, across = line_sizes(model, width, wanted)
-    return wanted, layout(widths, across, {key: _kind(model, *key) for key in widths})
+    sizes = line_sizes(model, width, wanted)
+    return wanted, layout(sizes, {key: _kind(model, *key) for key in sizes})
 
 
-def line_sizes(
-    model: Model, width: int, record: RecordChoice | None = None
-) -> tuple[dict[tuple[Scope, str], int], dict[tuple[Scope, str], int | None]]:
-    """The number of units of each line, and its columns if it is a matrix, by scope and name, in computing order.
-
-    width: I. record: all lines if None.
-    """
+def line_sizes(model: Model, width: int, record: RecordChoice | None = None) -> Sizes:
+    """The size of each line. width: I. record: all lines if None."""
     trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=record, plan="lines", batch_first=False)
-    widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
-    return widths, {key: columns_of(trace, *key) for key in widths}
+    every = ((scope, name, values) for scope, here in trace.lines.items() for name, values in here.items())
+    return {(scope, name): (values.shape[-1], columns_of(trace, scope, name)) for scope, name, values in every}
 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:

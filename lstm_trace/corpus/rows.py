@@ -138,6 +138,8 @@ def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
 WIDEST = 1 << 20
 #: The range of the values of a line: from 0 to 1 for a gate, from -1 to 1 for tanh, anything for a line before tanh.
 Range = Literal["gate", "tanh", "before tanh", ""]
+#: The number of units of each line, and its columns if it is a matrix, by scope and name, in computing order.
+Sizes = Mapping[tuple[Scope, str], tuple[int, int | None]]
 
 
 class Block(NamedTuple):
@@ -232,25 +234,21 @@ class StateLayout(NamedTuple):
         return f"{block.scope}/" * (len(self.scopes) > 1) + block.name(unit)
 
 
-def layout(
-    widths: Mapping[tuple[Scope, str], int], across: Mapping[tuple[Scope, str], int | None] | None = None,
-    kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None,
-) -> StateLayout:  # fmt: skip
-    """The columns of recorded lines. widths, across, kinds (range, keeps): by scope and name, in computing order.
+def layout(sizes: Sizes, kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None) -> StateLayout:
+    """The columns of recorded lines. sizes, kinds (range, keeps): by scope and name, in computing order.
 
-    >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
+    >>> [block.stem for block in layout({("0/forward", "c_t"): (4, None)}).blocks]
     ['c_t']
-    >>> [block.stem for block in layout({("0/forward", "c_t"): 4, ("0/reverse", "c_t"): 4}).blocks]
+    >>> [block.stem for block in layout({("0/forward", "c_t"): (4, None), ("0/reverse", "c_t"): (4, None)}).blocks]
     ['0f_c_t', '0r_c_t']
     """
-    names = resolved(name for _, name in widths)
-    several = len({scope for scope, _ in widths}) > 1
+    names = resolved(name for _, name in sizes)
+    several = len({scope for scope, _ in sizes}) > 1
     blocks = []
-    for (scope, name), width in widths.items():
+    for (scope, name), (width, across) in sizes.items():
         layer, direction = layer_and_direction(scope)  # forward, reverse or joined: f, r or j
         stem = f"{layer}{direction[0]}_{names[name]}" if several else names[name]
-        kind = (kinds or {}).get((scope, name), ("", ""))
-        blocks.append(Block(scope, name, width, stem, *kind, (across or {}).get((scope, name))))
+        blocks.append(Block(scope, name, width, stem, *(kinds or {}).get((scope, name), ("", "")), across))
     return StateLayout(tuple(blocks))
 
 

@@ -20,6 +20,7 @@ from ..backpropagation.target import is_sum, names_several
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line, Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name
+from ..cell.ops import OPS
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
@@ -27,10 +28,8 @@ from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
 #: Operations whose value has the operands as terms, factors or parts.
-_FORMED = {
-    "matvec", "vecmat", "memvec", "vecmem", "outer", "add", "mul", "div", "neg", "copy",
-    "where", "sum", "mean", "slice", "concat",
-}  # fmt: skip
+_FORMED = {name for name, op in OPS.items() if op.function is None} - {"greater"}
+_FORMED |= {"outer", "where", "sum", "mean", "concat"}
 
 #: Returns the values of an operand at some steps, all of them with compatible shapes.
 Read = Callable[[Operand], Array]

@@ -154,7 +154,7 @@ def ablate(
             source = source_of(corpus, prepared)
         else:
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
-        lines = layout(*line_sizes(prepared, source.width))
+        lines = layout(line_sizes(prepared, source.width))
         last = prepared.stages()[-1]
         seen = lines.one(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)

@@ -121,6 +121,6 @@ def test_every_place_is_that_of_its_operand(text: str) -> None:
         for name, column in place.operands.items():
             rest = unicodedata.normalize("NFKC", place.row[column:].lstrip("+ \t("))
             if name.isidentifier() and not re.match(r"\w+\s*\(", rest):  # a call may give an operand back as it is
-                # equal expressions are one line: after `v = --s_prev` any `--s_prev` is v, after `z = a + b` any `a + b`
+                # equal expressions are one line: after `v = --s_prev` any `--s_prev` is v, and so is any sum
                 line = cell.by_name.get(name)
                 assert rest.startswith((name, "-", str(line.operands[0])) if line else name)

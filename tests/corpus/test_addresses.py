@@ -22,12 +22,12 @@ from .conftest import INPUTS, UNITS
     ("address", "expected"), [("c_t_3", 3), (" c_t_03 ", 3), ("c_t[2]", 2), ("0/forward/c_t[ 1 ]", 1)]
 )
 def test_a_unit_has_an_address_or_a_column(address: str, expected: int) -> None:
-    found = layout({("0/forward", "c_t"): 4})
+    found = layout({("0/forward", "c_t"): (4, None)})
     assert found.unit(address) == (found.blocks[0], expected)
 
 
 def test_an_entry_of_a_matrix_has_a_row_and_a_column() -> None:
-    found = layout({("0/forward", "C_t"): 6}, {("0/forward", "C_t"): 2})
+    found = layout({("0/forward", "C_t"): (6, 2)})
     assert [found.unit(said)[1] for said in ("C_t[2,1]", "0/forward/C_t[ 1 , 0 ]", "C_t[5]", "C_t_5")] == [5, 2, 5, 5]
     assert found.address(found.blocks[0], 5) == "C_t[2,1]"
     for wrong in ("C_t[6]", "C_t[3,0]", "C_t[0,2]"):
@@ -40,7 +40,7 @@ def test_an_entry_of_a_matrix_has_a_row_and_a_column() -> None:
 )
 def test_what_is_no_address_of_a_unit_is_said(address: str) -> None:
     with pytest.raises(OptionError, match="expected a unit of a line, as in c_t"):
-        layout({("0/forward", "c_t"): 40}).unit(address)
+        layout({("0/forward", "c_t"): (40, None)}).unit(address)
 
 
 @pytest.mark.parametrize("sequence", ["1_02", "١٠٢", " 102", "+102", "1" * 5000, "102.0", ""])
