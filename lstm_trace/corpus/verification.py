@@ -150,8 +150,8 @@ def verify(
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
             found.fault(f"corpus.differs.{name}")
-    widths, _ = line_sizes(prepared, source.width)
-    lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
+    sizes = line_sizes(prepared, source.width)
+    lost = next((b for b in there.layout.blocks if sizes.get((b.scope, b.line)) != (b.width, b.across)), None)
     if found.others and lost is not None:
         units = Remark("counted.units", {"n": lost.width})
         found.fault("corpus.lost", line=f"{lost.scope}/{lost.line}", units=units)
@@ -165,7 +165,7 @@ def verify(
         found.others.append(str(error))
     chosen = np.isin(np.arange(len(index.ids)), shuffled(index.ids.tolist(), seed)[:sample])
     models = prepared, _twin(prepared)
-    steps = VALUES // sum(widths.values())
+    steps = VALUES // sum(width for width, _ in sizes.values())
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
