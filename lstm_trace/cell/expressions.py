@@ -168,7 +168,8 @@ class Builder:
         except (SyntaxFault, RecursionError):
             return False
         products = {name for name, inner in trial.lines.items() if inner.product}  # vectors, and no computed matrix
-        return all(x.op != "memvec" or x.operands[0] not in products for x in (line, *trial.lines.values()))
+        every = (one for one in (line, *trial.lines.values()) if isinstance(one, Line) and one.op == "memvec")
+        return products.isdisjoint(one.operands[0] for one in every)
 
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that an expression evaluates to; its new lines are added."""

@@ -204,7 +204,7 @@ class Trace(TraceOutputs):
             return derived(self, scope, stage.cell.by_name[name], steps)
         return as_read(stage, self.parameters.get(stage.owner, {})).get(name)
 
-    def grid(self, scope: Scope, name: str) -> tuple[int, int] | None:
+    def grid(self, scope: str, name: str) -> tuple[int, int] | None:
         """The rows and columns of a value that is a matrix; in arrays it is a row of rows * columns numbers.
 
         Args:
