@@ -54,6 +54,7 @@ CALLED = {
     "source": "weights by name",
     "model": "expected a PyTorch module or a Keras model",
     "scope": "there are 0/forward",
+    "Trace.grid.scope": "scope",
 }
 #: Arguments that may be anything, that depend on the model, or of which each traced call is the first reader.
 LATER = {"Trace.equals.other", "watch.optimizer", *(f"capture.{name}" for name in ("ask", "record", "tokens", "plan"))}
@@ -109,7 +110,8 @@ def called(name: str, path: Path, wrong: dict[str, Any]) -> None:
 def test_an_argument_of_a_wrong_kind_is_refused_by_name(name: str, parameter: str, wrong: Any, tmp_path: Path) -> None:
     with pytest.raises(LstmTraceError) as error:
         called(name, tmp_path, {parameter: wrong})
-    assert re.search(rf"(^|\W){re.escape(CALLED.get(parameter, parameter))}(\W|$)", str(error.value))
+    told = CALLED.get(f"{name}.{parameter}", CALLED.get(parameter, parameter))
+    assert re.search(rf"(^|\W){re.escape(told)}(\W|$)", str(error.value))
 
 
 @pytest.mark.parametrize("name", ["run", "Model.run", "Model.plans", "Trace.report", "Trace.to_frame", "diff"])

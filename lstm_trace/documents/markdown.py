@@ -63,19 +63,20 @@ MATH: dict[str, Dialect] = {
 
 @dataclass(frozen=True)
 class MarkdownPrinter(blocks.BlockPrinter):
-    """legible: as for `Body`."""
+    """legible, tall: as for `Body`."""
 
     tex: Tex
     plain: Plain
     size: Callable[[Node], int]
     dialect: Dialect
     legible: bool = False
+    tall: bool = False
 
     def __call__(self, block: blocks.Block) -> str:
         """A block; without math, formulas are printed as in a terminal, where columns are aligned."""
         formulas = blocks.Derivation | blocks.Premises | blocks.Chains | blocks.Boxed
         if isinstance(block, formulas) and not self.dialect.display:
-            return _fenced(TerminalPrinter(self.plain, ROOM)(block))
+            return _fenced(TerminalPrinter(self.plain, ROOM, self.tall)(block))
         return super().__call__(block)
 
     def text(self, text: blocks.Text, table: bool = False) -> str:
@@ -220,7 +221,7 @@ def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
     texts = []
     for body in bodies:
         plain = Plain(body.own)
-        printer = MarkdownPrinter(Tex(body.own), plain, sizes(plain), MATH[math], body.legible)
+        printer = MarkdownPrinter(Tex(body.own), plain, sizes(plain), MATH[math], body.legible, body.tall)
         texts.append("\n\n".join(map(printer, body.blocks)))
     return "\n\n".join(texts) + "\n"
 

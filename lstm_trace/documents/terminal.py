@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, zip_longest
 
 from ..base.display import cells, wrapped
 from ..formulas.plain import COLUMNS, PLAIN, Plain
@@ -66,9 +66,8 @@ class TerminalPrinter(blocks.BlockPrinter):
 
         tall = replace(self, plain=Plain(self.plain.own, replace(PLAIN, matrix=matrix))) if self.tall else self
         rows = ((row, [*tall._row(row)]) for rows in block.lines for row in rows)
-        fits = ((row, lines, max(map(cells, lines)) <= self.width) for row, lines in rows)
-        lines = (line for row, lines, fit in fits for line in (lines if fit else self._row(row)))
-        return "\n".join(_with_matrices(lines, drawn))
+        fitted = (lines if max(map(cells, lines)) <= self.width else self._row(row) for row, lines in rows)
+        return "\n".join(_with_matrices(chain.from_iterable(fitted), drawn))
 
     def _row(self, row: blocks.Row) -> Iterable[str]:
         """One row of a derivation; if it is too long, broken before its signs and then within its sums."""

@@ -221,25 +221,30 @@ def initial_states(
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
-            ends = (1, 2) if state in matrices else (1,)
-            if len({_shape(part)[-ends[-1] :] for part in parts}) > 1:  # layers of different sizes
-                found[state] = [_starts(part, f"{name}[{k}]", 1, batch, dtype, ends)[0] for k, part in enumerate(parts)]
+            axes = ("rows", "columns") if state in matrices else ("width",)
+            if len({_shape(part)[-len(axes) :] for part in parts}) > 1:  # layers of different sizes
+                wants = f"(B, {', '.join(axes)}) with B = {batch}"
+                named = ((f"{name}[{k}]", part) for k, part in enumerate(parts))
+                found[state] = [_starts(part, said, 1, batch, dtype, axes, wants)[0] for said, part in named]
             else:
-                found[state] = list(_starts(value, name, count, batch, dtype, ends))
+                found[state] = list(_starts(value, name, count, batch, dtype, axes))
     faults.tell()
     return found
 
 
-def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, ends: tuple[int, ...]) -> Array:
-    """A state of some scopes as (scopes, B, width). ends: how many axes may be the width: one, or rows and columns."""
+def _starts(
+    value: Any, name: str, count: int, batch: int, dtype: Any, axes: tuple[str, ...], expected: str = ""
+) -> Array:
+    """A state of some scopes as (scopes, B, width). axes: those of a value; a matrix may also lie in a row. expected:
+    for messages.
+    """
     array = numbers(value, name, dtype)
     # of one layer, or one sequence, the axis may be left out
     leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
-    if array.size and any(array.shape[:-end] in leads for end in ends):
+    if array.size and any(array.shape[: -k - 1] in leads for k in range(len(axes))):
         return array.reshape(count, batch, -1)
-    axes = ("rows", "columns") if ends[-1] > 1 else ("width",)
     forms = [str((*lead, *axes)).replace("'", "") for lead in dict.fromkeys(reversed(leads))]
-    expected = f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
+    expected = expected or f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
     raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
 
 

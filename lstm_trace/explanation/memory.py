@@ -28,8 +28,7 @@ from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
 #: Operations whose value has the operands as terms, factors or parts.
-_FORMED = {name for name, op in OPS.items() if op.function is None} - {"greater"}
-_FORMED |= {"outer", "where", "sum", "mean", "concat"}
+_FORMED = {n for n, op in OPS.items() if not op.function} - {"greater"} | {"outer", "where", "sum", "mean", "concat"}
 
 #: Returns the values of an operand at some steps, all of them with compatible shapes.
 Read = Callable[[Operand], Array]

@@ -197,7 +197,9 @@ class Values:
             return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
         before = made(self.trace, key)
         if name in stage.cell.states:
-            return None if before[2] in self.trace.span else self.trace.initial.get(scope, {}).get(name)
+            if before[2] not in self.trace.span:
+                return self.trace.initial.get(scope, {}).get(name)
+            return None if before[1] in stage.cell.by_name else self._premise(before)  # an input of an earlier step
         if before != key:
             return self._premise(before)
         if stage.sources.get(name) == VALID:  # determined by lengths or a mask

@@ -34,6 +34,9 @@ TEXTS = {
     "log": "log(exp(a) + 1)",
     "sqrt": "sqrt(exp(b))",
     "floor": "floor(a) * b",
+    "outer": "outer(a, b * b) @ a",
+    "memvec": "sin(outer(a, b)) @ b",
+    "vecmem": "a @ exp(outer(a, b))",
 }
 CASES = {op: TEXTS.get(op) or f"{found.function}(a) + b" for op, found in OPS.items()}
 CASES |= {

@@ -191,6 +191,9 @@ CELLS = {
     "where": "y_t = where(x_t, v, 0.5)",
     "clip": "y_t = clip(x_t, -0.5, 0.5)",
     "concat": "y_t = concat(x_t, v, x_t)",
+    "outer": "y_t = outer(x_t, v[0:2])",
+    "memvec": "y_t = outer(x_t, v[0:2]) @ v[1:3]",
+    "vecmem": "y_t = v[1:3] @ outer(v[0:2], x_t)",
     **{op: f"y_t = {op}(x_t)" for op in ("sum", "mean", "max")},
 }
 

@@ -35,7 +35,13 @@ def every_line(trace: lt.Trace) -> Iterator[str]:
     """The address of every number that was computed."""
     for stage, line, values in trace.recorded():
         for t, b, j in np.ndindex(values.shape):
-            yield f"{stage.scope}/{trace.first + t}/{b}/{line.name}[{j}]"
+            yield f"{stage.scope}/{trace.first + t}/{b}/{line.name}[{entry(trace, stage.scope, line.name, j)}]"
+
+
+def entry(trace: lt.Trace, scope: str, name: str, unit: int) -> str:
+    """A unit in an address; of a matrix its row and column."""
+    grid = trace.grid(scope, name)
+    return str(unit) if grid is None else ",".join(map(str, np.unravel_index(unit, grid)))
 
 
 def every_premise(trace: lt.Trace) -> Iterator[str]:
@@ -47,10 +53,12 @@ def every_premise(trace: lt.Trace) -> Iterator[str]:
         yield from (f"{trace.first + t}/{b}/x_t[{k}]" for t, b, k in np.ndindex(trace.x.shape))
     for scope, here in trace.initial.items():
         for name, array in here.items():
-            yield from (f"{scope}/{b}/{INITIAL.get(name, name)}[{j}]" for b, j in np.ndindex(array.shape))
+            for b, j in np.ndindex(array.shape):
+                yield f"{scope}/{b}/{INITIAL.get(name, name)}[{entry(trace, scope, name, j)}]"
     for scope, here in trace.given.items():
         for name, array in here.items():
-            yield from (f"{scope}/{trace.first + t}/{b}/{name}[{j}]" for t, b, j in np.ndindex(array.shape))
+            for t, b, j in np.ndindex(array.shape):
+                yield f"{scope}/{trace.first + t}/{b}/{name}[{entry(trace, scope, name, j)}]"
 
 
 def small(name: str) -> lt.Trace:
@@ -60,7 +68,7 @@ def small(name: str) -> lt.Trace:
 
 def computed(line: Any, operands: list[float], arrays: Any = None) -> float | None:
     """The value of a line by scalars, from the values of its operands; None where an operation is not looked at."""
-    if line.op in ("matvec", "vecmat"):
+    if line.op in ("matvec", "vecmat", "memvec", "vecmem"):
         return math.fsum(a * b for a, b in zip(operands[::2], operands[1::2], strict=True))
     if line.op == "add" and len(operands) == len(line.operands):
         return math.fsum(s * v for s, v in zip(line.constants, operands, strict=True))

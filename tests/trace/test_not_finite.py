@@ -271,12 +271,17 @@ def test_every_operation_has_its_own_cause(name: str) -> None:
         line = Line("y_t", name, tuple(names), (1.0,) * count if name == "add" else constants)
         weights = {n: np.full(3, (-huge, 0.0, huge)[at]) for n, at in zip(names, values, strict=True)}
         x = np.ones((1, 1))
-        if line.product:
-            weights[line.product[0]] = np.full((3, 3), weights[line.product[0]][0])
+        if pair := line.product or line.memory:
+            weights[pair[0]] = np.full((3, 3), weights[pair[0]][0])
         if name == "vecmat":
             line, x = line._replace(operands=("x_t", "v1")), weights.pop("v0")[None]
+        text = f"y_t = {expression(line)}\noutput: y_t"
+        if line.memory:  # by a matrix that is computed
+            text = text.replace(line.memory[0], "M") + f"\nmatrix: {line.memory[0]}"
+            text = f"M = 1 * {line.memory[0]}\n{text}"
         with np.errstate(all="ignore"):
-            trace = lt.run(weights, x, cell={"equations": f"y_t = {expression(line)}\noutput: y_t"})
+            trace = lt.run(weights, x, cell={"equations": text})
+        assert name in {line.op for line in trace.stages[0].lines}
         found = trace.not_finite
         assert found is None or found.cause in allowed, (values, found)
 
