@@ -167,9 +167,9 @@ class Builder:
             line = trial._line(syntax(text, 0), text, top=True)
         except (SyntaxFault, RecursionError):
             return False
-        products = {name for name, inner in trial.lines.items() if inner.product}  # vectors, and no computed matrix
         every = (one for one in (line, *trial.lines.values()) if isinstance(one, Line) and one.op == "memvec")
-        return products.isdisjoint(one.operands[0] for one in every)
+        left = (trial.lines.get(str(one.operands[0])) for one in every)
+        return not any(one and one.product for one in left)  # a vector, and no computed matrix
 
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that an expression evaluates to; its new lines are added."""

@@ -32,7 +32,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -305,10 +305,9 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
 
 
 def _matrices(
-    lines: Iterable[Line], places: Mapping[str, SourcePlace], certain: Container[str] = ()
+    lines: Collection[Line], places: Mapping[str, SourcePlace], certain: Container[str] = ()
 ) -> Iterator[tuple[int, str]]:
     """Names that are used both as a matrix and as a vector, or beside a matrix. certain: lines that are matrices."""
-    lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
     for name, reader in wrong:

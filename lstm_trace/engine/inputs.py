@@ -224,19 +224,18 @@ def initial_states(
             axes = ("rows", "columns") if state in matrices else ("width",)
             if len({_shape(part)[-len(axes) :] for part in parts}) > 1:  # layers of different sizes
                 wants = f"(B, {', '.join(axes)}) with B = {batch}"
-                named = ((f"{name}[{k}]", part) for k, part in enumerate(parts))
-                found[state] = [_starts(part, said, 1, batch, dtype, axes, wants)[0] for said, part in named]
+                starts = (_starts(part, f"{name}[{k}]", 1, batch, dtype, axes, wants) for k, part in enumerate(parts))
+                found[state] = [start for (start,) in starts]
             else:
                 found[state] = list(_starts(value, name, count, batch, dtype, axes))
     faults.tell()
     return found
 
 
-def _starts(
-    value: Any, name: str, count: int, batch: int, dtype: Any, axes: tuple[str, ...], expected: str = ""
-) -> Array:
-    """A state of some scopes as (scopes, B, width). axes: those of a value; a matrix may also lie in a row. expected:
-    for messages.
+def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, axes: Sequence[str], wants: str = "") -> Array:
+    """A state of some scopes as (scopes, B, width).
+
+    axes: those of a value; a matrix may also lie in a row. wants: the accepted shapes, for messages.
     """
     array = numbers(value, name, dtype)
     # of one layer, or one sequence, the axis may be left out
@@ -244,8 +243,8 @@ def _starts(
     if array.size and any(array.shape[: -k - 1] in leads for k in range(len(axes))):
         return array.reshape(count, batch, -1)
     forms = [str((*lead, *axes)).replace("'", "") for lead in dict.fromkeys(reversed(leads))]
-    expected = expected or f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
-    raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
+    wants = wants or f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
+    raise ShapeError(f"{name} has shape {array.shape}; expected {wants}")
 
 
 def given_lines(
