@@ -29,7 +29,7 @@ _SOME = {
     "cells": 400,
     "equations": 150,
     "documents": 12,
-    "files": 3,
+    "files": 14,
     "problems": 40,
     "traces": 40,
     "models": 40,
