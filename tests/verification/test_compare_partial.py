@@ -37,11 +37,13 @@ def derives(whole: Trace, part: Trace, cut: int) -> None:
     for stage in part.stages:
         blocks = [block for block in (slice(0, cut), slice(cut, whole.steps)) if block.stop > block.start]
         for steps in reversed(blocks) if stage.backwards else blocks:
-            found = derivation.lines(stage, steps)
-            assert found.keys() == set(stage.cell.by_name)
-            for name, known in found.items():
-                expected = whole.lines[stage.scope][name][steps]
-                assert (np.abs(known.value - expected) <= known.limit).all(), name
+            with np.errstate(all="ignore"):  # as `compare` does: a random cell may divide by zero
+                found = derivation.lines(stage, steps)
+                assert found.keys() == set(stage.cell.by_name)
+                for name, known in found.items():
+                    expected = whole.lines[stage.scope][name][steps]
+                    near = np.abs(known.value - expected) <= known.limit
+                    assert (near | ~np.isfinite(known.limit) | ~np.isfinite(expected)).all(), name
 
 
 @pytest.mark.few(0)
