@@ -144,6 +144,19 @@ def explained() -> Iterator[object]:
     yield gradient(q22(), seed=[[1.0, 1.0]]).report("html")
 
 
+def matrices() -> Iterator[object]:
+    """Cells whose memory is a matrix, of one entry and of so many that not all are described; two memories in one."""
+    draw = np.random.default_rng(3)
+    reads = "k_t = W_k @ x_t\nv_t = W_v @ x_t\nC_t = 0.5 * C_prev + outer(v_t, k_t)\ny_t = C_t @ k_t\noutput: y_t\n"
+    two = "n_t = 0.9 * n_prev + k_t\ncarry: C_prev <- C_t, n_prev <- n_t"
+    for rows, columns, rest in ((1, 1, "carry: C_prev <- C_t"), (8, 8, "carry: C_prev <- C_t"), (2, 2, two)):
+        weights = {"W_v": draw.normal(size=(rows, 2)), "W_k": draw.normal(size=(columns, 2))}
+        trace = lt.run(weights, draw.normal(size=(4, 2)), cell={"equations": reads + rest})
+        yield trace.report("html")
+        yield trace.plot.states(lines="C_t").svg()
+        yield gradient(trace, "sum(3/C_t)").report("md")
+
+
 def shown() -> Iterator[object]:
     """Reports in every way in which one is made, and the name of their language."""
     still = {f"W_{side}{gate}": np.zeros((2, 2)) for side in "xh" for gate in "ifco"}
@@ -195,6 +208,7 @@ def shown() -> Iterator[object]:
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
     yield from explained()
+    yield from matrices()
     yield from profile_cases.shown()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
@@ -212,7 +226,8 @@ def single() -> Iterator[object]:
     for trace in found:
         if trace.steps * len(trace.stages) > 40:
             continue
-        addresses = [f"{s.scope}/{trace.span[0]}/0/{line.name}[0]" for s, line, _ in trace.recorded()]
+        lines = ((s.scope, line.name) for s, line, _ in trace.recorded())
+        addresses = [f"{s}/{trace.span[0]}/0/{name}[{'0,0' if trace.grid(s, name) else 0}]" for s, name in lines]
         for scope, here in trace.parameters.items():
             addresses += (f"{scope}/{name}[{','.join('0' * array.ndim)}]" for name, array in here.items())
         addresses += (f"{scope}/0/{INITIAL.get(n, n)}[0]" for scope, here in trace.initial.items() for n in here)
