@@ -54,10 +54,9 @@ u_t = exp(n_t - max(n_t))
 v_t = sum(u_t)
 w_t = u_t / v_t
 g_t = concat(w_t, mean(n_t))
-y_t = concat(a_t[0:1], q_t[1:2])
-o_t = outer(y_t, g_t)
-l_t = U @ (g_t + y_t @ o_t)
-h_t = l_t[1:3] + (g_t @ K) * (q_t > 1.5)[0:2] + o_t @ g_t
+o_t = outer(w_t[1:3], g_t)
+l_t = U @ (g_t + w_t[0:2] @ o_t)
+h_t = l_t[1:3] + (g_t @ K) * (q_t > 1.5)[0:2] + o_t @ concat(w_t, w_t[0:1])
 carry: h_prev <- h_t
 output: h_t
 """
