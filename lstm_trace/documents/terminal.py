@@ -55,6 +55,9 @@ class TerminalPrinter(blocks.BlockPrinter):
 
     def derivation(self, block: blocks.Derivation) -> str:
         """Rows below each other."""
+        every = [row for rows in block.lines for row in rows]
+        if not self.tall:
+            return "\n".join(chain.from_iterable(map(self._row, every)))
         drawn: list[list[str]] = []
 
         def matrix(rows: list[list[str]]) -> str:
@@ -64,8 +67,8 @@ class TerminalPrinter(blocks.BlockPrinter):
             drawn.append(_drawn(rows))
             return chr(_FIRST + len(drawn) - 1) + _FILL * (cells(drawn[-1][0]) - 1)
 
-        tall = replace(self, plain=Plain(self.plain.own, replace(PLAIN, matrix=matrix))) if self.tall else self
-        rows = ((row, [*tall._row(row)]) for rows in block.lines for row in rows)
+        tall = replace(self, plain=Plain(self.plain.own, replace(PLAIN, matrix=matrix)))
+        rows = ((row, [*tall._row(row)]) for row in every)
         fitted = (lines if max(map(cells, lines)) <= self.width else self._row(row) for row, lines in rows)
         return "\n".join(_with_matrices(chain.from_iterable(fitted), drawn))
 

@@ -117,8 +117,7 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
     for part in cell.lines:
         if part.op in _FORMED and not part.call and not formed.isdisjoint(part.operands):
             formed.add(part.name)
-    rewrites = not formed.isdisjoint(others)
-    return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held, rewrites)
+    return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held, not formed.isdisjoint(others))
 
 
 def recurrences(stage: Stage, names: Iterable[str]) -> Iterator[tuple[str, Recurrence]]:

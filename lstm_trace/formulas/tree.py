@@ -437,11 +437,11 @@ class Terms:
 def _products(line: Line, terms: Terms) -> Node:
     matrix, vector = (0, 1) if line.op in ("matvec", "memvec") else (1, 0)
     size = terms.width(vector)
+    columns, flat = size if matrix == 0 else terms.width(matrix) // size, line.memory is not None
 
     def term(k: int) -> Node:
         row, column = (terms.unit, k) if matrix == 0 else (k, terms.unit)
-        columns = size if matrix == 0 else terms.width(matrix) // size
-        place = (row * columns + column,) if line.memory else (row, column)  # its rows lie one after the other
+        place = (row * columns + column,) if flat else (row, column)  # its rows lie one after the other
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
     return plus(terms.over(size, term))

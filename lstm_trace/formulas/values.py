@@ -103,7 +103,7 @@ class Values:
         """A whole vector or matrix, with dots if it has more than `most` entries, or rows or columns."""
         values = self.array(scope, name)
         assert values is not None
-        if grid := self.trace.grid(scope, name):
+        if grid := self.trace.grids.get(scope, {}).get(name):
             rows, columns = (kept(size, most) for size in grid)
             return tree.matrix(rows, columns, lambda i, k: self.num(scope, name, t, b, (i * grid[1] + k,)))
         places = kept(values.shape[-1], most)
@@ -196,12 +196,10 @@ class Values:
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
             return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
         before = made(self.trace, key)
-        if name in stage.cell.states:
-            if before[2] not in self.trace.span:
-                return self.trace.initial.get(scope, {}).get(name)
-            return None if before[1] in stage.cell.by_name else self._premise(before)  # an input of an earlier step
-        if before != key:
-            return self._premise(before)
+        if name in stage.cell.states and before[2] not in self.trace.span:
+            return self.trace.initial.get(scope, {}).get(name)
+        if before != key:  # in another layer, or an input that the state carries
+            return None if name in stage.cell.states and before[1] in stage.cell.by_name else self._premise(before)
         if stage.sources.get(name) == VALID:  # determined by lengths or a mask
             return self.array(scope, name)
         return self.trace.x if stage.sources.get(name) == X else None

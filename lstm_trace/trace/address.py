@@ -93,7 +93,7 @@ def no_entry(name: str, unit: Sequence[int], size: tuple[int, ...]) -> str:
 
 def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
     """The columns of a value that is a matrix; None for any other."""
-    grid = trace.grid(scope, name)
+    grid = trace.grids.get(scope, {}).get(name)  # `Trace.grid` checks its arguments: this is called for every value
     return grid and grid[1]
 
 

@@ -214,9 +214,9 @@ class Trace(TraceOutputs):
         Returns:
             None for a vector, and for a weight that multiplies vectors (`W @ x_t`).
         """
-        return self._grids.get(scope, {}).get(name)
+        return self.grids.get(scope, {}).get(name)
 
-    _grids = cached_property(grids_of)
+    grids = cached_property(grids_of)
 
     @property
     def padded(self) -> str:

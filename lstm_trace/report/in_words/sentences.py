@@ -208,8 +208,7 @@ def _left(told: Described, rule: Recurrence, case: Case, named: bool) -> Text | 
     t = trace.span[steps[0] if first else s]
     written = told.num(rule.state, case, t) if first else _added(told, rule.writes, case, t, line)
     # a value that a hold puts in is not what the terms wrote, and what remains is not of that
-    put = not first and any(write.put and write.values[s] for write in found.writes)
-    if part == 0 or written is None or put:
+    if part == 0 or written is None or (not first and any(write.put and write.values[s] for write in found.writes)):
         return None
     factors = [float(found.keep[at]) for at in (steps if first else steps[steps.index(s) + 1 :])]
     begin = told.when(t) if first else told.step(t, case.row)
