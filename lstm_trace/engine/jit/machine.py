@@ -21,7 +21,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +111,13 @@ def _make(task: Task, target: Cpu) -> Compiled:
     if code is None:
         code = _compile(program.text, target)
         write_entry(place, entry, code)
+    # code and constants side by side: LLVM's older linker (MCJIT) places them apart, and aborts the process if they come
+    # to lie over 2 GB from each other; one linker for each, since a shared one keeps 9 kB of what is gone
+    linker = llvm.create_lljit_compiler(_generator(target, jit=True), use_jit_link=True)
     library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol("kernel")
-    linked = library.link(_linker(), f"kernel{next(_NUMBERS)}")
+    linked = library.link(linker, "kernel")
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(linked["kernel"])  # releases the GIL
     return Compiled(program, call, linked, cached)
-
-
-#: A linker accepts each name once.
-_NUMBERS = count()
-
-
-@lru_cache(maxsize=1)
-def _linker() -> Any:
-    """Places code in memory, its constants beside it.
-
-    LLVM's older one (MCJIT) places them apart. In a process whose memory has few gaps they can be over 2 GB from each
-    other, which no instruction reaches, and LLVM aborts the process.
-    """
-    return _llvm().create_lljit_compiler(_generator(host(), jit=True), use_jit_link=True)
 
 
 def _generator(target: Cpu, jit: bool) -> Any:
