@@ -111,8 +111,8 @@ def _make(task: Task, target: Cpu) -> Compiled:
     if code is None:
         code = _compile(program.text, target)
         write_entry(place, entry, code)
-    # code and constants side by side: LLVM's older linker (MCJIT) places them apart, and aborts the process if they come
-    # to lie over 2 GB from each other; one linker for each, since a shared one keeps 9 kB of what is gone
+    # code and constants side by side: LLVM's older linker (MCJIT) places them apart, and aborts the process where they
+    # are over 2 GB from each other; a linker of its own, since a shared one keeps 9 kB of what is gone
     linker = llvm.create_lljit_compiler(_generator(target, jit=True), use_jit_link=True)
     library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol("kernel")
     linked = library.link(linker, "kernel")
