@@ -321,15 +321,17 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
     return found if _height(found, size) <= MUCH * _height(alone, size) else alone
 
 
+def height(chain: Chain, size: Width, room: float) -> float:
+    """Approximate height of a chain in lines of text."""
+    lines = (found for one in chain.rows for found in stretches(one, size, room))
+    return sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
+
+
 def _height(layout: ChainLayout, size: Width) -> float:
-    """Approximate height of rows of chains in lines of text; a name above a chain takes one."""
-
-    def height(chain: Chain, room: float) -> float:
-        lines = [found for one in chain.rows for found in stretches(one, size, room)]
-        above = bool(chain.title) and not layout.named
-        return above + sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
-
-    return sum(max(height(chain, layout.room(row)) for chain in row) for row in layout.rows)
+    """Approximate height of rows of chains; a name above a chain takes a line."""
+    above = not layout.named
+    rows = ([(above and bool(one.title)) + height(one, size, layout.room(row)) for one in row] for row in layout.rows)
+    return sum(map(max, rows))
 
 
 def _tall(node: Node) -> int:

@@ -29,6 +29,8 @@ WRAPPED = 1000
 BESIDE = 11.0, 8.5
 #: Padding of a table cell, normally and in small type; a table of more rows than LONG is `tall`.
 INSET, SMALL_INSET, LONG = "4pt", "(x: 2.6pt, y: 2pt)", 15
+#: Approximate height, in lines, from which a chain may be longer than a page; with one of 68 (`ltc`) it is.
+TALL = 40
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,11 @@ class TypstPrinter(PaperPrinter):
                 title = f"*{self.text(chain.title)}*" if chain.title else ""
                 lines = [line for value in chain.rows for line in self._stretched(value, found.room(row))]
                 formulas = "$ " + " \\ ".join(lines) + " $"
+                long = "(long: true)" * (layout.height(chain, self.size, found.room(row)) > TALL)
                 if found.named:
-                    cells += [f"one[{title}]", f"one[{formulas}]"]
+                    cells += [f"one{long}[{title}]", f"one{long}[{formulas}]"]
                 else:
-                    cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+                    cells.append(f"{'one' if len(row) > 1 else 'wide'}{long}[{title} {formulas}]")
         return f"#chains({'named' if found.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
     def _stretched(self, row: blocks.Row, room: float) -> list[str]:
