@@ -36,8 +36,8 @@ def as_grid(trace: Trace, scope: Scope, name: str, values: Array) -> Array:
 def located(trace: Trace, text: str, every: bool = False, line: str = "") -> Address:
     """An address that is read, with the unit of an entry of a matrix in place of row and column. Raises MissingError.
 
-    A weight keeps row and column, as in its array. every: see `address.read`. line: whose steps
-    and sequences are meant, if not its own.
+    A weight keeps row and column, as in its array. every: see `address.read`. line: whose steps and sequences are
+    meant, if not its own.
     """
     address = _read(text, trace.extents(line or line_name(text)), every)
     name = STATE.get(address.line, address.line)

@@ -1,7 +1,7 @@
 """A matrix that is a value times a vector, from either side; the matrix is read once, from front to back.
 
-There is one function for each shape. Its sums are variables on the stack, which LLVM moves to
-registers: a loop of `llvm` has no others.
+There is one function for each shape. Its sums are variables on the stack, which LLVM moves to registers: a loop of
+`llvm` has no others.
 """
 
 from __future__ import annotations
