@@ -31,9 +31,8 @@ from .explanation.profile import profile
 from .explanation.watch import StoppedError, WatchWarning, watch
 from .formulas.numbers import Style
 from .languages import Language
-from .lifting.aligning import aligned
 from .lifting.lift import lift
-from .lifting.lifted import Lifted
+from .lifting.lifted import Lifted, aligned
 from .mistakes.identify import Identification, identify as search_readings
 from .model.capture import Traces, capture
 from .model.edit import edit

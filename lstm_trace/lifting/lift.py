@@ -15,15 +15,13 @@ from ..base.arrays import Array, describe
 from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
-from .author import AuthorFunction, first_of, in_shape, rows
-from .building import BuiltCell, built
+from .building import BuiltCell, UnlikeError, built
 from .call import OutputPath, at, means, named_paths, understood, untold
-from .checking import UnlikeError
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
 from .recording import RaisedError, RecordedRun, as_numbers, has_arrays, is_array, leaves, plain_run, recorded, torch
-from .sequence import SequenceFunction
+from .sequence import AuthorFunction, SequenceFunction, first_of, in_shape, rows
 from .tape import Ids, Tape
 
 

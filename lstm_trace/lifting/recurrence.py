@@ -17,8 +17,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..errors import LiftError, counted
-from .building import BuiltCell, built, state_names
-from .checking import checked_trace
+from .building import BuiltCell, built, checked_trace, state_names
 from .expressions import Expr, Expressions
 from .reading import Reader
 from .tape import FIXED, INITIAL, Ids, Tape
