@@ -20,26 +20,8 @@ from ..guards import archive, content, told
 from ..layouts import ANY, LAYOUTS, LETTERS, OTHERS, Layout
 from ..names import Array, Group, Roles, lacking
 from ..read import Defaults, Found, turned
-from .hdf5 import (
-    STORED,
-    Tree,
-    arrays as arrays,  # of any Keras file, by name
-    opened,
-    parsed,
-)
-from .keras_config import (
-    CLASSES,
-    KerasFile,
-    Layer,
-    cell_of_class,
-    cells_inside,
-    layer_called,
-    layers,
-    layout_facts,
-    masking,
-    options_of,
-    settings_of,
-)
+from .hdf5 import STORED, Tree, arrays as arrays, opened, parsed  # arrays: those of any Keras file, by name
+from .keras_config import CLASSES, KerasFile, Layer, cells_inside, layers, layout_facts, options_of, settings_of
 
 _BACK = re.compile(r"backward(_layer|_.*)?")
 _FORTH = re.compile(r"forward(_layer|_.*)?")
@@ -57,13 +39,13 @@ ROLES = {
 _Place = tuple[tuple[str, ...], str, str, int | None]
 
 
-def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
+def grouped(inside: Tree, file: KerasFile) -> list[Group]:
     """The arrays of each recurrent layer.
 
     Optimizer arrays, which have the same shapes, are left out. Each cell of a StackedRNNCells is a layer.
     """
     placed: dict[tuple[str, ...], dict[_Place, dict[tuple[str, str], Array]]] = {}
-    for place, role, array in _placed(inside, config):
+    for place, role, array in _placed(inside, file.config):
         placed.setdefault(place[0], {}).setdefault(place, {})[role] = array
     units: dict[tuple[str, ...], Group] = {}
     for path, there in placed.items():
@@ -76,7 +58,7 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
     kept = {
         path: unit.parts
         for path, unit in units.items()
-        if all(map(_recurrent, unit.parts.values())) or _partial(_own_name(path, inside, list(units)), unit, config)
+        if all(map(_recurrent, unit.parts.values())) or _partial(_own_name(path, inside, list(units)), unit, file)
     }
     return [Group(_own_name(path, inside, list(kept)), dict(sorted(parts.items()))) for path, parts in kept.items()]
 
@@ -141,11 +123,10 @@ def _recurrent(arrays: Roles) -> bool:
     return bool(fits and recurrent[1] in (4 * recurrent[0], 3 * recurrent[0], recurrent[0]))
 
 
-def _partial(name: str, unit: Group, config: Mapping[str, Layer]) -> bool:
+def _partial(name: str, unit: Group, file: KerasFile) -> bool:
     """Whether the arrays are part of a known layer, judged by the model's configuration, or by one of their names."""
-    layer = layer_called(name, config)
-    if layer is not None:
-        return layer.path == name and bool(cell_of_class(layer.inner_kind))
+    if (layer := file.layer(name)) is not None:
+        return layer.path == name and bool(layer.cell)
     return any(item.key.removesuffix(":0").endswith("/recurrent_kernel") for item in unit.arrays)
 
 
@@ -184,7 +165,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
 
 def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
-    units = grouped(inside, file.config)
+    units = grouped(inside, file)
     if not units:
         kinds = ", ".join(sorted({layer.inner_kind for layer in file.config.values()}))
         said = f"its layers are {kinds}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
@@ -204,7 +185,7 @@ def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
 
 def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     """One layer under canonical names. Raises ShapeError; a layer of another kind is returned as refused."""
-    layer = layer_called(unit.name, file.config)
+    layer = file.layer(unit.name)
     name = layer.path if layer else unit.name
     stored = layout or _layout(unit)
     own = CLASSES[stored.cell][0]
@@ -232,10 +213,8 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     if layer and layer.inner.get("go_backwards"):
         found = replace(found, weights=turned(found, "reverse"))
-        said.append(
-            "go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"
-        )
-    if masked := masking(file.config):
+        said += ["go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"]
+    if masked := file.masking:
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [one for one in assumed.values() if one not in said]
     said += ["x is (B, T, I), as in Keras"]
@@ -258,7 +237,7 @@ def _refusals(unit: Group, stored: Layout, layer: Layer | None) -> Iterator[str]
     if (settings := settings_of(behind)) is not None:
         parts = [*parts, cells_inside(str(behind.get("class_name", "")), settings)[0][0]]
     what = "cells" if layer.cells else "directions"
-    kinds, cell = list(dict.fromkeys(kind for kind, _ in parts)), cell_of_class(layer.inner_kind)
+    kinds, cell = list(dict.fromkeys(kind for kind, _ in parts)), layer.cell
     if cell != stored.cell and not (layer.cells and len(kinds) > 1):
         said = f"its configuration says {layer.inner_kind}, and its weights are those of a {CLASSES[stored.cell][0]}"
         yield said if cell else f"these are the weights of a layer {layer.inner_kind}, not of an {ANY}"

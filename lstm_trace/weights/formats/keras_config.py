@@ -23,6 +23,12 @@ _OURS = frozenset((
     "affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient",
     "squared_error", "cross_entropy",
 ))  # fmt: skip
+_KIND = re.compile("LSTM|GRU|RNN")
+#: Classes of layers and cells, by our name of the cell; Keras's own name of a layer is the first.
+CLASSES = {
+    "lstm": ("LSTM", "LSTMCell", "CuDNNLSTM"), "gru": ("GRU", "GRUCell", "CuDNNGRU"),
+    "rnn": ("SimpleRNN", "SimpleRNNCell"),
+}  # fmt: skip
 _Cell = tuple[str, Mapping[str, Any]]  # its class and its settings
 
 
@@ -54,20 +60,15 @@ class Layer:
         cells, stacked = cells_inside(self.kind, self.config)
         return cells if stacked else []
 
+    @property
+    def cell(self) -> str:
+        """Our name of the cell of its class; empty if it is none of ours."""
+        return next((cell for cell, kinds in CLASSES.items() if self.inner_kind in kinds), "")
+
 
 def layers(config: Any) -> dict[str, Layer]:
     """Every layer of a model's configuration by its path of names, including nested models."""
     return {layer.path: layer for layer in _walk(config, "", 0)}
-
-
-def masking(config: Mapping[str, Layer]) -> str:
-    """The layer that makes a model mask steps of its input, in words; empty if there is none."""
-    for layer in config.values():
-        if layer.kind == "Masking":
-            return f"Masking {layer.path!r}, where all inputs are {layer.config.get('mask_value', 0.0)}"
-        if layer.kind == "Embedding" and layer.config.get("mask_zero"):
-            return f"Embedding {layer.path!r} with mask_zero, where the index is 0"
-    return ""
 
 
 def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
@@ -145,28 +146,6 @@ def activation(value: Any, major: int) -> str:
     return _ACTIVATIONS.get(name, name)
 
 
-def layer_called(name: str, config: Mapping[str, Layer]) -> Layer | None:
-    """The recurrent layer with this name, the only one in a model with this name, or with this last name."""
-    there = [one for one in config.values() if "recurrent_initializer" in one.inner or _KIND.search(one.inner_kind)]
-    fits = [layer for layer in there if layer.path == name]
-    fits = fits or [layer for layer in there if layer.path.startswith(f"{name}/")]
-    fits = fits or [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]]
-    return fits[0] if len(fits) == 1 else None
-
-
-_KIND = re.compile("LSTM|GRU|RNN")
-#: Classes of layers and cells, by our name of the cell; Keras's own name of a layer is the first.
-CLASSES = {
-    "lstm": ("LSTM", "LSTMCell", "CuDNNLSTM"), "gru": ("GRU", "GRUCell", "CuDNNGRU"),
-    "rnn": ("SimpleRNN", "SimpleRNNCell"),
-}  # fmt: skip
-
-
-def cell_of_class(kind: str) -> str:
-    """Our name of the cell of a class of Keras; empty if it has none."""
-    return next((cell for cell, classes in CLASSES.items() if kind in classes), "")
-
-
 @dataclass(frozen=True)
 class KerasFile:
     """The facts in a file besides its arrays: the version of Keras, and the configuration of its layers, if any."""
@@ -186,6 +165,24 @@ class KerasFile:
         own = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
         return not own or "-tf" in self.version or own >= list(numbers)
 
+    @property
+    def masking(self) -> str:
+        """The layer that makes the model mask steps of its input, in words; empty if there is none."""
+        for layer in self.config.values():
+            if layer.kind == "Masking":
+                return f"Masking {layer.path!r}, where all inputs are {layer.config.get('mask_value', 0.0)}"
+            if layer.kind == "Embedding" and layer.config.get("mask_zero"):
+                return f"Embedding {layer.path!r} with mask_zero, where the index is 0"
+        return ""
+
+    def layer(self, name: str) -> Layer | None:
+        """The recurrent layer with this name, the only one in a model with this name, or with this last name."""
+        there = [x for x in self.config.values() if "recurrent_initializer" in x.inner or _KIND.search(x.inner_kind)]
+        fits = [layer for layer in there if layer.path == name]
+        fits = fits or [layer for layer in there if layer.path.startswith(f"{name}/")]
+        fits = fits or [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]]
+        return fits[0] if len(fits) == 1 else None
+
 
 #: The options of each cell that Keras's `activation` sets.
 _SQUASHES = {
@@ -193,9 +190,7 @@ _SQUASHES = {
 }  # fmt: skip
 
 
-def options_of(
-    layer: Layer | None, file: KerasFile, stored: Layout, two: bool
-) -> tuple[dict[str, Any], dict[str, str]]:
+def options_of(layer: Layer | None, file: KerasFile, own: Layout, two: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Activations, merge and padding of one layer; and the assumptions about facts that the file lacks, by option.
 
     Raises ValueError with the name of an unsupported activation.
@@ -204,8 +199,8 @@ def options_of(
     found: dict[str, Any] = {}
     assumed: dict[str, str] = {}
     silent, choose = "the file does not say", "choose with --option"
-    if stored.name != "cudnn" and not (layer and layer.inner_kind.startswith("CuDNN")):  # without other activations
-        squashes = _SQUASHES[stored.cell]
+    if own.name != "cudnn" and not (layer and layer.inner_kind.startswith("CuDNN")):  # without other activations
+        squashes = _SQUASHES[own.cell]
         if "activation" in inner:
             found |= dict.fromkeys(squashes, activation(inner["activation"], file.major))
         else:
@@ -213,7 +208,7 @@ def options_of(
             said += f"--option {','.join(f'{name}=…' for name in squashes)}"
             assumed[squashes[0]] = f"{silent} the activation: tanh was assumed; {said}"
         gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
-        if stored.cell == "rnn":
+        if own.cell == "rnn":
             pass
         elif gate:
             found["gate_activation"] = activation(inner[gate], file.major)
@@ -226,7 +221,7 @@ def options_of(
             there = "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3)"
             said = f"{silent} the recurrent activation: {found['gate_activation']} was assumed, {why}"
             assumed["gate_activation"] = f"{said}; there are {there}: {choose} gate_activation=…"
-    if stored.bias == "rows" and layer is not None:  # Keras before 2.1.3 has no such setting
+    if own.bias == "rows" and layer is not None:  # Keras before 2.1.3 has no such setting
         found["reset_after"] = bool(inner.get("reset_after", False))
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
