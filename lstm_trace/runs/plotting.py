@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -74,11 +74,9 @@ def kinds() -> list[PlotKind]:
     for kind in KINDS:
         needed = [name for name in required(kind) if name != "against"]
         two: Any = "must be" if "against" in required(kind) else "may be" if "against" in options(kind) else "never"
-        controls = [
-            PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
-            for name, one in _own(kind).items()
-        ]
-        found.append(PlotKind(kind, list(_own(kind)), needed, two, controls))
+        own = _own(kind)
+        controls = [PlotControl(n, one["control"], one["choices"], str(one["default"] or "")) for n, one in own.items()]
+        found.append(PlotKind(kind, list(own), needed, two, controls))
     return found
 
 
@@ -132,11 +130,7 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
     _check(kind, given, other)
     trace = _headed(opened(path), given)
     python = {called: name for name, called in _CALLED.items()}
-    read = {
-        python.get(name, name): _READ[name](value, trace) if name in _READ else value
-        for name, value in given.items()
-        if name not in COMMON
-    }
+    read = {python.get(name, name): _read(name, value, trace) for name, value in given.items() if name not in COMMON}
     if other is not None:
         read["against"] = opened(other)
     return maker(kind)(trace, **read).content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
@@ -171,26 +165,14 @@ def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
     return replace(trace, header=replace(trace.header, symbols=symbols))
 
 
-def _units(text: str, _: Trace) -> tuple[int, ...]:
-    with within("unit"):
-        return unit_list(text)
-
-
-def _steps(text: str, trace: Trace) -> slice:
-    steps = span(text, "steps", trace.span)
-    return slice(steps.start, steps.stop)
-
-
-def _number_or_word(text: str, _: Trace) -> int | str:
-    """A number if the text is one. A baseline is never a file here: unknown words are rejected."""
-    number = whole(text)
-    return text if number is None else number
-
-
-#: How a text is converted to the value of an option, unless it is that value already.
-_READ: dict[str, Callable[[Any, Trace], Any]] = {
-    "unit": _units,
-    "steps": _steps,
-    "baseline": _number_or_word,
-    "occlusion": _number_or_word,
-}
+def _read(name: str, value: Any, trace: Trace) -> Any:
+    """The value of an option, converted from its text unless it is that value already."""
+    if name == "unit":
+        with within("unit"):
+            return unit_list(value)
+    if name == "steps":
+        steps = span(value, "steps", trace.span)
+        return slice(steps.start, steps.stop)
+    if name in ("baseline", "occlusion") and (number := whole(value)) is not None:
+        return number
+    return value  # a baseline is never a file here: unknown words are rejected
