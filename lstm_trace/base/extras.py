@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,25 +13,13 @@ from pathlib import Path
 
 #: Every package in the extras for users, with the versions required in pyproject.toml.
 REQUIREMENTS = {
-    "torch": "torch>=2.6",
-    "keras": "keras>=3.5",
-    "onnx": "onnx>=1.21",
-    "msgpack": "msgpack>=1.0.5",
-    "pyarrow": "pyarrow>=15",
-    "dask": "dask[distributed]>=2024.8",
-    "scikit-learn": "scikit-learn>=1.4",
-    "xarray": "xarray>=2024.2",
-    "XlsxWriter": "XlsxWriter>=3.1",
-    "typst": "typst>=0.14",
-    "llvmlite": "llvmlite>=0.45",
-    "duckdb": "duckdb>=1.0",
-    "fastapi": "fastapi>=0.115",
-    "uvicorn": "uvicorn>=0.30",
-    "SQLAlchemy": "SQLAlchemy>=2.0.30",
-    "psycopg": "psycopg[binary]>=3.2.1",
-}
-
-
+    re.split(r"[[>]", requirement)[0]: requirement
+    for requirement in (
+        "torch>=2.6", "keras>=3.5", "onnx>=1.21", "msgpack>=1.0.5", "pyarrow>=15", "dask[distributed]>=2024.8",
+        "scikit-learn>=1.4", "xarray>=2024.2", "XlsxWriter>=3.1", "typst>=0.14", "llvmlite>=0.45", "duckdb>=1.0",
+        "fastapi>=0.115", "uvicorn>=0.30", "SQLAlchemy>=2.0.30", "psycopg[binary]>=3.2.1",
+    )
+}  # fmt: skip
 #: The packages that are always installed.
 NEEDED = ("numpy", "pydantic", "click", "pandas", "PyYAML", "rich", "safetensors", "threadpoolctl")
 

@@ -29,24 +29,13 @@ Options = Mapping[str, Any]
 LONGEST = 60
 #: Media type by suffix, for files of runs and of the page.
 MEDIA = {
-    ".yaml": "application/yaml",
-    ".md": "text/markdown; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".tex": "application/x-tex",
-    ".typ": "text/plain; charset=utf-8",
-    ".pdf": "application/pdf",
-    ".ipynb": "application/x-ipynb+json",
-    ".json": "application/json",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-    ".safetensors": "application/octet-stream",
-    ".py": "text/x-python; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".html": "text/html; charset=utf-8",
+    ".typ": "text/plain; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+    ".tex": "application/x-tex", ".pdf": "application/pdf", ".ipynb": "application/x-ipynb+json",
+    ".yaml": "application/yaml", ".json": "application/json", ".safetensors": "application/octet-stream",
+    ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".py": "text/x-python; charset=utf-8",
     **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
-}
+}  # fmt: skip
 #: Options that become part of a problem, and those of a report. A workbook is in English, as on the command line.
 HEADED, REPORT = ("title", "count_from"), tuple(DownloadOptions.model_fields)
 
