@@ -202,16 +202,11 @@ def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = Fals
 
 #: How messages name a premise; with its values if they mean something to a reader.
 _CALLED = {
-    "version": "the version of the files ({} there, {} here)",
-    "model": "the model",
-    "inputs": "the inputs",
-    "plan": "the plan ({} there, {} here)",
-    "batch": "the size of the batches ({} there, {} here)",
-    "record": "what is recorded ({} there, {} here)",
-    "dtype": "the type of the stored values ({} there, {} here)",
-    "format": "the format of the files ({} there, {} here)",
-    "parts": "the division into parts",
-}
+    "version": "the version of the files", "model": "the model", "inputs": "the inputs", "plan": "the plan",
+    "batch": "the size of the batches", "record": "what is recorded", "dtype": "the type of the stored values",
+    "format": "the format of the files", "parts": "the division into parts",
+}  # fmt: skip
+_DIGESTS = ("model", "inputs", "parts")
 
 
 def differences(job: CorpusJob, there: Manifest) -> str:
@@ -220,7 +215,8 @@ def differences(job: CorpusJob, there: Manifest) -> str:
     for name, called in _CALLED.items():
         mine, theirs = job.manifest.premises[name], there.premises.get(name)
         if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
-            found.append(called.format(*(", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))))
+            both = (", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))
+            found.append(called if name in _DIGESTS else "{} ({} there, {} here)".format(called, *both))
     return " and ".join(found) or "only blocks: the manifest was edited"
 
 
