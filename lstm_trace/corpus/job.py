@@ -183,9 +183,7 @@ def corpus_model(model: Model) -> Model:
 
 def plan_of(model: Model) -> Choice:
     """The plan of all parts: never chosen by size, so that each part is the same whoever runs it, and when."""
-    if model.defaults.arithmetic is not None:
-        return "lines"
-    return "compiled" if installed() else "planned"
+    return "lines" if model.defaults.arithmetic is not None else "compiled" if installed() else "planned"
 
 
 def recorded(

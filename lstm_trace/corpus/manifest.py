@@ -223,8 +223,7 @@ def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
         with suppress(pa.ArrowInvalid):  # where the ids are numbers, and this is none
             wanted = pa.scalar(str(sequence)).cast(kind)
         if wanted is not None:
-            rows = parquet.read_table(path, filters=compute.field(SEQUENCE) == wanted)
-            for one in rows.to_pylist():
+            for one in parquet.read_table(path, filters=compute.field(SEQUENCE) == wanted).to_pylist():
                 return one["part"], slice(one["row"], one["row"] + one["steps"])
         raise MissingError(f"{folder}: there is no sequence {sequence!r}{_nearest(path, sequence, wanted)}")
 

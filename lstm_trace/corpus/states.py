@@ -118,10 +118,8 @@ class States:
             MissingError: for a unit that was not recorded.
         """
         block, unit = self.layout.unit(address)
-        tables = []
-        for part in self.parts():
-            column = pa.array(part.values(block, [unit])[:, 0])
-            tables.append(part.places.append_column(block.name(unit), column))
+        name = block.name(unit)
+        tables = [p.places.append_column(name, pa.array(p.values(block, [unit])[:, 0])) for p in self.parts()]
         return pa.concat_tables(tables).to_pandas()  # type: ignore[no-any-return]
 
     def to_duckdb(self, connection: Any = None) -> Any:

@@ -6,7 +6,7 @@ explains), by a run in the other precision. The run line by line is verified as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -153,8 +153,7 @@ def verify(
     sizes = line_sizes(prepared, source.width)
     lost = next((b for b in there.layout.blocks if sizes.get((b.scope, b.line)) != (b.width, b.across)), None)
     if found.others and lost is not None:
-        units = Remark("counted.units", {"n": lost.width})
-        found.fault("corpus.lost", line=f"{lost.scope}/{lost.line}", units=units)
+        found.fault("corpus.lost", line=f"{lost.scope}/{lost.line}", units=Remark("counted.units", {"n": lost.width}))
     if not found.others and (edited := _edited(there, prepared, source.width, model is None)):
         found.fault("corpus.edited", file=MANIFEST, entry=edited)
         return found  # its columns are not to be read so
@@ -210,8 +209,7 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
 def _parts(states: States, index: SequenceIndex, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
     """The parts that are as they were written, with their places in the index; together they have each once."""
     there, spans, ends = states.manifest, states.manifest.parts, index.places
-    planned = {name for span in spans for name in there.files_of(span.number)}
-    for name in parts_in(states.folder, planned):
+    for name in parts_in(states.folder, {name for span in spans for name in there.files_of(span.number)}):
         found.fault("corpus.foreign", file=name)
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
@@ -269,9 +267,7 @@ def _twin(model: Model) -> Model:
     return replace(model, header=replace(model.header, dtype=dtype), weights=weights, _works={}, _pool=Pool())
 
 
-def _compare(
-    rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], found: CorpusVerification
-) -> None:
+def _compare(rows: Rows, stored: dict[Block, list[Array]], models: Sequence[Model], found: CorpusVerification) -> None:
     """Run some sequences line by line, and compare the stored values with them."""
     x = padded(rows, np.arange(len(rows.ids)))
     named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}

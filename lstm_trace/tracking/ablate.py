@@ -279,5 +279,4 @@ def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataF
         return pd.DataFrame()
     groups = pd.DataFrame(changes).groupby(tokens.to_pandas()[counts].to_numpy())
     found = pd.concat([groups.size().rename("steps"), groups.mean()], axis=1).rename_axis("token").reset_index()
-    order = np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")
-    return found.iloc[order].reset_index(drop=True)
+    return found.iloc[np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")].reset_index(drop=True)

@@ -146,8 +146,7 @@ class Contexts(Finding, Sequence[Context]):
             return None
         words, scale = strings(language), self.scale
         panels = [_panel(one.near(PARTS), scale, words) for one in self.found[: TALL // BETWEEN]]
-        ends = accumulate(panel.tall + BETWEEN for panel in panels)
-        drawn = max(sum(end <= TALL for end in ends), 1)
+        drawn = max(sum(end <= TALL for end in accumulate(panel.tall + BETWEEN for panel in panels)), 1)
         rest = [words.count("contexts.more", len(self) - drawn)] if drawn < len(self) else []
         grids = tuple(Grid([Column([panel])]) for panel in panels[:drawn])
         caption = " ".join([*rest, *remarks(words, {"plot.text.broken": self.broken})])
@@ -176,11 +175,9 @@ def _panel(one: Context, scale: Scale, words: Words) -> Panel:
 
 
 def spaced(states: States) -> bool:
-    """Whether spaces are printed between the tokens of a corpus, judging by the first: a single stretch may mislead."""
-    first = next(iter(states.parts())).places
-    return TOKEN not in first.column_names or are_words(
-        [text or "" for text in first.column(TOKEN)[:SAMPLE].to_pylist()]
-    )
+    """Whether spaces are printed between the tokens of a corpus, judging by the part: a single stretch may mislead."""
+    part = next(iter(states.parts())).places
+    return TOKEN not in part.column_names or are_words([text or "" for text in part.column(TOKEN)[:SAMPLE].to_pylist()])
 
 
 #: How many steps of a stretch, and after it, are given as text: it may be a whole sequence.
@@ -294,10 +291,8 @@ def match(
 ) -> Contexts:  # fmt: skip
     """See `States.match`."""
     wanted = level(above, below)
-    longest = min_length if max_length is None else max_length
-    at_least(
-        n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
-    )
+    most = min_length if max_length is None else max_length
+    at_least(n=(n, 1), min_length=(min_length, 1), max_length=(most, min_length), before=(before, 0), after=(after, 0))
     block, chosen = states.layout.one(line), sorted(set(units))
     if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
         raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")

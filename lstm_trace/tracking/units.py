@@ -388,8 +388,7 @@ def moves(vocabulary: Sequence[str], changes: Array) -> Iterator[str]:
     """For each unit the tokens at which it changes most: at least half as much as at the first of them."""
     steps, sums = changes
     means = np.where(steps >= FEWEST, sums / np.maximum(steps, 1), 0.0)
-    order = np.argsort(-means, axis=0, kind="stable")[:NAMED]
-    for unit, tokens in enumerate(order.T):
+    for unit, tokens in enumerate(np.argsort(-means, axis=0, kind="stable")[:NAMED].T):
         best = means[tokens, unit]
         named = tokens[(best > 0) & (best >= best[:1].max(initial=0) / 2)]
         yield " ".join(visible(vocabulary[token]) for token in named)
