@@ -85,9 +85,7 @@ class Recorded(NDArrayOperatorsMixin):
             return self._new(function(*_as_ids(math, args), **_as_ids(math, kwargs)))
         if name in ("array_repr", "array_str", "array2string"):
             return repr(self)
-        if name not in FUNCTIONS:
-            return self._of_weights(function, args, kwargs)
-        return self._called(name, args, kwargs)
+        return self._called(name, args, kwargs) if name in FUNCTIONS else self._of_weights(function, args, kwargs)
 
     def _of_weights(self, function: Any, args: Any, kwargs: Any) -> Any:
         """What numpy computes from weights alone, such as a triangle of theirs."""
@@ -287,6 +285,4 @@ def _converted(math: RecordedMath, name: str, value: Any, *args: Any, **kwargs: 
 
 
 def _holds_recorded(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_recorded, value))
-    return isinstance(value, Recorded)
+    return any(map(_holds_recorded, value)) if isinstance(value, (list, tuple)) else isinstance(value, Recorded)

@@ -47,8 +47,7 @@ def _split(a: Any, sizes: Any, dim: int = 0) -> list[Any]:
     whole = a.shape[dim]
     if not isinstance(sizes, (list, tuple)):
         sizes = [min(sizes, whole - begin) for begin in range(0, whole, sizes)]
-    ends = np.cumsum(sizes)
-    return [_slice(a, dim, int(end - size), int(end)) for size, end in zip(sizes, ends, strict=True)]
+    return [_slice(a, dim, int(end - size), int(end)) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
 
 
 def _squeeze(a: Any, dim: Any = None) -> Any:
@@ -133,12 +132,10 @@ def _affine(a: Any, weight: Any, bias: Any) -> Any:
     return a if bias is None else a + bias
 
 
-def _batch_norm(
-    a: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float
-) -> Any:
+def _batch_norm(a: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: Any, eps: float) -> Any:
     if training:
         raise ValueError("batch normalisation is active: call .eval() first")
-    return _affine((a - mean) / np.sqrt(variance + eps), weight, bias)
+    return _affine((a - mean) / np.sqrt(var + eps), weight, bias)
 
 
 def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:

@@ -24,6 +24,9 @@ from .reading import Reader
 from .tape import Ids, Tape, TapeNode
 from .writing import EquationWriter
 
+#: Where the numbers of some weights are, by their names.
+Numbers = Mapping[str, Ids]
+
 
 class BuiltCell(NamedTuple):
     """A cell with its weights.
@@ -41,7 +44,7 @@ class BuiltCell(NamedTuple):
     spare: Mapping[str, Array]
     lines: Mapping[str, str]
     output: str
-    parts: Mapping[str, Ids]
+    parts: Numbers
 
 
 def built(
@@ -159,7 +162,7 @@ def is_turned(ids: Ids) -> bool:
     return ids.ndim == 2 and min(ids.shape) > 1 and bool(abs(ids[0, 1] - ids[0, 0]) > abs(ids[1, 0] - ids[0, 0]))
 
 
-def transposed(known: Mapping[str, Ids]) -> set[str]:
+def transposed(known: Numbers) -> set[str]:
     """The weights that are read the other way round than those of most gates."""
     ways = {name: is_turned(ids) for name, ids in known.items() if ids.ndim == 2 and min(ids.shape) > 1}
     found = set[str]()
@@ -170,7 +173,7 @@ def transposed(known: Mapping[str, Ids]) -> set[str]:
     return found
 
 
-def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
+def orders(tape: Tape, known: Numbers) -> dict[str, tuple[str, ...]]:
     """In which order the gates stand in each array that has several. known: the weights by the cell's names."""
     found: dict[str, dict[str, int]] = {}
     for name, ids in known.items():
@@ -198,9 +201,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     return found
 
 
-def spare(
-    tape: Tape, kind: str, names: Iterable[str], known: Mapping[str, Ids], free: Mapping[str, Ids]
-) -> dict[str, Ids]:
+def spare(tape: Tape, kind: str, names: Iterable[str], known: Numbers, free: Numbers) -> dict[str, Ids]:
     """Which unread numbers are the weights `names` of the named cell: those that lie in the code's arrays as the same
     weights of another gate, or the same gate's, do.
     """

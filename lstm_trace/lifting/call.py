@@ -44,8 +44,7 @@ class StepCall:
     @property
     def where(self) -> str:
         """Its name, after the line at which it begins if that is known."""
-        function = getattr(self.function, "forward", self.function)
-        code = getattr(inspect.unwrap(function), "__code__", None)
+        code = getattr(inspect.unwrap(getattr(self.function, "forward", self.function)), "__code__", None)
         return f"{CodeLine(code.co_filename, code.co_firstlineno)}: {self.named}" if code else self.named
 
     def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -282,8 +282,7 @@ def _written_out(expr: Expr) -> tuple[str, Expr] | None:
     if expr.op != "log" or not (found := _exponentials(expr.args[0])):
         return None
     inside = next((one for _, one in found if one is not None), None)  # of log(1 + exp(z))
-    both = {(0.0, None): 1.0, (1.0, inside): 1.0}
-    return ("softplus", inside) if inside is not None and found == both else None
+    return ("softplus", inside) if inside is not None and found == {(0.0, None): 1.0, (1.0, inside): 1.0} else None
 
 
 def _logistic(above: Expr, below: Expr) -> tuple[float, float, float, Expr] | None:

@@ -237,8 +237,7 @@ class StepFunction(AuthorFunction):
             if path in new or not any(one[: len(path)] == path for one in new):
                 return new.get(path, "_")
             items = value if isinstance(value, Mapping) else dict(enumerate(value))
-            each = (taken(one, (*path, key)) for key, one in items.items())
-            return f"({', '.join(each)})"
+            return f"({', '.join(taken(one, (*path, key)) for key, one in items.items())})"
 
         old: dict[Any, str] = {name: f"{self.state_name(name)}_prev" for name in self.states} | {None: "x_t"}
         for role in self.call.places.values():

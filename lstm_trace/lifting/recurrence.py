@@ -130,8 +130,7 @@ class RecordedRecurrence:
 
     def _vectors(self, ids: Ids) -> list[Ids]:
         """The vectors that some numbers belong to."""
-        owners = self.tape.owners(ids)
-        cuts = np.flatnonzero((np.diff(ids) != 1) | (np.diff(owners) != 0)) + 1
+        cuts = np.flatnonzero((np.diff(ids) != 1) | (np.diff(self.tape.owners(ids)) != 0)) + 1
         return np.split(ids, cuts) if len(ids) else []
 
     def _chain(self, ids: Ids) -> list[Ids]:
@@ -203,9 +202,7 @@ class RecordedRecurrence:
         """Of a step with this input, from these states."""
         return Reader(self.tape, {"x_t": x} | {name: self._shaped(ids) for name, ids in old.items()}, *known)
 
-    def _steps(
-        self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]
-    ) -> Iterator[tuple[int, Reader, dict[str, Expr]]]:
+    def _steps(self, states: dict[str, list[Ids]], x: Sequence[Ids]) -> Iterator[tuple[int, Reader, dict[str, Expr]]]:
         """The values of some states at each step, and of the output, in terms of x_t and of these states before it."""
         exprs, variables = Expressions(), dict[Expr, tuple[int, str]]()
         for k, t in enumerate(self.states, 1):

@@ -184,8 +184,7 @@ class Tape:
 
     def grid(self, ids: Ids) -> Ids:
         """A row of numbers as rows and columns, if it is all of an array that has them."""
-        node = self.owner(ids)
-        shape = [size for size in node.shape if size > 1][-2:]
+        shape = [size for size in self.owner(ids).shape if size > 1][-2:]
         whole = len(shape) == 2 and np.array_equal(ids, np.arange(ids[0], ids[0] + int(np.prod(shape))))
         return ids.reshape(shape) if whole else ids
 

@@ -167,8 +167,7 @@ class ProgramRun(GraphRun):
 
 def _code(node: Mapping[str, Any]) -> GraphNode:
     """What a message calls a node: the line of code that it was made from, as the file has it."""
-    trace = node["metadata"].get("stack_trace", "")
-    lines = re.findall(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', trace)
+    lines = re.findall(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', node["metadata"].get("stack_trace", ""))
     own = [one for one in lines if "/torch/nn/" not in one[0].replace("\\", "/")]
     if not own:
         return GraphNode(f"the operation {message(_name(node['target']))}", 0)

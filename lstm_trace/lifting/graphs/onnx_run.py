@@ -342,34 +342,24 @@ def _gemm(
     a: Value, b: Value, c: Value = None, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0,
     broadcast: int = 1,
 ) -> Value:  # fmt: skip
-    factors = a.T if transA else a, b.T if transB else b
-    return ATEN["addmm"](0.0 if c is None else c, *factors, beta, alpha)
+    return ATEN["addmm"](0.0 if c is None else c, a.T if transA else a, b.T if transB else b, beta, alpha)
 
 
 def _divided(a: Value, b: Value) -> Value:
-    recorded = isinstance(a, Recorded) or isinstance(b, Recorded)
-    return a / b if recorded else (a / b).astype(a.dtype)
+    return a / b if isinstance(a, Recorded) or isinstance(b, Recorded) else (a / b).astype(a.dtype)
 
 
-def _reduced(
-    function: Callable[..., Any], a: Value, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0
-) -> Value:
+def _reduced(function: Any, a: Value, axes: Any = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
     along = None if axes is None or not np.size(axes) else tuple(int(n) for n in np.ravel(axes))
     return a if along is None and noop_with_empty_axes else function(a, axis=along, keepdims=bool(keepdims))
 
 
 _BODIES = ("If", "Loop", "Scan")
 _RUN: Mapping[str, Callable[..., Any]] = {
-    "Cast": GraphRun.cast,
-    "ConcatFromSequence": GraphRun.joined,
-    "Constant": GraphRun.constant,
-    "ConstantOfShape": GraphRun.filled,
-    "If": GraphRun.branch,
-    "Loop": GraphRun.loop,
-    "Range": GraphRun.range,
-    "Scan": GraphRun.scan,
-    "Tile": GraphRun.tile,
-}
+    "Cast": GraphRun.cast, "ConcatFromSequence": GraphRun.joined, "Constant": GraphRun.constant,
+    "ConstantOfShape": GraphRun.filled, "If": GraphRun.branch, "Loop": GraphRun.loop, "Range": GraphRun.range,
+    "Scan": GraphRun.scan, "Tile": GraphRun.tile,
+}  # fmt: skip
 #: The operators that are known, by their names, as functions of the inputs and the attributes; some also of the run.
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
