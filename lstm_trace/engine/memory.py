@@ -271,9 +271,7 @@ class RunMemory:
     `Model.run`). A copy of a trace has no memory to reuse.
     """
 
-    def __init__(
-        self, work: Work, weights: Weights, slabs: dict[str, Slab | RowMemory], call: tuple[Any, ...] | None
-    ) -> None:
+    def __init__(self, work: Work, weights: Weights, slabs: dict[str, Slab | RowMemory], call: object) -> None:
         self.work, self.weights, self.slabs, self.call = work, weights, slabs, call
         recorded = work.recorded
         self.lines = {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in slabs.items()}

@@ -21,6 +21,7 @@ from .memory import Weights, Work
 
 #: The keys of `record=` as a mapping.
 PARTS = ("lines", "layers", "steps")
+LinePlace = tuple[str, str]  # scope and name
 
 
 class RecordChoice(NamedTuple):
@@ -74,7 +75,7 @@ def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
 
 
 def recorded(
-    record: RecordChoice, stages: Sequence[Stage], asked: Iterable[tuple[str, str]] = ()
+    record: RecordChoice, stages: Sequence[Stage], asked: Iterable[LinePlace] = ()
 ) -> dict[str, tuple[str, ...]]:
     """By scope the lines that are stored, in order of computation.
 
@@ -250,8 +251,7 @@ def wanted(
             if name not in lines:
                 for cell in (stage.cell for stage in stages):
                     if name in cell.states:
-                        carried = cell.states[name]
-                        raise MissingError(f"{name} is the carried state, not a line; ask for {carried}")
+                        raise MissingError(f"{name} is the carried state, not a line; ask for {cell.states[name]}")
                     if name in cell.inputs:
                         raise MissingError(f"{name} is an input, not a line")
                 raise MissingError(f"there is no line {name!r}{nearest_line(name, lines, 'there are')}")
@@ -271,9 +271,7 @@ def beyond(found: Iterable[tuple[str, Address]], work: Work) -> Iterator[str]:
             yield f"ask: {fault}"
 
 
-def require(
-    stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[tuple[str, str]], own: bool
-) -> None:
+def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[LinePlace], own: bool) -> None:
     """Raise MissingError with every weight and input that a computed line needs and that was not given.
 
     given: (scope, name) of the supplied lines. own: whether the equations are the author's, so that a name in them may

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from io import FileIO
@@ -75,9 +75,7 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
 class ToFile(InMemory):
     """A run's values in a file: one buffer is filled while the writer's thread writes the other."""
 
-    def __init__(
-        self, trace: Trace, work: Work, file: FileIO, places: safetensors.Places, writer: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, trace: Trace, work: Work, file: FileIO, places: safetensors.Places, writer: Executor) -> None:
         super().__init__(trace, work, {})
         self._trace, self._file, self._places, self._writer = trace, file, places, writer
         self._writing: Future[None] | None = None

@@ -68,8 +68,7 @@ def _exp_low(v: Vector, x: str) -> str:
     """exp(x) for x <= 0, down to the smallest subnormal."""
     t, s = _reduced(v, v.above(x, -104.5 if v.single else -746.0))
     up = 64 if v.single else 128
-    scaled = v.mul(v.add(s, v.number(1.0)), _power(v, t, up))
-    return v.mul(scaled, v.number(2.0**-up))
+    return v.mul(v.mul(v.add(s, v.number(1.0)), _power(v, t, up)), v.number(2.0**-up))
 
 
 def _expm1_low(v: Vector, x: str) -> str:

@@ -13,13 +13,12 @@ from functools import cached_property
 
 from ...cell.lines import Line
 from ...cell.ops import OPS
-from ..plan.plan import shared_memory
+from ..plan.plan import Pairs, shared_memory
 from .functions import ELEMENTWISE
 
 #: Operations over all units of an operand, concatenation, and slices.
 ACROSS = ("sum", "mean", "max", "concat", "slice", "memvec", "vecmem")
 PRODUCTS = ("matvec", "vecmat")
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

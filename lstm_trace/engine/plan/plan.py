@@ -220,6 +220,7 @@ def _ordered(lines: Sequence[Line], group: Mapping[str, list[Line]]) -> list[lis
 #: `before`, `loop`, `after`, or `scratch`: hidden sums, which are computed before the loop and never recorded.
 Area = str
 Widths = tuple[tuple[str, int], ...]
+Pairs = tuple[tuple[str, str], ...]
 
 
 class MemorySlot(NamedTuple):
@@ -268,7 +269,7 @@ class Plan:
     places: Mapping[str, MemorySlot]
     columns: Mapping[Area, int]
     states: tuple[str, ...]
-    carried: tuple[tuple[str, str], ...]
+    carried: Pairs
     inputs: tuple[str, ...]
 
     @property
@@ -299,9 +300,7 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def make_plan(
-    lines: tuple[Line, ...], carry: tuple[tuple[str, str], ...], sizes: Widths, inputs: Widths, parameters: Widths
-) -> Plan:
+def make_plan(lines: tuple[Line, ...], carry: Pairs, sizes: Widths, inputs: Widths, parameters: Widths) -> Plan:
     """Derive the plan of `lines`.
 
     carry: (state, line that it carries). sizes: the width of every line and of every state that is used. inputs: names
@@ -338,7 +337,7 @@ def make_plan(
 
 def shared_memory(
     carry: Sequence[tuple[str, str]], inside: Container[str], known: Container[str]
-) -> tuple[tuple[tuple[str, str], ...], tuple[Line, ...]]:
+) -> tuple[Pairs, tuple[Line, ...]]:
     """Each state with the line whose memory it shares, and hidden copies for those that cannot share it.
 
     A line can share its memory with only one state (their initial values differ), and only if it is in the loop.
