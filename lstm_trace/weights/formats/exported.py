@@ -37,18 +37,9 @@ _OLDER = "torch.export.save(torch.export.load(path), path)"
 #: Operations that make zeros, and those that move numbers and change none.
 _ZEROS = ("zeros", "zeros_like", "new_zeros")
 _MOVES = (
-    "alias",
-    "clone",
-    "contiguous",
-    "detach",
-    "expand",
-    "lift_fresh_copy",
-    "reshape",
-    "unsqueeze",
-    "view",
-    "_to_copy",
+    "alias", "clone", "contiguous", "detach", "expand", "lift_fresh_copy", "reshape", "unsqueeze", "view", "_to_copy",
     "to",
-)
+)  # fmt: skip
 #: Nodes of whole layers, and of cells.
 _NODE = re.compile(r"torch\.ops\.aten\.(lstm|gru|rnn_tanh|rnn_relu)(\.input|_cell\.default)")
 
@@ -116,10 +107,8 @@ def program(path: Path) -> Iterator[ExportedProgram]:
             raise FileError(f"{path}: written by PyTorch before 2.9: load it there, and save it again: {_OLDER}")
         models = [name for name in names if re.fullmatch(r"models/[^/]+\.json", name)]
         if len(models) != 1:
-            expected = "expected one exported program, as torch.export.save writes"
-            raise FileError(
-                f"{path}: {expected}, found {len(models)}{'' if models else ': another archive, or cut off'}"
-            )
+            wanted = "expected one exported program, as torch.export.save writes"
+            raise FileError(f"{path}: {wanted}, found {len(models)}{'' if models else ': another archive, or cut off'}")
         model = json.loads(content(opened, names[models[0]]))
         graph, signature = model["graph_module"]["graph"], model["graph_module"]["signature"]
         stored: dict[str, Lazy] = {}

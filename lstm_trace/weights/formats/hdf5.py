@@ -12,7 +12,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -62,9 +62,7 @@ def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Laz
     return Lazy(shape, np.dtype("V2") if half or stored is None else stored, read)
 
 
-def _numbers(
-    file: _File, where: str, messages: Mapping[int, bytes], shape: tuple[int, ...], stored: np.dtype[Any]
-) -> Any:
+def _numbers(file: _File, where: str, messages: dict[int, bytes], shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
     """The array, after comparing its claimed size with the stored data; each chunk is stored once."""
     size, body = entries(shape) * stored.itemsize, messages[LAYOUT]
     version, kind = body[:2]
@@ -300,8 +298,7 @@ class _File:
         names = self.read(begin, size)
         for _, table in self.leaves(tree, 0, 8):
             self.expect(table, b"SNOD")
-            count = self.unpack(table + 6, "<H")[0]
-            for entry in struct.iter_unpack("<QQIIQQ", self.read(table + 8, 40 * count)):
+            for entry in struct.iter_unpack("<QQIIQQ", self.read(table + 8, 40 * self.unpack(table + 6, "<H")[0])):
                 name = _text(names[entry[0] : names.index(b"\0", entry[0])])
                 soft = entry[4] & 0xFFFFFFFF
                 yield name, _text(names[soft : names.index(b"\0", soft)]) if entry[2] == 2 else entry[1]

@@ -223,8 +223,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
         if codes >= _WRITTEN_OUT:
             said = f"no {ANY} was found; one that is written out in FULLY_CONNECTED, LOGISTIC and TANH is not read"
         raise FileError(f"{path}: {said}: {_INSTEAD}")
-    names = distinct([one.name for one in found])
-    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
+    return [replace(one, name=name) for one, name in zip(found, distinct([f.name for f in found]), strict=True)]
 
 
 def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:

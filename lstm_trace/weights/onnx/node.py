@@ -113,9 +113,8 @@ class NodeReading:
 
     def shape(self, name: str) -> Shape:
         """The shape of an input, as far as the file determines it."""
-        return (
-            self.graphs.shape(self.scope, self.input(name), len(self.operator.axes[name])) if self.input(name) else None
-        )
+        given = self.input(name)
+        return self.graphs.shape(self.scope, given, len(self.operator.axes[name])) if given else None
 
     @property
     def directions(self) -> tuple[str, ...]:

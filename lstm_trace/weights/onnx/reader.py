@@ -23,11 +23,7 @@ from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
 from ..read import Defaults, Found, stack, stated
-from .constants import (
-    NotConstant,
-    arrays as arrays,  # the initializers, by name
-    load,
-)
+from .constants import NotConstant, arrays as arrays, load  # arrays: the initializers, by name
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import OPERATORS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
@@ -111,9 +107,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     sizes = node.origin.scope.shapes.get(node.origin.name, (None,) * 4)  # of Y, if noted in the file
     if len(shape) != 3 or len(sizes) != 4:
         return False
-    return all(
-        given == 0 or given == size or (given > 0 and not size) for given, size in zip(shape, sizes[::2], strict=False)
-    )
+    return all(given in (0, size) or (given > 0 and not size) for given, size in zip(shape, sizes[::2], strict=False))
 
 
 def _join(chain: list[Node]) -> Found:
@@ -181,8 +175,7 @@ def _made(found: Found, opset: int) -> dict[str, str]:
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
     """Names of nodes: their own if unique, otherwise with the graph that contains them, or a number."""
     own = [str(node.name or next((o for o in node.output if o), node.op_type)) for _, node in places]
-    full = [n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)]
-    return distinct(full)
+    return distinct([n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)])
 
 
 def _other(name: str, node: Any) -> Found:
