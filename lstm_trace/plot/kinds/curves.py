@@ -25,6 +25,7 @@ from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, p
 MOST = 8
 #: Strokes of the style sheet: three for gates, then a dotted one for a candidate and a bold one for a state.
 STROKES = 8
+_Kinds = dict[str, list[Curve]]
 
 
 class _Drawn(NamedTuple):
@@ -156,9 +157,7 @@ def gradient_figure(
     return Figure("gradient", title, " ".join(caption), (grid,), frame, words)
 
 
-def _sizes(
-    found: Subject, measured: Norms, places: Sequence[tuple[str, Stage]]
-) -> Iterator[tuple[str, dict[str, list[Curve]]]]:
+def _sizes(found: Subject, measured: Norms, places: Sequence[tuple[str, Stage]]) -> Iterator[tuple[str, _Kinds]]:
     """For each carried line its marked name, and a curve for each layer and direction that has it."""
     size = found.words.word("plot.gradient.size" + (".matrix" if measured.vector else ""))
     for name in dict.fromkeys(row.line for row in measured.rows):
@@ -179,9 +178,7 @@ def _sizes(
 # -- the grid of both ------------------------------------------------------------------------------------------------
 
 
-def _grid(
-    found: Subject, rows: Sequence[tuple[str, dict[str, list[Curve]]]], kinds: dict[str, str], powers: bool = False
-) -> Grid:
+def _grid(found: Subject, rows: Sequence[tuple[str, _Kinds]], kinds: dict[str, str], powers: bool = False) -> Grid:
     """A row of panels for each marked name, with a column for each kind of lines; kinds: their headings."""
     wide = (ROOM - BETWEEN * (len(kinds) - 1)) / len(kinds)
     tall = {1: 190.0, 2: 130.0}.get(len(rows), 84.0)
@@ -216,7 +213,7 @@ def _scale(kind: str, lines: Sequence[Curve], powers: bool) -> Axis:
     return round_axis(min(low, 0.0), max(high, 0.0), field="value")
 
 
-def _said(found: Subject, name: str, kinds: dict[str, list[Curve]]) -> Iterator[str]:
+def _said(found: Subject, name: str, kinds: _Kinds) -> Iterator[str]:
     """Text alternative of each line in a row."""
     for line in (line for lines in kinds.values() for line in lines):
         finite = line.values[np.isfinite(line.values)]

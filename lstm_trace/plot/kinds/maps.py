@@ -96,9 +96,7 @@ def states_figure(found: Subject, unit: Any = None, order: str | None = None, mo
     return _figure("states", found, maps, size, found.titled("plot.states.title"), _state_notes(found, maps, order))
 
 
-def _maps(
-    found: Subject, stage: Stage, lines: Sequence[Line], wanted: Sequence[int], order: str | None
-) -> Iterator[Map]:
+def _maps(found: Subject, stage: Stage, lines: list[Line], wanted: Sequence[int], order: str | None) -> Iterator[Map]:
     """The lines of a stage; units of the same width have the same order."""
     orders: dict[tuple[int, bool], tuple[Array, str]] = {}
     for line in lines:
@@ -359,9 +357,7 @@ def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], t
 # -- the grids of both -----------------------------------------------------------------------------------------------
 
 
-def _figure(
-    kind: str, found: Subject, maps: Sequence[Map], size: tuple[int, int], title: str, notes: Sequence[str]
-) -> Figure:
+def _figure(kind: str, found: Subject, maps: list[Map], size: tuple[int, int], title: str, notes: list[str]) -> Figure:
     """The picture: one grid per stage. size: how many rows and columns share a pixel."""
     half = (ROOM - BETWEEN) / 2
     beside = len(found.steps) * _NARROW <= half and len(maps) > 1

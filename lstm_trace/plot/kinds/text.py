@@ -133,9 +133,7 @@ def text_panel(words: Words, steps: Sequence[int], mark: Spans, **more: Any) -> 
     return Panel(x, y, [mark], tall=tall, style="label", frame="", **{"above": 24.0, "below": 14.0, **more})
 
 
-def _terminal(
-    found: Subject, grids: Sequence[Grid], notes: Sequence[str], broken: bool, width: int, colours: bool
-) -> str:
+def _terminal(found: Subject, grids: Sequence[Grid], notes: list[str], broken: bool, width: int, colours: bool) -> str:
     """The text for a terminal of this width."""
     words, lines = found.words, []
     for panel in (panel for grid in grids for panel in grid.panels):
