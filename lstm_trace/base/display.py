@@ -104,8 +104,7 @@ def seen(text: str) -> str:
     >>> seen("a\u200b \n\ufeff")
     'a\\u200b \n\\ufeff'
     """
-    last = len(text) - 1
-    return "".join(c if c in _SIGNS else _piece(c, 0 < at < last) for at, c in enumerate(text))
+    return "".join(c if c in _SIGNS else _piece(c, 0 < at < len(text) - 1) for at, c in enumerate(text))
 
 
 def _piece(letter: str, inside: bool) -> str:

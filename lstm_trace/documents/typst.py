@@ -193,5 +193,4 @@ def pdf(source: str) -> bytes:
     except ImportError:
         raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
     fonts.check(source, "this report", ".html or .md")
-    common = not fonts.uncommon(source)
-    return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=common))
+    return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=not fonts.uncommon(source)))

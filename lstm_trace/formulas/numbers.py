@@ -50,8 +50,7 @@ class Shown(NamedTuple):
 
     def __str__(self) -> str:
         """As plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
-        power = "" if self.exponent is None else f"e{self.exponent}"
-        return f"{'-' if self.negative else ''}{self.digits}{power}"
+        return f"{'-' if self.negative else ''}{self.digits}{'' if self.exponent is None else f'e{self.exponent}'}"
 
 
 def decimal(value: Any) -> Decimal:

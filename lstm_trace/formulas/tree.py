@@ -386,8 +386,7 @@ def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple
     pieces: list[tuple[str, Node]] = []
     start = 0
     for end in range(1, len(node.terms) + 1):
-        last = end == len(node.terms)
-        if last or size(Sum(node.signs[start : end + 1], node.terms[start : end + 1])) > room:
+        if end == len(node.terms) or size(Sum(node.signs[start : end + 1], node.terms[start : end + 1])) > room:
             sign = node.signs[start]
             first = 1.0 if start else sign
             piece = Sum((first, *node.signs[start + 1 : end]), node.terms[start:end], goes_on=start > 0)

@@ -120,8 +120,7 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     shown, first = unit_lines(grid), left(book.trace)
     inside = book.trace.valid[book.window, book.batch] != 0
     values = [np.where(inside, recorded(book, grid, block), np.nan) for block in shown]
-    state = np.abs(np.where(np.isfinite(values[-1]), values[-1], 0.0))
-    unit = int(state.max(axis=(0, 1)).argmax())
+    unit = int(np.abs(np.where(np.isfinite(values[-1]), values[-1], 0.0)).max(axis=(0, 1)).argmax())
     right = first + len(shown) + 1
     chosen = f"${column(right + 1)}$1"
     page.write(0, 0, f"{title(grid)}: one unit", "title")

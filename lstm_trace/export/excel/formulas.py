@@ -281,8 +281,7 @@ def _line(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
         if operand in grid.blocks:
             cells = tuple(f"{column(c)}{{r}}" for c in grid.blocks[operand].columns)
             return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}")
-        matrix = operand in grid.stage.cell.matrices
-        return weights(tables[operand].range, tables[operand].values.shape, matrix)
+        return weights(tables[operand].range, tables[operand].values.shape, operand in grid.stage.cell.matrices)
 
     return [formula(book, grid.stage.cell.by_name[block.name], ref, j) for j in range(block.width)]
 

@@ -112,8 +112,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     """
     header, said = book.trace.header, TEXTS["read_me"]
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
-    rounded = book.live and computed != "float64"
-    flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
+    flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": book.live and computed != "float64"}
     flags |= {"counted": header.count_from == 1 and not left_out, "both": False}
     there = [(name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README]
     there += [(BY_HAND, said["left_out"].format(why=left_out), "note")] if left_out else []

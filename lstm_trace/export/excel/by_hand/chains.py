@@ -295,8 +295,7 @@ def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> li
     at: list[int] = []
     for piece in chain:
         needed, begin = slot(piece, widths).width, at[-1] + 1 if at else first
-        fitting = (k for k in range(begin, len(slots)) if slots[k].takes(piece) and slots[k].width >= needed)
-        here = next(fitting, None)
+        here = next((k for k in range(begin, len(slots)) if slots[k].takes(piece) and slots[k].width >= needed), None)
         if here is None or (not at and here > first):  # the next first slot is tried by itself
             return None
         at.append(here)

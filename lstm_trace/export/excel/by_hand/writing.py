@@ -42,8 +42,7 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
     """
     if not book.live:
         return "its cells are plain numbers (--values)"
-    stages = [grid.stage for grid in book.grids.values() if not grid.stage.is_adjoint]
-    if not stages:
+    if all(grid.stage.is_adjoint for grid in book.grids.values()):
         return "it shows the forward pass, which was not chosen"
     arithmetic = book.trace.header.arithmetic
     if arithmetic is not None and rounding(arithmetic) is None:
