@@ -44,6 +44,7 @@ STUBBORN = 120.0
 #: Bytes of a file read at once.
 PART = 1 << 20
 _BASE = "/api/v1"
+_Query = Mapping[str, Any] | None
 #: Lets the server tell this program from others at the same address, so that they take turns.
 _NAME = secrets.token_urlsafe(9)
 
@@ -124,8 +125,7 @@ class Client:
         Raises:
             ServiceError: with the message that the command line would print.
         """
-        body = spec if source is None else {"problem": source, **spec}
-        return RemoteRun(self, self._json("POST", "/runs", body))
+        return RemoteRun(self, self._json("POST", "/runs", spec if source is None else {"problem": source, **spec}))
 
     def examples(self) -> list[str]:
         """The names of the examples."""
@@ -175,7 +175,7 @@ class Client:
         with self._answer("DELETE", f"/library/{quoted(item)}"):
             pass
 
-    def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+    def _json(self, method: str, path: str, body: Any = None, query: _Query = None) -> Any:
         """The reply as data; for a job, once it is done."""
         with self._answer(method, path, body, query) as answer:
             content, status = answer.read(), answer.status
@@ -185,7 +185,7 @@ class Client:
             raise ServiceError(status, f"{self.url}{_BASE}{path}: the reply is not JSON of lstm-trace") from None
         return self._finished(found["id"]) if status == 202 else found
 
-    def _parts(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+    def _parts(self, path: str, query: _Query = None) -> Iterator[bytes]:
         """A file, in chunks as they arrive; for a job, once it is done. Raises ServiceError, also if it is cut off."""
         with self._answer("GET", path, query=query) as answer:
             if answer.status != 202:
@@ -210,9 +210,7 @@ class Client:
             pause = min(2 * pause, 1.0)
 
     @contextmanager
-    def _answer(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
-    ) -> Iterator[Any]:
+    def _answer(self, method: str, path: str, body: Any = None, query: _Query = None) -> Iterator[Any]:
         headers = {"Accept": "application/json", "Prefer": "respond-async", "X-Client": _NAME}
         if isinstance(body, bytes):
             headers["Content-Type"] = "application/octet-stream"
@@ -359,11 +357,9 @@ class RemoteRun:
             edits: maps an address to a number or a whole array.
             changes: other `equations` or another `arithmetic`; None for those of the source.
         """
-        body: dict[str, Any] = {
-            "edits": [{"address": name, "value": value} for name, value in edits.items()],
-            **changes,
-        }
-        return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
+        values = [{"address": name, "value": value} for name, value in edits.items()]
+        reply = self.client._json("POST", f"/runs/{self.id}/edits", {"edits": values, **changes})
+        return RemoteRun(self.client, reply)
 
     def diff(
         self, other: RemoteRun | str, language: Language = "en", *, rtol: float | None = None,

@@ -200,9 +200,8 @@ def compared(
 
 def _line(found: LineDifference, change: LineChange | None) -> LineDiff:
     """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
-    at = dict.fromkeys(("t", "b", "unit"))
-    if change is not None and change.largest == (np.inf if found.nonfinite else found.max_abs):
-        at = {"t": change.t, "b": change.b, "unit": change.unit}
+    known = change is not None and change.largest == (np.inf if found.nonfinite else found.max_abs)
+    at = {name: getattr(change, name) if known else None for name in ("t", "b", "unit")}
     return LineDiff.from_attributes(found, largest=word(found.max_abs), **at)
 
 

@@ -412,8 +412,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with written(path, "wb") as file:
             file.write(table)
-        by_age = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
-        for old in by_age[:-_KEPT]:
+        for old in sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)[:-_KEPT]:
             old.unlink(missing_ok=True)
     return table
 

@@ -148,9 +148,7 @@ def _trace(name: str, trace: Trace) -> Facts:
     return _described(name, "trace", header, trace.parameters, sizes, more)
 
 
-def _described(
-    name: str, kind: str, header: Header, weights: Mapping[str, Any], sizes: Mapping[str, int], more: Rows
-) -> Facts:
+def _described(name: str, kind: str, header: Header, weights: Mapping[str, Any], sizes: Facts, more: Rows) -> Facts:
     """The facts of a problem or trace, with the rows that both have in their text. more: further rows, if not empty."""
     arrays = {f"{scope}/{key}": array for scope, here in weights.items() for key, array in here.items()}
     network = Found("", "", arrays)

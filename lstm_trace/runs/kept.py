@@ -177,11 +177,10 @@ def _as_folder_error(what: str, path: str | Path) -> Iterator[None]:
 
 def _identity(path: str) -> tuple[int, int] | None:
     """Identifies a file, to detect replacement or truncation; None if there is no file."""
-    try:
+    with suppress(FileNotFoundError):
         found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_size
+        return found.st_ino, found.st_size
+    return None
 
 
 def _seal(path: str | Path) -> str:

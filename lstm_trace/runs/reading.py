@@ -318,8 +318,7 @@ def step(
 def said(trace: Trace, stage: Stage, t: int, batch: int, style: Style, language: str) -> list[str]:
     """What the gates and states did at one step, and what is left of earlier ones, in sentences."""
     here, so_far = slice(t, t + 1), slice(t, None) if stage.backwards else slice(trace.first, t + 1)
-    where = stage.layer, stage.direction
-    chosen = (Selection(None, *where, steps, batch) for steps in (here, so_far))
+    chosen = (Selection(None, stage.layer, stage.direction, steps, batch) for steps in (here, so_far))
     step, past = (view(trace, "scalar", style, part, False, language) for part in chosen)
     rows = [row for block in in_words(step) if isinstance(block, Items) for row in block.rows]
     printer = TerminalPrinter(Plain(trace.header.symbols), 80)

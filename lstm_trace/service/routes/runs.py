@@ -51,9 +51,7 @@ async def edit(request: Request, service: Service, id: str) -> Response:
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
 
-async def _made(
-    request: Request, service: Resources, make: Callable[[bytes, Progress], Awaitable[running.Made]]
-) -> Response:
+async def _made(request: Request, service: Resources, make: Callable[..., Awaitable[running.Made]]) -> Response:
     """The reply with the run that a body describes; a worker reads the body, which may contain millions of numbers."""
     check_media(request, JSON)
     bodies = service.jobs.bodies
