@@ -134,16 +134,13 @@ def escape(text: str) -> str:
     return html.escape(printable(text))
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
 def guarded(text: str) -> str:
     """The text of a cell, preceded by ' if a spreadsheet would execute it; a single sign is not a formula.
 
     >>> [guarded(text) for text in ("=1+1", "-x_t", "-", "the")]
     ["'=1+1", "'-x_t", '-', 'the']
     """
-    return f"'{text}" if text.startswith(_FORMULA) and len(text) > 1 else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and len(text) > 1 else text
 
 
 def unguarded(text: str) -> str:

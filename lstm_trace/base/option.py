@@ -16,8 +16,6 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from ..errors import OptionError
 
-_SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -106,7 +104,7 @@ def documented(thing: Any) -> tuple[str, dict[str, str]]:
     Args:
         thing: a function or class.
     """
-    summary, *sections = _SECTION.split(cleandoc(thing.__doc__ or ""))
+    summary, *sections = re.split(r"\n\n(?:Args|Attributes|Returns|Raises):\n", cleandoc(thing.__doc__ or ""))
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", "\n".join(sections), re.M)
     return summary, {name: " ".join(text.split()) for name, text in entries}
 

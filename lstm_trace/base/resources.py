@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock, get_ident
@@ -19,16 +19,13 @@ from ..errors import TooLargeError
 
 def available() -> int | None:
     """Bytes that a process can still allocate without swapping; None if the system does not report it."""
-    try:
+    with suppress(OSError, ValueError, IndexError):
         for row in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if row.startswith("MemAvailable:"):
                 return int(row.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
+    with suppress(AttributeError, OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+    return None
 
 
 def affordable(size: int) -> None:

@@ -56,10 +56,9 @@ class CorpusStatus(Finding):
         if missing := [number for number, state in self.parts.items() if state == "missing"]:
             ranges = ("-".join(dict.fromkeys((str(one[0]), str(one[-1])))) for one in runs(missing))
             yield words.count("corpus.missing", len(missing), parts=words.comma_list(*ranges))
-        for said in self.faults.values():
-            yield from (words.word("corpus.damaged", what=in_words(one, words)) for one in said)
-        for number, error in self.states.failed.items():
-            yield words.word("corpus.uncomputed", number=number, why=error)
+        faults = (one for said in self.faults.values() for one in said)
+        yield from (words.word("corpus.damaged", what=in_words(one, words)) for one in faults)
+        yield from (words.word("corpus.uncomputed", number=n, why=error) for n, error in self.states.failed.items())
         names = dict.fromkeys((manifest.title, manifest.cell, str(manifest.premises.get("model", ""))[:12]))
         lines = words.comma_list(*(f"{block.scope}/{block.line} ({block.width})" for block in manifest.blocks))
         yield words.word("corpus.model", names=words.comma_list(*names))

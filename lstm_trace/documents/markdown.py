@@ -33,7 +33,6 @@ _START = re.compile(r"^(\d*)([-+.)])")
 _MONEY = re.compile(r"\$[\w$]|\w\$", re.ASCII)
 #: Characters that are Markdown only in context: brackets of a link or picture, and possible ends of an emphasis.
 _ACTING = re.compile(r"[\\`|$~<]|&(?=[#\w])|(?<=\S)\*|^\*|(?<=\S)_(?=[\W_]|$)|^\[|(?<=[!\[])\[|\](?=[(\[])")
-_ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def legible(text: str) -> str:
     >>> legible("![a](b) <i> *c* d_"), legible("i_t * c_tilde of 0/c_t[1]")
     ('!\\\\[a\\\\](b) &lt;i> *c\\\\* d\\\\_', 'i_t * c_tilde of 0/c_t[1]')
     """
-    return _ACTING.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), _on_one_line(text))
+    return _ACTING.sub(lambda found: {"<": "&lt;", "&": "&amp;"}.get(found[0], "\\" + found[0]), _on_one_line(text))
 
 
 def _on_one_line(text: str) -> str:

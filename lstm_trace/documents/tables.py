@@ -124,8 +124,7 @@ class LongTable:
         if isinstance(self.rows, Entries):
             yield from self.rows.texts(style)
         else:
-            for row in self.rows:
-                yield style.row(self.columns, [style.cell(value) for value in row])
+            yield from (style.row(self.columns, list(map(style.cell, row))) for row in self.rows)
 
     def _seen(self, name: str, value: Any, words: Words) -> Any:
         """A value as shown in a table: a label made visible, a number beyond its bound as such."""
@@ -395,8 +394,7 @@ class Entries(Sequence[tuple[Any, ...]]):
     def _pieces(self) -> Iterator[tuple[Run, Array]]:
         for run in self.runs:
             order = run.order()
-            for at in range(0, len(order), PIECE):
-                yield run, order[at : at + PIECE]
+            yield from ((run, order[at : at + PIECE]) for at in range(0, len(order), PIECE))
 
     def _tuples(self, run: Run, order: Array) -> list[tuple[Any, ...]]:
         return list(zip(*(column.tolist() for column in self._columns(run, order).values()), strict=True))

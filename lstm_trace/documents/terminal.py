@@ -15,7 +15,6 @@ from ..printable import printable
 from . import blocks
 from .layout import NARROW, fitting
 
-_LINES = {1: "═", 2: "─"}
 _INDENT = "  "
 
 
@@ -36,7 +35,7 @@ class TerminalPrinter(blocks.BlockPrinter):
     def heading(self, block: blocks.Heading) -> str:
         """Two levels with a line below, one with lines on both sides."""
         title = self.text(block.text)
-        if mark := _LINES.get(block.level):
+        if mark := {1: "═", 2: "─"}.get(block.level):
             rows = wrapped(title, self.width)
             return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
         return "\n".join(wrapped(title if block.level >= 4 else f"── {title} ──", self.width))

@@ -146,7 +146,6 @@ _WITH = {
 }  # fmt: skip
 #: Lines of the code's own that are longer are not written out in a sentence.
 _LONG = 80
-_SIGNS = {"sigmoid": "σ"}
 
 
 def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Mapping[str, str]) -> str:
@@ -181,7 +180,7 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
             said += ["with coupled gates"] * ((name, text) == ("i_t", "1 - f_t"))
             said.append(f"whose {_GATES[name]} is {text}")
         elif one and other and one[1] in ACTIVATIONS and one[2] == other[2]:
-            said.append(f"whose {_GATES[name]} is squashed by {_SIGNS.get(one[1], one[1])}")
+            said.append(f"whose {_GATES[name]} is squashed by {'σ' if one[1] == 'sigmoid' else one[1]}")
         else:
             continue
         del unlike[name]

@@ -122,8 +122,7 @@ def _choices(
         several["layer_norm_cell"] = (any(states["c"] in args for args in means),)
     if kind == "gru":
         several["update"] = ("keep", "write")
-    for values in product(*several.values()):
-        yield dict(zip(several, values, strict=True))
+    yield from (dict(zip(several, values, strict=True)) for values in product(*several.values()))
 
 
 # -- gates -------------------------------------------------------------------------------------------------------------
@@ -185,9 +184,8 @@ def _before(gate: Expr) -> Expr:
     if (hard := _hard(gate)) is not None:
         return hard[2]
     means = (inner.args[0] for one in gate.args for inner in _unsquashed(one) if inner.op == "mean")
-    for one in means:  # it is normalised
-        if _linear(one):
-            return one
+    if (normalised := next(filter(_linear, means), None)) is not None:
+        return normalised
     sums = {scaled(one)[1] for one in gate.inside(_linear) if _linear(one)}
     return sums.pop() if len(sums) == 1 else gate.args[0]
 
@@ -246,11 +244,8 @@ def gate_letter(kind: str, text: str) -> str:
     low = re.sub(r"\.(weight|bias)$", "", text.lower()).split(".")[-1]
     low = _ENDING.sub("", low) or low
     short = _KIND_OF_WEIGHT.sub("", low)
-    for candidate in (low, low.removesuffix("t"), short, re.sub(r"^[xhi]_?", "", short), low.rsplit("_", 1)[-1]):
-        for letter, names in CALLED[kind].items():
-            if candidate in names.split():
-                return letter
-    return ""
+    tried = low, low.removesuffix("t"), short, re.sub(r"^[xhi]_?", "", short), low.rsplit("_", 1)[-1]
+    return next((letter for one in tried for letter, names in CALLED[kind].items() if one in names.split()), "")
 
 
 def _tried(

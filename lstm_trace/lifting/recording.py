@@ -25,7 +25,6 @@ from .tape import FIXED, INITIAL, CodeLine, Ids, Tape, TapeNode
 
 #: One function at a time is run: for that time its module and object hold other values.
 LOCK = threading.RLock()
-_LIBRARIES = ("numpy", "torch", "scipy")
 
 
 def torch() -> Any:
@@ -93,7 +92,7 @@ def recorded(
 
     Raises LiftError if it computes something else when it is called again.
     """
-    libraries = (sys.modules.get(name) for name in _LIBRARIES)
+    libraries = (sys.modules.get(name) for name in ("numpy", "torch", "scipy"))
     folders = [str(Path(one.__file__).parent) for one in libraries if one is not None and one.__file__]
     tape, known = Tape(folders), dict[int, tuple[Any, Ids]]()
     steps = [tape.source("x", as_numbers(one), t, "x") for t, one in enumerate(x)]

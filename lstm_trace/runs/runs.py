@@ -21,7 +21,6 @@ from .kept import Bounds, gone, is_there
 Call = Callable[..., Awaitable[Any]]
 #: How often a run is made again for one request: runs of others may displace it each time.
 TRIES = 5
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class RunId(str):
@@ -47,7 +46,7 @@ class Runs:
     @staticmethod
     def check(run: str) -> str:
         """The id of a run, before it becomes part of a path. Raises UnknownRunError if it is not one."""
-        if not _ID.fullmatch(run):
+        if not re.fullmatch(r"[0-9a-f]{32}", run):
             raise _unknown(run)
         return run
 

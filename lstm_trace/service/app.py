@@ -21,7 +21,6 @@ from .middleware import Disconnects, Guard
 from .routes import library, meta, page, runs
 from .settings import Settings
 
-ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, runs.corpora)
 _DESCRIPTION = (
     "Every value that an LSTM, GRU or RNN computes, also in your own models: runs, edits, differences, explanations, "
     'verification. Numbers have full precision; NaN and the infinities are the strings "NaN", "Infinity" and '
@@ -82,7 +81,7 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     )
     app.state.settings = settings
     problems.add_handlers(app)
-    for router in (*ROUTERS, page.page_router()):
+    for router in (meta.router, library.router, runs.router, runs.comparisons, runs.corpora, page.page_router()):
         app.include_router(router)
     app.add_middleware(Disconnects)
     app.add_middleware(Guard, settings=settings)  # added last, so it runs first

@@ -39,7 +39,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 #: Hosts on which a server is reachable by any name of the machine.
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
@@ -60,7 +59,7 @@ class Guard:
         self.cookie = f"lstm-trace-{settings.port}"  # a browser sends cookies to every port of a host
         host = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
         # with a token a foreign name is harmless: the browser has no cookie for it
-        self.names = None if self.token and settings.host in _ANYWHERE else {*_LOOPBACK, host}
+        self.names = None if self.token and settings.host in _ANYWHERE else {"127.0.0.1", "localhost", "[::1]", host}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -37,7 +37,6 @@ _SENT = 1 << 18
 _LOOK = 5
 #: Maximum useful number of descriptors, even if the system allows more.
 _DESCRIPTORS = 65_536
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -155,7 +154,7 @@ def _until_signal(server: uvicorn.Server) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread can receive signals
         yield
         return
-    before = {number: signal.signal(number, server.handle_exit) for number in _SIGNALS}
+    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

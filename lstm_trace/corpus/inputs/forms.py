@@ -195,7 +195,6 @@ SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")
 #: What can be read, for messages.
 READ = "expected .parquet, .jsonl, .ndjson, .txt, or a folder of .parquet, .npz or .txt"
-FOLDERS = (".parquet", ".npz", ".txt")
 
 
 class SequenceReading(TypedDict, total=False):
@@ -283,7 +282,7 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
         raise NotFoundError(f"{path}: there is no such file or folder", filename=path)
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
-        files = files_in(path, *FOLDERS)
+        files = files_in(path, ".parquet", ".npz", ".txt")
         kind, *others = sorted({one.suffix.lower() for one in files}) or ["no sequences"]
         if others or not files:
             raise FileError(f"{path}: a folder with {' and '.join([kind, *others])}; {READ}")

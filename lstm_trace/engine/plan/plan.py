@@ -311,8 +311,7 @@ def make_plan(lines: tuple[Line, ...], carry: Pairs, sizes: Widths, inputs: Widt
     read = {name for line in lines for name in line.reads}
     pairs = [(state, line) for state, line in carry if state in read]
     carried, hidden = shared_memory(pairs, _moving(lines, dict(pairs)), known | {n for n, _ in inputs})
-    for copy in hidden:
-        widths[copy.name] = widths[str(copy.operands[0])]
+    widths |= {copy.name: widths[str(copy.operands[0])] for copy in hidden}
     every = (*lines, *hidden)
     area = _areas(every, dict(carried), read & {s for s, _ in carry})
     every, partial = _prefixes(every, area, {name for name, _ in (*inputs, *parameters)})
@@ -322,8 +321,7 @@ def make_plan(lines: tuple[Line, ...], carry: Pairs, sizes: Widths, inputs: Widt
     ahead = {line: state for state, line in carried}
     columns = {x.name: MemoryColumn(x.name, area[x.name], widths[x.name], x.name in ahead) for x in every}
     kept = [s for s, _ in carry if s in read]
-    for state in kept:
-        columns[state] = MemoryColumn(dict(carried).get(state, state), "loop", widths[state])
+    columns |= {state: MemoryColumn(dict(carried).get(state, state), "loop", widths[state]) for state in kept}
     groups, chains = fuse(every, columns, frozenset(name for name, _ in parameters))
     places, totals = _places([x.name for x in every] + kept, columns, chains)
     calls = [_call(group, columns, dict(inputs), dict(parameters)) for group in groups]

@@ -97,10 +97,6 @@ def write_scales(book: Book, grid: StepGrid, page: Page) -> None:
             page.scaled(areas, TEXTS["scales"]["gate" if between else "signed"], low, high)
 
 
-#: Pixels of the chart.
-SIZE = {"width": 900, "height": 380}
-
-
 def unit_lines(grid: StepGrid) -> list[ValueBlock]:
     """The lines that the sheet shows: gates, then states, those with the most common number of units."""
     found = [block for name in of_units(grid.stage) if (block := grid.blocks.get(name)) and block.across is None]
@@ -166,6 +162,6 @@ def _chart(book: Book, page: Page, grid: StepGrid, shown: list[ValueBlock], firs
     chart.set_x_axis({"name": f"t{of}", "label_position": "low"})
     chart.set_y_axis({"num_format": "General", "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
     chart.set_legend({"position": "top"})
-    chart.set_size(SIZE)
+    chart.set_size({"width": 900, "height": 380})  # pixels
     chart.show_na_as_empty_cell()
     return chart

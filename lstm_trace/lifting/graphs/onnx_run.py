@@ -164,7 +164,7 @@ class GraphRun:
             facts = attributes(node)
             if node.op_type == "Split":
                 facts["num_outputs"] = len(node.output)
-            if node.op_type in _BODIES:
+            if node.op_type in ("If", "Loop", "Scan"):
                 facts["outer"] = known
             found = self._found(node.op_type, inputs, facts)
         except LstmTraceError:
@@ -354,7 +354,6 @@ def _reduced(function: Any, a: Value, axes: Any = None, keepdims: int = 1, noop_
     return a if along is None and noop_with_empty_axes else function(a, axis=along, keepdims=bool(keepdims))
 
 
-_BODIES = ("If", "Loop", "Scan")
 _RUN: Mapping[str, Callable[..., Any]] = {
     "Cast": GraphRun.cast, "ConcatFromSequence": GraphRun.joined, "Constant": GraphRun.constant,
     "ConstantOfShape": GraphRun.filled, "If": GraphRun.branch, "Loop": GraphRun.loop, "Range": GraphRun.range,

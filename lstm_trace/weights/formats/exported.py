@@ -34,8 +34,7 @@ _BFLOAT16 = 13
 #: PyTorch's names for the weights of a cell.
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _OLDER = "torch.export.save(torch.export.load(path), path)"
-#: Operations that make zeros, and those that move numbers and change none.
-_ZEROS = ("zeros", "zeros_like", "new_zeros")
+#: Operations that move numbers and change none.
 _MOVES = (
     "alias", "clone", "contiguous", "detach", "expand", "lift_fresh_copy", "reshape", "unsqueeze", "view", "_to_copy",
     "to",
@@ -228,4 +227,4 @@ def _initial(opened: ExportedProgram, name: str) -> Array | str | None:
         afford(entries(sizes) * stored.itemsize, opened.stored, f"{opened.path}: {name}")
         whole = stored.reshape(sizes) if stored.size == entries(sizes) else np.broadcast_to(stored, sizes)
         return whole.reshape(-1, *whole.shape[-2:])
-    return None if source in opened.given or target in _ZEROS else target
+    return None if source in opened.given or target in ("zeros", "zeros_like", "new_zeros") else target

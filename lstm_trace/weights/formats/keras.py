@@ -24,10 +24,6 @@ from .hdf5 import STORED, Tree, arrays as arrays, opened, parsed  # arrays: thos
 from .keras_config import CLASSES, KerasFile, Layer, cells_inside, layers, layout_facts, options_of, settings_of
 
 _BACK = re.compile(r"backward(_layer|_.*)?")
-_FORTH = re.compile(r"forward(_layer|_.*)?")
-_CELL = re.compile(r"(lstm|gru|simple_rnn)_cell(_\d+)?")
-_STACK = re.compile(r"stacked_rnn_cells(_\d+)?")
-_RNN = re.compile(r"rnn(_\d+)?")
 #: The role of an array by its name: for Keras 2 and 3 (in the order of Keras 3's numbers), and for Keras 1.
 ROLES = {
     "kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias", "W": "input", "U": "recurrent", "b": "bias",
@@ -89,7 +85,7 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
         for at, part in enumerate(groups)
     ]
     direction = "reverse" if any(_BACK.fullmatch(part) for part in groups) else "forward"
-    path = tuple(part for part in groups if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part))
+    path = tuple(part for part in groups if not re.fullmatch(r"(back|for)ward(_layer|_.*)?", part))
     if path[-3:-1] == ("cell", "cells"):  # Keras 3: cells by number
         return path[:-3], direction, path[-1], _number(path[-1])
     if len(path) < 2:
@@ -100,10 +96,10 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
     if stack and last in names:
         own = len(path) - path[::-1].index(stack.path.split("/")[-1])
         return path[:own], direction, last, names.index(last)
-    if _STACK.fullmatch(above[-1]):
+    if re.fullmatch(r"stacked_rnn_cells(_\d+)?", above[-1]):
         return path[:-2], direction, last, _number(last)
-    if _CELL.fullmatch(last):
-        return path[:-1], direction, last, _number(last) if _RNN.fullmatch(above[-1]) else None
+    if re.fullmatch(r"(lstm|gru|simple_rnn)_cell(_\d+)?", last):
+        return path[:-1], direction, last, _number(last) if re.fullmatch(r"rnn(_\d+)?", above[-1]) else None
     return path, direction, "", None
 
 
