@@ -88,18 +88,13 @@ _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
 
 #: Status, slug (the end of the document's type) and title, the same for every problem of a type.
 Answer = tuple[int, str, str]
-_NOWHERE: Answer = (404, "not-found", "Nothing is at this address")
-_GONE: Answer = (410, "gone", "This is no longer kept")
 #: By the class of an error or its nearest base class; for an HTTPException by its status, if it is in the table.
 ANSWERS: dict[type[BaseException] | int, Answer] = {
     NotJsonError: (400, "not-json", "The body cannot be read as JSON"),
     ClientDisconnect: (400, "cut-off", "The request ended before its body did"),
-    UnknownRunError: _NOWHERE,
-    UnknownItemError: _NOWHERE,
-    404: _NOWHERE,
+    **dict.fromkeys((UnknownRunError, UnknownItemError, 404), (404, "not-found", "Nothing is at this address")),
     NoArrowError: (406, "not-acceptable", "The reply is not available in the requested type"),
-    DroppedRunError: _GONE,
-    LostFileError: _GONE,
+    **dict.fromkeys((DroppedRunError, LostFileError), (410, "gone", "This is no longer kept")),
     TooLargeError: (413, "too-much", "The requested result would be too large"),
     413: (413, "too-large", "The request is too large"),
     415: (415, "media-type", "The body is of another type than expected"),
@@ -181,7 +176,7 @@ def _answer(error: BaseException, method: str) -> Answer:
         phrase = HTTPStatus(error.status_code).phrase
         return ANSWERS.get(error.status_code, (error.status_code, phrase.lower().replace(" ", "-"), phrase))
     if isinstance(error, MissingError) and method in _READING:
-        return _NOWHERE
+        return ANSWERS[404]
     return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
 
 
