@@ -124,8 +124,7 @@ def _outer(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
 def _memvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
     """The product of row j of a matrix, whose cells lie in a row, with a vector; weights are in a column."""
     matrix, vector = operands
-    row = matrix.cells[j * len(vector.cells) :][: len(vector.cells)]
-    if len(row) == 1:
+    if len(row := matrix.cells[j * len(vector.cells) :][: len(vector.cells)]) == 1:
         return f"{row[0]}*{vector.whole}"
     return f"{'SUMPRODUCT' if vector.across else 'MMULT'}({row[0]}:{row[-1]},{vector.whole})"
 
@@ -136,35 +135,29 @@ def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
     return text.removeprefix("+")
 
 
-#: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
-#: 1e-304, and 0 is what any other cell sees of it. SIN and COS of more than 2^27 are #NUM! in Excel.
+#: Operations on each unit: see `_each`. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is
+#: below 1e-304, and 0 is what any other cell sees of it. SIN and COS of more than 2^27 are #NUM! in Excel.
+_PATTERNS = {
+    **{op: f"{op.upper()}({{0}})" for op in ("tanh", "exp", "sqrt", "sin", "cos")},
+    "mul": "{0}*{1}", "div": "{0}/{1}", "neg": "-{0}", "copy": "{0}", "log": "LN({0})", "floor": "INT({0})",
+    "sigmoid": "IF({0}<-700,0,1/(1+EXP(-{0})))", "softplus": "MAX({0},0)+LN(1+EXP(-ABS({0})))",
+    "relu": "MAX({0},0)", "elu": "IF({0}<0,{p}*(EXP({0})-1),{0})", "clip": "MAX({p},MIN({q},{0}))",
+    "maximum": "MAX({0},{1})", "where": "IF({0}<>0,{1},{2})", "greater": "IF({0}>{1},1,0)",
+}  # fmt: skip
+#: How each operation is written.
 FORMULAS: dict[str, Formula] = {
+    **{op: _each(pattern) for op, pattern in _PATTERNS.items()},
     "matvec": _matvec,
     "vecmat": _vecmat,
     "outer": _outer,
     "memvec": _memvec,
     "vecmem": lambda operands, constants, j: "+".join(_entries_read("vecmem", operands, j)),
     "add": _add,
-    "mul": _each("{0}*{1}"),
-    "div": _each("{0}/{1}"),
-    "neg": _each("-{0}"),
-    "copy": _each("{0}"),
-    "sigmoid": _each("IF({0}<-700,0,1/(1+EXP(-{0})))"),
-    **{op: _each(f"{op.upper()}({{0}})") for op in ("tanh", "exp", "sqrt", "sin", "cos")},
-    "log": _each("LN({0})"),
-    "floor": _each("INT({0})"),
-    "relu": _each("MAX({0},0)"),
-    "elu": _each("IF({0}<0,{p}*(EXP({0})-1),{0})"),
-    "softplus": _each("MAX({0},0)+LN(1+EXP(-ABS({0})))"),
-    "clip": _each("MAX({p},MIN({q},{0}))"),
-    "where": _each("IF({0}<>0,{1},{2})"),
-    "maximum": _each("MAX({0},{1})"),
     "max": _whole("MAX"),
     "sum": _whole("SUM"),
     "mean": _whole("AVERAGE"),
     "concat": lambda parts, constants, j: [cell for part in parts for cell in part.cells][j],
     "slice": lambda operands, constants, j: operands[0].cells[int(constants[0]) + j],
-    "greater": _each("IF({0}>{1},1,0)"),
 }
 
 #: Operations that choose among numbers, so that nothing is rounded.
@@ -259,13 +252,11 @@ def _spread(target: ValueBlock, width: int) -> Sequence[int]:
 
 def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
     """The same row of the inputs, or of the layer below."""
-    source = grid.stage.sources[block.name]
-    if source == X:
+    if (source := grid.stage.sources[block.name]) == X:
         sheet = f"'{book.named(INPUTS)}'" if book.side else INPUTS
         return [f"{sheet}!{column(left(book.trace) + j)}{{r}}" for j in range(block.width)]
     if source == VALID:
-        edited = mask_at(book.grids)
-        if edited is None:
+        if (edited := mask_at(book.grids)) is None:
             return [f"IF(B{{r}}<INDEX({book.starts[0].range},{{b}}),1,0)"]
         return [f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}"]
     scope, line = scope_and_name(source)
