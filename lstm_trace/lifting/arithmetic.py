@@ -151,15 +151,11 @@ def _lower(math: RecordedMath, a: Ids, b: Ids) -> Ids:
 ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     **{op: _op(op) for op in ("tanh", "exp", "log", "sqrt", "sin", "cos", "floor", "sigmoid")},
     "expit": _op("sigmoid"),
-    "add": RecordedMath.add,
-    "subtract": RecordedMath.subtract,
-    "multiply": RecordedMath.multiply,
+    **{op: getattr(RecordedMath, op) for op in ("add", "subtract", "multiply", "negative", "greater", "where")},
     **dict.fromkeys(("divide", "true_divide"), RecordedMath.divide),
-    "negative": RecordedMath.negative,
     **dict.fromkeys(("positive", "conjugate"), lambda math, a: a.copy()),
     **dict.fromkeys(("maximum", "fmax"), RecordedMath.maximum),
     **dict.fromkeys(("minimum", "fmin"), _lower),
-    "greater": RecordedMath.greater,
     "less": lambda math, a, b: math.greater(b, a),
     "equal": lambda math, a, b: _from_one(math, _unlike(math, a, b)),
     "not_equal": _unlike,
@@ -175,7 +171,6 @@ ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     "expm1": lambda math, a: math.subtract(math.tape.elementwise("exp", a), math.tape.number(1.0)),
     "log1p": lambda math, a: math.tape.elementwise("log", math.add(math.tape.number(1.0), a)),
     "logaddexp": lambda math, a, b: math.add(a, math.tape.elementwise("softplus", math.subtract(b, a))),
-    "where": RecordedMath.where,
 }
 #: Products of arrays.
 PRODUCTS: Mapping[str, Callable[..., Ids]] = {
