@@ -13,7 +13,7 @@ from pathlib import Path
 
 #: Every package in the extras for users, with the versions required in pyproject.toml.
 REQUIREMENTS = {
-    re.split(r"[[>]", requirement)[0]: requirement
+    re.split(r"[\[>]", requirement)[0]: requirement
     for requirement in (
         "torch>=2.6", "keras>=3.5", "onnx>=1.21", "msgpack>=1.0.5", "pyarrow>=15", "dask[distributed]>=2024.8",
         "scikit-learn>=1.4", "xarray>=2024.2", "XlsxWriter>=3.1", "typst>=0.14", "llvmlite>=0.45", "duckdb>=1.0",
@@ -56,9 +56,8 @@ def missing(what: str, package: str, instead: str = "", others: Sequence[str] = 
     """
     way = f", or {instead}" if instead else ""
     packages = [package, *others]
-    named = f"the package {package}, which is"
-    if others:
-        named = f"the packages {', '.join(others)} and {package}, which are"
+    several = f"the packages {', '.join(others)} and {package}, which are"
+    named = several if others else f"the package {package}, which is"
     if _audience["elsewhere"]:
         return f"{what} needs {named} not installed on this server: ask whoever runs it to install that{way}"
     return f"{what} needs {named} not installed: {_install([REQUIREMENTS[name] for name in packages])}{way}"

@@ -99,11 +99,9 @@ def show(value: Any, digits: int | None = DIGITS, noise: float = 0.0, zeros: int
         return Shown(exact.is_signed() and not exact.is_nan(), "nan" if exact.is_nan() else "inf")
     if abs(exact) <= noise:  # zero, negative zero and noise
         return Shown(False, _text(Decimal(0), zeros))
-    size = abs(exact)
-    if size >= LARGE or size < smallest(digits):
+    if (size := abs(exact)) >= LARGE or size < smallest(digits):
         exponent = size.adjusted()
-        mantissa = _rounded(size.scaleb(-exponent), digits)
-        if mantissa >= 10:
+        if (mantissa := _rounded(size.scaleb(-exponent), digits)) >= 10:
             mantissa, exponent = mantissa / 10, exponent + 1
         return Shown(exact < 0, _text(mantissa, zeros), exponent)
     return Shown(exact < 0, _text(_rounded(size, digits), zeros))
@@ -197,9 +195,7 @@ def _significant(value: Any, count: int, noise: float, zeros: int | None) -> Sho
 
 def smallest(digits: int | None) -> Decimal:
     """Smaller numbers are written with an exponent: too few of their digits would be left."""
-    if digits is None:
-        return Decimal("1e-6")
-    return Decimal(1).scaleb(min(max(digits - 4, 1), 3) - 1 - digits)
+    return Decimal("1e-6") if digits is None else Decimal(1).scaleb(min(max(digits - 4, 1), 3) - 1 - digits)
 
 
 def _rounded(size: Decimal, digits: int | None) -> Decimal:

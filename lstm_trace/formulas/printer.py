@@ -59,9 +59,7 @@ def alone(node: tree.Node) -> tree.Node:
     """The only entry of a vector or matrix, since it is printed as that number; anything else unchanged."""
     if isinstance(node, tree.Vec) and len(node.entries) == 1:
         return node.entries[0]
-    if isinstance(node, tree.Mat) and len(node.rows) == len(node.rows[0]) == 1:
-        return node.rows[0][0]
-    return node
+    return node.rows[0][0] if isinstance(node, tree.Mat) and len(node.rows) == len(node.rows[0]) == 1 else node
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------

@@ -369,9 +369,8 @@ def _text(value: bytes) -> str:
 def _dims(body: bytes) -> tuple[int, ...] | None:
     """The sizes of the axes; None for an empty attribute."""
     version, rank = body[:2]
-    if version == 2 and body[3] == 2:
-        return None
-    return struct.unpack_from(f"<{rank}Q", body, 8 if version == 1 else 4)
+    empty = version == 2 and body[3] == 2
+    return None if empty else struct.unpack_from(f"<{rank}Q", body, 8 if version == 1 else 4)
 
 
 def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
