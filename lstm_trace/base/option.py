@@ -124,8 +124,7 @@ def step_ends(text: str) -> slice | int | None:
     >>> step_ends("2:"), step_ends(" -1"), step_ends("\N{ARABIC-INDIC DIGIT TWO}")
     (slice(2, None, None), -1, None)
     """
-    match = re.fullmatch(r"((?:-?[0-9]{1,18})?):((?:-?[0-9]{1,18})?)|(-?[0-9]{1,18})", text.strip())
-    if match is None:
+    if (match := re.fullmatch(r"((?:-?[0-9]{1,18})?):((?:-?[0-9]{1,18})?)|(-?[0-9]{1,18})", text.strip())) is None:
         return None
     begin, end, one = (int(part) if part else None for part in match.groups())
     return slice(begin, end) if one is None else one
@@ -137,7 +136,6 @@ def name_list(text: str) -> tuple[str, ...]:
     >>> name_list("W_xi[0,1], c_t * max(a, b)")
     ('W_xi[0,1]', 'c_t * max(a, b)')
     """
-    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())
-    if not names:
+    if not (names := tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())):
         raise OptionError(f"expected comma-separated names of lines, found {text!r}")
     return names

@@ -30,8 +30,7 @@ def available() -> int | None:
 
 def affordable(size: int) -> None:
     """Raise TooLargeError if a trace of `size` bytes does not fit into free memory."""
-    free = available()
-    if free is not None and size > free:
+    if (free := available()) is not None and size > free:
         raise TooLargeError(
             f"the trace would need {amount(size)} and {amount(free)} of memory are free; "
             "ask for fewer lines, or trace fewer steps or rows"

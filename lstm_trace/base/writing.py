@@ -47,8 +47,7 @@ def format_of(path: Target, formats: Mapping[str, str], what: str, otherwise: st
         raise FileError(f"a stream has no suffix: give format=, one of {', '.join(dict.fromkeys(formats.values()))}")
     if str(path) == "-" or is_device(path):
         return otherwise
-    suffix = Path(path).suffix.lower()
-    if suffix not in formats:
+    if (suffix := Path(path).suffix.lower()) not in formats:
         found = f"not {suffix}" if suffix else "and this name has no suffix"
         raise FileError(f"{path}: {what} are written as {', '.join(formats)}, {found}{more}")
     return formats[suffix]

@@ -132,8 +132,7 @@ class AdjointWriter:
         if states:
             rows.append("carry: " + ", ".join(f"{self.next[s]} <- {self.gradients[s]}" for s in states))
         read = (name for name in cell.parameters if name in self.terms)
-        sums = {name: " + ".join(text for _, text in sorted(self.terms[name])) for name in read}
-        if sums:
+        if sums := {name: " + ".join(text for _, text in sorted(self.terms[name])) for name in read}:
             rows.append("sum: " + ", ".join(f"{self.names[name]} <- {terms}" for name, terms in sums.items()))
             pairs += [(self.names[name], name) for name in sums]
         seeds = chain(*self.seeds.values())
@@ -266,8 +265,7 @@ def narrow(cell: Cell) -> set[str]:
                 found.add(line.name)
             else:
                 found.discard(line.name)
-        wide = {state for state, line in cell.carry if state in found and line not in found}
-        if not wide:
+        if not (wide := {state for state, line in cell.carry if state in found and line not in found}):
             return found
         found -= wide
 

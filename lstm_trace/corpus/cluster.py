@@ -62,8 +62,7 @@ class Assignment(NamedTuple):
         except (LstmTraceError, OSError, ValueError) as error:
             return f"cannot read the inputs: {error}; a worker reads them by that path, from a disk that all share"
         with suppress(FileError):
-            there = read_manifest(self.job.folder)
-            if there is not None and there.key == self.job.manifest.key:
+            if (there := read_manifest(self.job.folder)) is not None and there.key == self.job.manifest.key:
                 return ""
         return f"does not see the folder {self.job.folder}: a worker writes into it, on a disk that all share"
 
@@ -92,8 +91,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
 
 def compute(key: str, span: Span) -> Done:
     """Compute a part, in a worker."""
-    work = _sent.get(key)
-    if work is None or isinstance(work, HaltError):
+    if (work := _sent.get(key)) is None or isinstance(work, HaltError):
         raise work or HaltError("a worker was not given the model; see its log")
     return run_part(work.job, work.model, span)
 

@@ -208,8 +208,7 @@ def line_sizes(model: Model, width: int, record: RecordChoice | None = None) -> 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:
     """The range of a line's values, and the gate by which the previous state is kept in it."""
-    stage = next((stage for stage in model.stages() if stage.scope == scope), None)
-    if stage is None:
+    if (stage := next((stage for stage in model.stages() if stage.scope == scope), None)) is None:
         return "", ""
     ends = _ends(stage.cell, name)
     before = any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines)
@@ -226,8 +225,7 @@ _RANGES: dict[tuple[int, int] | None, Range] = {(0, 1): "gate", (-1, 1): "tanh",
 
 def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
     """The bounds of the values of a line: gates, tanh, and products of them."""
-    line = cell.by_name.get(str(name))
-    if line is None:
+    if (line := cell.by_name.get(str(name))) is None:
         return None
     if cell.opens(line):
         return 0, 1

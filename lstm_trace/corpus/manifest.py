@@ -111,8 +111,7 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     if not path.exists():
         return None
     content = read_bytes(path, "not the manifest of a corpus", LARGEST)
-    said = re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])
-    if said is None:
+    if (said := re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])) is None:
         raise FileError(f"{path}: not the manifest of a corpus; give a folder that lstm-trace corpus run has made")
     if (other := said[1].decode(errors="replace")) != "1":
         raise FileError(f"{path}: written in version {other} of the format; this lstm-trace reads 1: update it")
@@ -148,8 +147,7 @@ def spare_states(output: str | Path, folder: str | Path) -> None:
     """Raise FileError if `output` is a file of the states in a folder, existing or not, or one that is read for
     them.
     """
-    there = read_manifest(folder)
-    if there is None:
+    if (there := read_manifest(folder)) is None:
         return
     names = [MANIFEST, *BESIDE, *(name for span in there.parts for name in there.files_of(span.number))]
     read = [path for said in (*there.inputs, *there.sources) if said for path in meant(said)]

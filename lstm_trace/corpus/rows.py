@@ -193,16 +193,14 @@ class StateLayout(NamedTuple):
         Raises MissingError if there is none.
         """
         place, _, name = (line or "").rpartition("/")
-        found = tuple(b for b in self.blocks if name in ("", b.line) and place in ("", b.scope))
-        if not found:
+        if not (found := tuple(b for b in self.blocks if name in ("", b.line) and place in ("", b.scope))):
             known = dict.fromkeys((*(b.line for b in self.blocks), *self.record))
             raise MissingError(f"the states have no {line!r}{nearest(str(line), known, 'they have')}")
         return found
 
     def one(self, line: str, unit: str = "", address: str = "") -> Block:
         """The only block of a line. unit, address: what messages say about a unit. Raises OptionError, MissingError."""
-        found = self.chosen(line)
-        if len(found) > 1:
+        if len(found := self.chosen(line)) > 1:
             places = ", ".join(f"{block.scope}/{block.line}{unit}" for block in found)
             raise OptionError(f"{address or line!r} may be any of {places}: write one of them")
         return found[0]
@@ -216,8 +214,7 @@ class StateLayout(NamedTuple):
         for block in self.blocks:
             if block.stem == stem and re.fullmatch("[0-9]{1,9}", number) and int(number) < block.width:
                 return block, int(number)
-        match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\]\s*", address)
-        if match is None:
+        if (match := re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\]\s*", address)) is None:
             raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
         index = tuple(map(int, filter(None, match.groups()[1:])))
         block = self.one(match[1], index_text(index, None), address)

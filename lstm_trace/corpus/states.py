@@ -35,8 +35,7 @@ class States:
     @cached_property
     def manifest(self) -> Manifest:
         """The folder's description of itself. Raises FileError."""
-        found = read_manifest(self.folder)
-        if found is None:
+        if (found := read_manifest(self.folder)) is None:
             said = f"{self.folder}: there is no {MANIFEST}; give a folder that lstm-trace corpus run has made"
             raise NotFoundError(said, filename=self.folder / MANIFEST)
         return found
@@ -67,8 +66,7 @@ class States:
 
     def parts(self) -> Iterator[Part]:
         """The parts that exist, in order. Raises MissingError if there is none."""
-        spans = self.spans
-        if not spans:
+        if not (spans := self.spans):
             failed = next((f"; part {n} failed: {error}" for n, error in self.failed.items()), "")
             raise MissingError(f"{self.folder}: no part is there{failed or ' yet; run the corpus first'}")
         return map(self.part, spans)

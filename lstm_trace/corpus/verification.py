@@ -170,8 +170,7 @@ def verify(
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
             rows = source.read(part.span).picked(places) if len(places) else None
             try:
-                order = _in_place(part, index, at, name, found)
-                if order is None or rows is None:
+                if (order := _in_place(part, index, at, name, found)) is None or rows is None:
                     continue
                 k = np.argsort(order)[places]
                 _check_columns(part, rows, k, name, found)

@@ -24,8 +24,7 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
     >>> excerpt([0, 0, 0, 0, 9, 0, 0, 0, 0], 7, timed=True)
     [0, range(1, 4), 4, range(5, 8), 8]
     """
-    rows = len(sizes)
-    if rows <= most:
+    if (rows := len(sizes)) <= most:
         return list(range(rows))
     size = np.abs(np.nan_to_num(np.asarray(sizes, np.float64), nan=np.inf))
     ends = max(most // 10, 1) if timed else 0

@@ -62,8 +62,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         if not node.key or not self.linked or self.trace is None:
             return "", ""
         key = origin(self.trace, node.key)
-        known = self.made.get(key)
-        if known is None and self.making:
+        if (known := self.made.get(key)) is None and self.making:
             ident = f"n{self.mark}{np.base_repr(len(self.made), 36).lower()}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""

@@ -43,8 +43,7 @@ def most_columns(body: str) -> list[int]:
 def packages(body: str) -> Iterator[str]:
     """The preamble lines required by the characters of a text."""
     foreign = sorted({c for c in body if ord(c) > 126})
-    wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
-    if wide:
+    if wide := [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]:
         yield "% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"
         yield r"\usepackage[UTF8, scheme=plain]{ctex}"
     if foreign or r"\char34" in body:

@@ -118,8 +118,7 @@ class Result:
 
     def plot(self, language: Language = "en") -> Figure:
         """Return the picture, with its text in a language. Raises MissingError if there is none."""
-        figure = self.panels(language)
-        if figure is None:
+        if (figure := self.panels(language)) is None:
             instead = "write .csv for its numbers, .md or .html for its text"
             raise MissingError(f"there is no picture of this {type(self).__name__}: {instead}")
         return figure

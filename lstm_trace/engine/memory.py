@@ -158,8 +158,7 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
         here = lines.get(scope, {})
         for name in names:
             wanted = (len(work.span), work.batch, work.widths[scope][name])
-            array = here.get(name)
-            if array is None:
+            if (array := here.get(name)) is None:
                 problems.append(f"out has no line {scope}/{name}; omit out=, or give a trace of this model")
             elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
                 found = f"{array.dtype}{list(array.shape)}"
@@ -180,8 +179,7 @@ def empty_lines(work: Work, dtype: Any) -> Lines:
 
 def check_memory(work: Work, dtype: Any) -> None:
     """Raise TooLargeError if the recorded lines do not fit into free memory."""
-    size = work.numbers * np.dtype(dtype).itemsize
-    if size > SMALL:
+    if (size := work.numbers * np.dtype(dtype).itemsize) > SMALL:
         affordable(size)
 
 
@@ -307,8 +305,7 @@ class Pool:
             self.weights, self.read, self.machines, self.packs = weights, {}, {}, {}
         here = self.read.setdefault(stage.scope, as_read(stage, weights.get(stage.scope, {})))
         task = work.task(stage, weights, dtype) if compiled and installed() else None
-        machine = self.machines.pop((stage.scope, task or work.plan(stage, here), work.batch), None)
-        if machine is not None:
+        if (machine := self.machines.pop((stage.scope, task or work.plan(stage, here), work.batch), None)) is not None:
             return machine
         if task is not None:
             from .jit.machine import load

@@ -247,8 +247,7 @@ def wanted(
     lines |= {name: None for stage in stages for name, source in stage.sources.items() if source == GIVEN}
     for text in ask:
         with faults.gather(), within("ask"):
-            name = line_name(text)
-            if name not in lines:
+            if (name := line_name(text)) not in lines:
                 for cell in (stage.cell for stage in stages):
                     if name in cell.states:
                         raise MissingError(f"{name} is the carried state, not a line; ask for {cell.states[name]}")

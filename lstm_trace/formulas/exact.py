@@ -72,8 +72,7 @@ def _clearly_less(a: float, b: float) -> bool:
 
 def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
     """The largest operand, if it is exact and the inexact ones are clearly smaller."""
-    there = [value for value in a if value is not None]
-    if not there:
+    if not (there := [value for value in a if value is not None]):
         return None
     top = max(there)
     rest = [near for value, near in zip(a, about, strict=True) if value is None]
@@ -136,8 +135,7 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
             return None if (value := of(node.of)) is None else -value
         case Call() if node.op != HELD:  # the tree does not say whether it is held
             given = node.constants or [value for _, value in OPS[node.op].constants if value is not None]
-            constants = [c for c in map(fraction, given) if c is not None]
-            if len(constants) < len(given):
+            if len(constants := [c for c in map(fraction, given) if c is not None]) < len(given):
                 return None
             return EXACT[node.op](list(map(of, node.args)), constants, list(map(_about, node.args)))
         case Holds():
@@ -193,8 +191,7 @@ class ExactWalk:
             if key not in self._found and not self.small:
                 self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
             return self._found.get(key)
-        before = made(self.trace, key)
-        if before != key and before[2] in self.trace.span:
+        if (before := made(self.trace, key)) != key and before[2] in self.trace.span:
             return self.of(before)
         if name in stage.cell.states:
             first = self.trace.initial.get(scope, {}).get(name)

@@ -32,8 +32,7 @@ def _scripts(base: str, sub: str, sup: str) -> str:
 
 
 def _function(op: str) -> str:
-    name = sign(op)[1]
-    if name in _KNOWN:
+    if (name := sign(op)[1]) in _KNOWN:
         return name
     base, _, sub = name.partition("_") if op in FUNCTIONS or op in SLOPES else (name, "", "")
     base = base if len(base) == 1 else f"op({string(base)})"

@@ -82,8 +82,7 @@ class Values:
         if not isinstance(name, str):
             return number(name)
         key = (scope, name, t, b, index)
-        found = self._nums.get(key)
-        if found is None:
+        if (found := self._nums.get(key)) is None:
             values = self.array(scope, name)
             assert values is not None
             if len(index) > values.ndim and (grid := self.trace.grid(scope, name)):  # a matrix that lies in one row
@@ -134,8 +133,7 @@ class Values:
             found = self.tree(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 
-        tree = self.tree(stage, line, t, b, unit, most, num)
-        return None if tree is None else on_paper(tree)
+        return None if (tree := self.tree(stage, line, t, b, unit, most, num)) is None else on_paper(tree)
 
     def scalar(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
@@ -208,8 +206,7 @@ class Values:
         """Whether a number is displayed exactly."""
         if not result.key or not result.shown.finite:
             return True
-        exact = self.exact.of(result.key)
-        if exact is not None:
+        if (exact := self.exact.of(result.key)) is not None:
             return exact == result.shown.fraction
         scope, name, *_ = result.key
         carried = self.trace.stage(scope).cell.states.get(str(name), str(name))
@@ -342,8 +339,7 @@ class Noise:
         for stage, line, later in self._read_by.get((scope, name), ()):
             if t + later not in self.trace.span or line.name not in self.trace.lines.get(stage.scope, {}):
                 continue
-            both = self._without(stage, line, t + later, b)
-            if both is not None:
+            if (both := self._without(stage, line, t + later, b)) is not None:
                 for unit in np.flatnonzero(both[0] != both[1]).tolist():
                     was, new = (self.style.show(values[unit], line.name) for values in both)
                     yield (stage.scope, line.name, t + later, b, (unit,)), was != new

@@ -229,8 +229,7 @@ def spare(tape: Tape, kind: str, names: Iterable[str], known: Numbers, free: Num
 
 def _place(tape: Tape, there: Ids, owner: TapeNode, free: Ids) -> Ids | None:
     """Where another gate's weight lies in the array of unread numbers."""
-    own = tape.owner(there)
-    if own is owner:
+    if (own := tape.owner(there)) is owner:
         return np.asarray(there - there.min() + free.min())
     return np.asarray(there - own.start + owner.start) if own.shape == owner.shape else None
 

@@ -277,8 +277,7 @@ def _written_out(expr: Expr) -> tuple[str, Expr] | None:
     constant, terms = summed(expr)
     if len(terms) == 1 and terms[0][1].op in ("sigmoid", "tanh"):
         k, z = scaled(terms[0][1].args[0])
-        name = _FORMS.get((constant, terms[0][0], terms[0][1].op, k))
-        return None if name is None else (name, z)
+        return None if (name := _FORMS.get((constant, terms[0][0], terms[0][1].op, k))) is None else (name, z)
     if expr.op != "log" or not (found := _exponentials(expr.args[0])):
         return None
     inside = next((one for _, one in found if one is not None), None)  # of log(1 + exp(z))

@@ -294,8 +294,7 @@ class StepFunction(AuthorFunction):
         fitting: dict[OutputPath, str] = {}
         for state in self.states:
             shape = run.states[state].shape
-            fit = sorted(path for path in first.values() if arrays[path].shape == shape)
-            if not fit:
+            if not (fit := sorted(path for path in first.values() if arrays[path].shape == shape)):
                 raise ShapeError(
                     f"{self.call.named} returns nothing in the shape of {state}, {tuple(shape)}; a step function "
                     "returns its new states"

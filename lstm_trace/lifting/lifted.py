@@ -270,8 +270,7 @@ def aligned(source: Any, reference: Any) -> Any:
     if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
         return source
     trace, one, two = source.trace, reference.cell, source.cell
-    names = _common_names(reference, source)
-    if not names:
+    if not (names := _common_names(reference, source)):
         return trace
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
     weights = {names.get(name, name): array for name, array in source.weights.items()}

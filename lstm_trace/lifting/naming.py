@@ -210,8 +210,7 @@ def _orders(
         own = {letter for name in names if times[name] == 1 and (letter := gate_letter(kind, name))}
         texts = [*own] if len(own) == 1 else [gate_letter(kind, called(one)) for one in (gate, _before(gate))]
         said.append(next(filter(None, texts), min(own, default="")))
-    known = {letter for letter in said if letter and said.count(letter) == 1}
-    if len(known) < min(2, len(gates)):
+    if len(known := {letter for letter in said if letter and said.count(letter) == 1}) < min(2, len(gates)):
         known = set()
     products = [one.args for one in state.inside() if one.op == "mul"]
     kept = {one for args in products for one, other in (args, args[::-1]) if _reads_memory(other)}
@@ -412,8 +411,7 @@ def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
 
 def line_value(cell: Cell, name: str, known: Collection[str], top: bool = True) -> Polynomial:
     """The same of a line of a cell. known: the lines that are not replaced by their equations."""
-    line = cell.by_name.get(name)
-    if line is None or (not top and name in known):
+    if (line := cell.by_name.get(name)) is None or (not top and name in known):
         return _atom(name)
     parts = [line_value(cell, o, known, False) if isinstance(o, str) else frozenset({((), o)}) for o in line.operands]
     return _combined(line.op, parts, line.constants)

@@ -69,15 +69,13 @@ class Reader:
 
     def vector(self, ids: Ids) -> Expr:
         """The value of a row of numbers."""
-        ids = np.ascontiguousarray(ids).reshape(-1)
-        if len(ids) > 1 and (ids == ids[0]).all():
+        if len(ids := np.ascontiguousarray(ids).reshape(-1)) > 1 and (ids == ids[0]).all():
             ids = ids[:1]
         return self._once(self.known, ids, self._vector)
 
     def _once(self, known: dict[bytes, Expr], ids: Ids, read: Callable[[Ids], Expr]) -> Expr:
         """What is known of some numbers, or is read now, with a note of what the code calls it."""
-        key = ids.tobytes()
-        if key not in known:
+        if (key := ids.tobytes()) not in known:
             code = self._code
             known[key] = made = read(ids)
             self._code = code

@@ -86,8 +86,7 @@ class RecordedRecurrence:
         read = self._crossing()
         read[-1] = self._alike(*read[-3:]) if len(read) > 2 and len(read[-1]) > len(read[-2]) else read[-1]
         sizes = [[len(one) for one in each] for each in read]
-        usual = sizes[len(sizes) // 2]
-        if not usual:
+        if not (usual := sizes[len(sizes) // 2]):
             raise LiftError(f"{self.title} carries no state from step to step along this axis of x; {_UNREAD}")
         end = len(read) - (len(read) > 2 and sizes[-1] != usual)
         known = range(sizes.index(usual) if self.output else 0, end)
@@ -248,8 +247,7 @@ class RecordedRecurrence:
     def _fed(self, t: int, group: Sequence[int]) -> Ids:
         """The numbers of the input of a layer at a step: the one vector besides its states that weights multiply."""
         known, every = self._all[t - 1]
-        fed = _input([every[f"state_{k}"] for k in group], {f"state_{k}_prev" for k in group})
-        if fed is None:
+        if (fed := _input([every[f"state_{k}"] for k in group], {f"state_{k}_prev" for k in group})) is None:
             return self.x[t]
         return next(np.frombuffer(key, np.int64) for key, one in known.items() if one is fed)
 
@@ -313,8 +311,7 @@ class RecordedRecurrence:
     def _pairs(self, later: Ids, first: Ids) -> Iterator[tuple[Ids, Ids]]:
         """What two vectors are computed from, place by place."""
         owners = self.tape.owners(later), self.tape.owners(first)
-        cuts = np.flatnonzero((np.diff(owners[0]) != 0) | (np.diff(owners[1]) != 0)) + 1
-        if len(cuts):
+        if len(cuts := np.flatnonzero((np.diff(owners[0]) != 0) | (np.diff(owners[1]) != 0)) + 1):
             yield from zip(np.split(later, cuts), np.split(first, cuts), strict=True)
             return
         one, other = (self.tape.nodes[each[0]] for each in owners)

@@ -67,8 +67,7 @@ class EquationWriter:
 
     def _row(self, name: str, expr: Expr) -> None:
         """The equation of one value; in the words of the named cell where it agrees."""
-        before = self.naming.bare.get(name, "")
-        if before:
+        if before := self.naming.bare.get(name, ""):
             self._row(before, expr)
             right = before
         elif name in self.naming.same:

@@ -116,8 +116,7 @@ def parts(blocks: Blocks, reading: Reading) -> tuple[Array, Array, Array]:
     if reading.recurrent == "transposed":
         U = U.transpose(0, 2, 1)
     zero = np.zeros(U.shape[:2])
-    biases = blocks.biases
-    if not biases or reading.bias == "dropped":
+    if not (biases := blocks.biases) or reading.bias == "dropped":
         return W, U, zero
     if reading.bias in ("first", "second"):
         return W, U, biases[("first", "second").index(reading.bias)]
@@ -210,8 +209,7 @@ def as_stored(found: Found) -> Reading:
         for name, value in full.items()
         if name not in SEARCHED and value != usual[name]
     ]
-    clips = [(name, full[name]) for name in CLIP_FACTS if full[name] is not None]
-    if len(clips) > 1:
+    if len(clips := [(name, full[name]) for name in CLIP_FACTS if full[name] is not None]) > 1:
         said = " and ".join(f"{name}: {bound:g}" for name, bound in clips)
         problems.append(f"identify does not search models with more than one clip; this one has {said}")
     if found.defaults.lengths is not None:
@@ -237,8 +235,7 @@ def blocks_of(found: Found) -> Blocks:
         order, peepholes = order.replace("f", ""), peepholes.replace("f", "")
 
     def stacked(pattern: str, letters: str = order) -> Array:
-        missing = [name for gate in letters if (name := pattern.format(gate)) not in weights]
-        if missing:
+        if missing := [name for gate in letters if (name := pattern.format(gate)) not in weights]:
             raise MissingError(f"identify needs the weights of every gate; missing: {', '.join(missing)}")
         return np.stack([weights[pattern.format(gate)] for gate in letters])
 
@@ -348,8 +345,7 @@ def identify(
     h0, c0 = (own[s] if given is None else numbers(given, s) for s, given in (("h0", h0), ("c0", c0)))
     x, y = numbers(x, "x", np.float64), numbers(y, "y", np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
-    cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
-    if not cases:
+    if not (cases := [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]):
         expected = f"h over time {(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,)"
         said = f"y has shape {y.shape}; with x of shape {x.shape} and H = {blocks.units} expected {expected}"
         raise ShapeError(f"{said}; initial states are (B, H)")

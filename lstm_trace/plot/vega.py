@@ -40,8 +40,7 @@ def specification(title: str, caption: str, grids: Sequence[Grid], words: Words)
 
 def _size(marks: Sequence[Any], words: Words) -> tuple[tuple[int, int], list[str]]:
     """How many rows and columns, or steps of a line, share a value; and a sentence about that."""
-    maps = [mark for mark in marks if isinstance(mark, Cells)]
-    if not maps:
+    if not (maps := [mark for mark in marks if isinstance(mark, Cells)]):
         lines = [len(mark.values) for mark in marks if isinstance(mark, Curve)]
         steps = 1 if sum(lines) <= MOST else -(-2 * sum(lines) // MOST)
         return (1, steps), [words.word("plot.thinned.curves", n=steps)] if steps > 1 else []

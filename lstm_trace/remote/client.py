@@ -285,8 +285,7 @@ class RemoteResult(Result, dict[str, Any]):
         """
         import pandas as pd
 
-        rows = self.get("rows", self.get("lines"))
-        if rows is None or self.get("left_out"):
+        if (rows := self.get("rows", self.get("lines"))) is None or self.get("left_out"):
             raise MissingError("the server's reply does not have all rows: compute the result here, from run.trace()")
         return pd.DataFrame(rows, columns=self.get("columns"))
 
@@ -332,8 +331,7 @@ class RemoteRun:
             The values, (T, B, width).
         """
         query = {"line": line, "layer": layer, "direction": direction, "t": t, "unit": unit}
-        found = self.client._json("GET", f"/runs/{self.id}/values", query=query)["values"]
-        if len(found) != 1:
+        if len(found := self.client._json("GET", f"/runs/{self.id}/values", query=query)["values"]) != 1:
             places = ", ".join(one["scope"] for one in found)
             raise ServiceError(0, f"{line} is in {places or 'no layer'}: choose one with layer= and direction=")
         return np.asarray(to_array(found[0]["values"]))

@@ -65,8 +65,7 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
     if file not in FILES:
         raise MissingError(f"there is no file {file!r}{nearest(file, FILES, 'there are')}")
     known = FILES[file].options
-    surplus = [name for name in options if name not in known]
-    if surplus:
+    if surplus := [name for name in options if name not in known]:
         takes = f"it takes {', '.join(known)}" if known else "it takes no options"
         raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; {takes}")
     said = {name: options[name] for name in HEADED if name in options}  # these become part of the trace

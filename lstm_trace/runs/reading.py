@@ -164,8 +164,7 @@ def span(given: str | None, what: str, there: range) -> range:
     """The elements of `there` that `a:b` or a number selects. Raises OptionError, MissingError."""
     if given is None:
         return there
-    ends = step_ends(given)
-    if ends is None:
+    if (ends := step_ends(given)) is None:
         raise OptionError(f"{what}: expected a number or A:B, found {given!r}")
     try:
         return positions(ends, there)
@@ -282,8 +281,7 @@ def step(
         shown[name] = [number(values.num(scope, name, t, batch, (k,)).shown) for k in units]
 
     def read(name: str) -> Any:
-        array = values.array(scope, name)
-        if array is None:
+        if (array := values.array(scope, name)) is None:
             return None
         texts(name, range(array.shape[-1]))
         return to_list(array[at, batch])

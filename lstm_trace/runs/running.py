@@ -231,8 +231,7 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
                 model = prepare_problem(read_problem(name), name)
             return _traced(model, given, hold, spec.arithmetic, bounds)
         tokens = given.pop("tokens")
-        surplus = [what for what, value in given.items() if value is not None]
-        if surplus:
+        if surplus := [what for what, value in given.items() if value is not None]:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
     trace = trace if tokens is None else with_tokens(trace, tokens)

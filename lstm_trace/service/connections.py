@@ -182,8 +182,7 @@ class Connection(H11Protocol):
     def give_up(self, refusal: bytes) -> None:
         """Close it, with a reply if the client can still receive one."""
         self._all.lost(self)
-        what = self.waits_for
-        if what == "reply":  # without the option the system keeps unread data for minutes
+        if (what := self.waits_for) == "reply":  # without the option the system keeps unread data for minutes
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
             return

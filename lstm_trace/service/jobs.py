@@ -129,8 +129,7 @@ class JsonRoute(APIRoute):
         async def handler(request: Request) -> Response:
             most, of = request.app.state.settings.limits.small_body_bytes, "body of this request"
             request = Request(request.scope, bounded(request.headers, request.receive, most, of))
-            body = await request.body()
-            if body or "content-type" in request.headers:
+            if (body := await request.body()) or "content-type" in request.headers:
                 check_media(request, JSON)
             if body:
                 request._json = data(body)  # returned by request.json() from now on

@@ -106,8 +106,7 @@ class Guard:
         Raises HTTPException.
         """
         most, count = self.limits.head_bytes, self.limits.headers
-        address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
-        if address > most:
+        if (address := len(scope.get("raw_path") or b"") + len(scope["query_string"])) > most:
             raise HTTPException(414, f"the address has {address:,} bytes; the maximum is {most:,}")
         size = sum(len(name) + len(value) for name, value in scope["headers"])
         if address + size > most or len(scope["headers"]) > count:

@@ -117,8 +117,7 @@ def _descriptors() -> int | None:
     if soft != unlimited and soft < wanted:
         with suppress(OSError, ValueError):  # macOS allows less than it reports
             resource.setrlimit(kind, (wanted, hard))
-    found = resource.getrlimit(kind)[0]
-    return None if found == unlimited else found
+    return None if (found := resource.getrlimit(kind)[0]) == unlimited else found
 
 
 class _Server(uvicorn.Server):

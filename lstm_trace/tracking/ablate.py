@@ -89,8 +89,7 @@ class Ablation(Finding):
         numbers = {"change": f"{change:+.4g}", "low": f"{low:+.4g}", "high": f"{high:+.4g}"}
         held = words.word("hold.one" if n == 1 else "hold.all", value=f"{value:.4g}", **numbers)
         yield words.word("hold.free", value=f"{value - change:.4g}", held=held) if value != change else held
-        others = [row[3] for row in self.groups if row[0].startswith("random")]
-        if not others:
+        if not (others := [row[3] for row in self.groups if row[0].startswith("random")]):
             yield words.word("hold.too.few" if self.controls else "hold.unasked")
             return
         random = words.count("hold.random", len(others), least=f"{min(others):+.4g}", most=f"{max(others):+.4g}")
@@ -183,8 +182,7 @@ def ablate(
 
 def _groups(lines: StateLayout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
     """The groups of units that are held together: addresses, by name. Raises OptionError, MissingError."""
-    chosen = list(dict.fromkeys(map(lines.unit, units)))
-    if not chosen:
+    if not (chosen := list(dict.fromkeys(map(lines.unit, units)))):
         raise OptionError("units: expected at least one, as in c_t[35]")
     others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
     names = [lines.address(*unit) for unit in chosen]

@@ -50,8 +50,7 @@ def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Arra
     Raises OptionError if there are fewer than `FEWEST`.
     """
     order = shuffled(ids, seed)
-    order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
-    if len(order) < FEWEST:
+    if len(order := order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]) < FEWEST:
         said = f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) in total"
         raise OptionError(f"{said}; at least {FEWEST} are needed")
     return order
@@ -129,8 +128,7 @@ def gathered(
     candidates = np.arange(len(ids))
     if table is not None:
         theirs = table.column(SEQUENCE).drop_null().combine_chunks()
-        candidates = np.flatnonzero(compute.is_in(pa.array(ids), theirs).to_pylist())
-        if not len(candidates):
+        if not len(candidates := np.flatnonzero(compute.is_in(pa.array(ids), theirs).to_pylist())):
             first, own = (repr(some[0])[:60] if some else "none" for some in (theirs.to_pylist(), ids.tolist()))
             said = f"no {SEQUENCE} is that of a sequence of the states; it has {first}, they have {own}"
             raise FileError(f"{labels}: {said}")

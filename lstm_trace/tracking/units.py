@@ -445,8 +445,7 @@ def table(found: Units, words: Words, width: int) -> TerminalTable:
     sorted_by = [pair for pair in FIRST if found.by in pair] or [(found.by,)]
     for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
         texts = {name: [shown_number(value, 3) for value in rows[name]] for name in pair if frame[name].notna().any()}
-        wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
-        if wide <= left:
+        if (wide := sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())) <= left:
             columns, left = columns | texts, left - wide
         else:
             without += texts

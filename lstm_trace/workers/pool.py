@@ -56,8 +56,7 @@ class Turns:
 
     def has_room(self, client: ClientId) -> bool:
         """Whether one more request of a client may wait, or need not wait."""
-        own = sum(place.client == client for place in self.waiting)
-        if own == 0:
+        if (own := sum(place.client == client for place in self.waiting)) == 0:
             return self.most_of_one > 0 or self._may_begin(client)
         return own < self.most_of_one and len(self.waiting) < self.most_waiting
 

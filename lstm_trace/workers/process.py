@@ -63,8 +63,7 @@ def receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
 
 
 def _whole(stream: IO[bytes], length: int) -> bytes:
-    content = stream.read(length)
-    if len(content) < length:
+    if len(content := stream.read(length)) < length:
         raise EOFError
     return content
 

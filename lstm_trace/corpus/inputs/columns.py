@@ -60,8 +60,7 @@ class Columns(NamedTuple):
 
     def steps(self, table: Any, where: str) -> Any:
         """A row for each step, from a table with our names. Raises ShapeError."""
-        counts = self.lengths(table)
-        if counts is None:
+        if (counts := self.lengths(table)) is None:
             return table
         check_full(table, where)
         repeated, found = pa.array(np.repeat(np.arange(len(counts)), counts)), {}

@@ -249,8 +249,7 @@ def opened(
     source = TableFile(*_parquet(inputs, Names(id, x, ids), folder, sequences, tokens))
     given = {"vocabulary": vocabulary, "embedding": embedding, "ids": ids, "unknown": unknown}
     more = [name for name, value in given.items() if value is not None]
-    found = source.measured()
-    if found and more:
+    if (found := source.measured()) and more:
         said = f"{' and '.join(more)} would give: leave {'it' if len(more) == 1 else 'them'} out"
         raise OptionError(f"{source.called}: there is x, which {said}")
     if not found:

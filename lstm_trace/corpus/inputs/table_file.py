@@ -241,8 +241,7 @@ class TableFile:
 
     def measured(self) -> int:
         """I according to the first row; 0 if the file has no x."""
-        x = inputs(self._steps(0, 1), self.called)
-        return 0 if x is None else int(x.shape[1])
+        return 0 if (x := inputs(self._steps(0, 1), self.called)) is None else int(x.shape[1])
 
     def index(self) -> SequenceIndex:
         """The sequences. Their places are rows. Raises FileError, ShapeError."""

@@ -90,8 +90,7 @@ MOST_LOADED = 128
 def load(task: Task, target: Cpu | None = None) -> Compiled:
     """The code for a task that is not declined."""
     target = target or host()
-    found = _loaded.get((task, target))
-    if found is None:
+    if (found := _loaded.get((task, target))) is None:
         found = _make(task, target)
         while len(_loaded) >= MOST_LOADED:
             _loaded.pop(next(iter(_loaded)), None)
@@ -154,8 +153,7 @@ _DIGEST = 32  # bytes of a digest, and of its key
 
 def cache_directory() -> Path | None:
     """The directory for machine code, created if necessary; None if there is no safe place."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen == "":
+    if (chosen := os.environ.get(VARIABLE)) == "":
         return None
     try:
         place = Path(chosen) if chosen else _usual()
@@ -233,7 +231,6 @@ def _put(place: Path, name: str, data: bytes) -> None:
 
 def _tidy(place: Path) -> None:
     """Remove the older half of the entries if there are too many."""
-    entries = [found for found in os.scandir(place) if found.name.endswith((".o", ".part"))]
-    if len(entries) > MOST:
+    if len(entries := [found for found in os.scandir(place) if found.name.endswith((".o", ".part"))]) > MOST:
         for found in sorted(entries, key=lambda e: e.stat(follow_symlinks=False).st_mtime)[: len(entries) // 2]:
             Path(found.path).unlink(missing_ok=True)

@@ -435,8 +435,7 @@ class ProgramWriter:
             following = code.value(f"add i64 {j}, {lanes}")
             v.store(join(v, v.load(cell, self.size), self._read(v, name, width, b, following)), cell, self.size)
 
-        count = width // lanes
-        if count > 2:
+        if (count := width // lanes) > 2:
             code.loop((count - 1) * lanes, lanes, more)
         elif count == 2:
             more("0")

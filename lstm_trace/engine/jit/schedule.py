@@ -187,8 +187,7 @@ def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iter
         yield from (Segment("across", (line,)) for line in across)
         ready |= {line.name for line in across}
         rest = [line for line in rest if line not in products and line not in across]
-        first = next((x for x in rest if x.op in ELEMENTWISE and is_ready(x)), None)
-        if first is not None:
+        if (first := next((x for x in rest if x.op in ELEMENTWISE and is_ready(x)), None)) is not None:
             group: list[Line] = []
             columns = 0
             for line in rest:

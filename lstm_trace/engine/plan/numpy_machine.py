@@ -176,8 +176,7 @@ class Binder:
         matrices, which are transposed first.
         """
         key = (names, form, left) if form != "vectors" else (names, form, width, self.batch)
-        found = self.packs.get(key)
-        if found is None:
+        if (found := self.packs.get(key)) is None:
             arrays = [self.weights[name].T if left else self.weights[name] for name in names]
             if form == "rows":
                 found = np.concatenate(arrays)

@@ -110,11 +110,9 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
     for taken in product((False, True), repeat=3):
         more = list(compress((only, row, layer), taken))
         chosen = replace(selection, **{key: value for _, part in more for key, value in part.items()})
-        text = " ".join(text for text, _ in more)
-        if text:
+        if text := " ".join(text for text, _ in more):
             yield text, chosen
-        steps = _steps(book, chosen)
-        if steps:
+        if steps := _steps(book, chosen):
             span = f"--steps {book.steps.start}:{book.steps.start + steps}"
             yield f"{text} {span}".strip(), replace(chosen, steps=slice(book.steps.start, book.steps.start + steps))
 
@@ -123,8 +121,7 @@ def _steps(book: Book, selection: Selection) -> int:
     """How many steps fit, rounded down to two digits; 0 if no number of them helps."""
     chosen = lay_out(book.trace, selection, book.live, padding=True)
     each, fixed = cells(chosen)
-    most = min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)
-    if most >= len(chosen.steps) or most < 1:
+    if (most := min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)) >= len(chosen.steps) or most < 1:
         return 0
     scale: int = 10 ** max(len(str(most)) - 2, 0)
     return most // scale * scale

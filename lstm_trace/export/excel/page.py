@@ -213,11 +213,9 @@ class Page:
         self.worksheet.set_tab_color(tab)
         self.worksheet.hide_gridlines(2)
 
-    def write(
-        self, row: int, at: int, content: str | float, style: str, edge: str = "plain", formula: str = ""
-    ) -> None:
+    def write(self, row: int, at: int, value: str | float, style: str, edge: str = "plain", formula: str = "") -> None:
         """A text, number or formula in one of the styles; see `put`."""
-        self.put(row, at, content, self.styles.looks[style, edge], formula)
+        self.put(row, at, value, self.styles.looks[style, edge], formula)
 
     def put(self, row: int, at: int, content: str | float, look: Any, formula: str = "") -> None:
         """A text, which is never read as anything else, a number, or a formula with its result so far.

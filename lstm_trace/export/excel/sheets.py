@@ -248,8 +248,7 @@ def _blocks(
 ) -> dict[str, ValueBlock]:
     """The values that shown lines read from elsewhere, then the lines themselves."""
     recorded = trace.lines.get(stage.scope, {})
-    lines = [line for line in stage.cell.lines if line.name in recorded and selection.has(line.name)]
-    if not lines:
+    if not (lines := [line for line in stage.cell.lines if line.name in recorded and selection.has(line.name)]):
         return {}
     shown = {line.name for line in lines}
     read = set(chain(*(line.reads for line in lines), *(each.reads for each in stage.cell.sums))) if live else set()
@@ -264,8 +263,7 @@ def _blocks(
     blocks: dict[str, ValueBlock] = {}
     at = left(trace)
     for name in outside:
-        values = trace.operand(stage.scope, name, two)
-        if values is None:
+        if (values := trace.operand(stage.scope, name, two)) is None:
             continue
         source = stage.sources.get(name, "")
         scope, origin = scope_and_name(source)

@@ -168,8 +168,7 @@ class ProgramRun(GraphRun):
 def _code(node: Mapping[str, Any]) -> GraphNode:
     """What a message calls a node: the line of code that it was made from, as the file has it."""
     lines = re.findall(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', node["metadata"].get("stack_trace", ""))
-    own = [one for one in lines if "/torch/nn/" not in one[0].replace("\\", "/")]
-    if not own:
+    if not (own := [one for one in lines if "/torch/nn/" not in one[0].replace("\\", "/")]):
         return GraphNode(f"the operation {message(_name(node['target']))}", 0)
     file, number, text = own[-1]
     return GraphNode(message(f"{PurePath(file).name}, line {number}: `{text.strip()}`"), 0)

@@ -222,8 +222,7 @@ class GraphReader:
         self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value], every: list[int]
     ) -> dict[str, int]:  # fmt: skip
         """States and outputs in order; of two, h stands first: weights multiply it, and it is computed from c."""
-        names = [*states]
-        if len(names) == len(every) == 2:
+        if len(names := [*states]) == len(every) == 2:
             inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
             read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
             first, second = (outputs[k].ids.reshape(-1) for k in every)

@@ -85,8 +85,7 @@ def _where(words: Words, steps: range, labels: Sequence[str], size: int, before:
     """A position on the axis in words. size: how many steps share it; before: the separate column, by its position."""
     if at in before:
         return before[at]
-    here = steps[int(at) * size :][:size]
-    if len(here) > 1:
+    if len(here := steps[int(at) * size :][:size]) > 1:
         return f"t = {words.span(here)}"
     return step_in_words(words, here[0], labels[int(at)] if labels else "")
 
@@ -120,8 +119,7 @@ def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[st
 
     values: names, and the values at every step.
     """
-    drawn = steps[shown]
-    if len(drawn) < len(steps):
+    if len(drawn := steps[shown]) < len(steps):
         outside = [(name, np.delete(part, np.r_[shown])) for name, part in values]
         ends = {"first": words.nth(drawn[0]), "last": words.nth(drawn[-1])}
         items = _items(words, [(name, total([part[np.isfinite(part)]])) for name, part in outside])
@@ -217,8 +215,7 @@ def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size:
     words, before = found.words, book.rows[0]
     stage = found.trace.stage(book.address.scope)
     for n, (of, shade) in enumerate(_SHADES.items()):
-        value = getattr(before, of)
-        if value and np.isfinite(value):
+        if (value := getattr(before, of)) and np.isfinite(value):
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
         base: dict[tuple[int, int], float] = defaultdict(float)
         for k, (source, values) in enumerate(parts.items()):

@@ -62,8 +62,7 @@ def unit(
         MissingError: if the trace does not contain the selection.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
-    units = [unit for stage in found.shown.stages for unit in _units(found, stage)]
-    if not units:
+    if not (units := [unit for stage in found.shown.stages for unit in _units(found, stage)]):
         raise found.nothing
     wanted = chosen_units(unit, {one.unit for one in units})
     units = [one for one in units if one.unit in wanted]
@@ -142,8 +141,7 @@ def gradient_figure(
     if measured.of:
         what = found.explained(measured.of) if "/" in measured.of else measured.of  # otherwise a loss, at all steps
     places = [(found.shown.place(stage), stage) for stage in found.shown.stages if stage.cell.carry]
-    rows = list(_sizes(found, measured, places))
-    if not rows:
+    if not (rows := list(_sizes(found, measured, places))):
         raise MissingError(f"there is nothing to draw: no gradient of {what} is a finite number other than 0")
     sizes = np.array([row.norm for row in measured.rows])
     caption = [

@@ -134,8 +134,7 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
     """
     recorded = found.trace.lines.get(stage.scope, {})
     wanted = keeping(stage) if how == "memory" else stage.carried
-    lines = [line for line in stage.cell.lines if line.name in wanted and line.name in recorded]
-    if not lines:
+    if not (lines := [line for line in stage.cell.lines if line.name in wanted and line.name in recorded]):
         what = "gate that keeps a state" if how == "memory" else "state"
         raise OptionError(f"order={how!r}: {stage.scope} has no {what} that was recorded; order='index' needs none")
     values = found.values(stage, lines[0])[found.valid]
@@ -264,8 +263,7 @@ def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]],
 def _difference(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> Map | None:
     """The map of a line that both traces have; None if it has none of the units."""
     apart = sizes_apart(found.values(stage, line), other.lines[stage.scope][line.name][found.window, found.row])
-    units = np.intersect1d(np.arange(apart.shape[1]), wanted)
-    if not len(units):
+    if not len(units := np.intersect1d(np.arange(apart.shape[1]), wanted)):
         return None
     differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN counts as a difference
     first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None

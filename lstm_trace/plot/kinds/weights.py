@@ -69,8 +69,7 @@ def weights(
     """
     source, said = trace, words(language, trace.header.count_from)
     every: Sequence[Stage] = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
-    every = [stage for stage in every if _arrays(source).get(stage.scope)]
-    if not every:
+    if not (every := [stage for stage in every if _arrays(source).get(stage.scope)]):
         raise MissingError("there is nothing to draw: the trace has no weights")
     stages = [stage for stage in every if layer in (None, stage.layer) and direction in (None, stage.direction)]
     if not stages:

@@ -48,8 +48,7 @@ def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
     Raises FileError for an array of objects, and for one that is incomplete.
     """
     version = npy.read_magic(file)
-    reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-    if reader is None:
+    if (reader := {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)) is None:
         raise FileError(f"{where} is an .npy file of version {version}, and versions 1 and 2 are read")
     try:
         shape, _, dtype = reader(file)
@@ -58,8 +57,7 @@ def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
         raise FileError(f"{where} has a header that cannot be read ({said[0][:100]})") from None
     if dtype.hasobject:
         raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
-    claimed = file.tell() + entries(shape) * dtype.itemsize
-    if claimed != there:
+    if (claimed := file.tell() + entries(shape) * dtype.itemsize) != there:
         raise FileError(f"{where} claims {claimed:,} bytes and has {there:,}; is it cut off?")
     return shape, dtype
 
@@ -146,8 +144,7 @@ def array_in(path: Path, name: str) -> Any:
 
 def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     """Every array of a file by name, to be read while it is open. Raises FileError, MissingError."""
-    suffix = path.suffix.lower()
-    if suffix not in READERS:
+    if (suffix := path.suffix.lower()) not in READERS:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", filename=path)
@@ -183,8 +180,7 @@ def told_apart(a: Path, b: Path, width: int) -> list[Remark]:
     Embeddings with the same name are compared, or the only ones. Raises FileError, MissingError.
     """
     one, two = tables(a, width), tables(b, width)
-    pairs = [(name, name) for name in one if name in two]
-    if not pairs and len(one) == len(two) == 1:
+    if not (pairs := [(name, name) for name in one if name in two]) and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
     said = []
     for mine, yours in pairs:

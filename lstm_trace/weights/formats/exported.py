@@ -104,8 +104,7 @@ def program(path: Path) -> Iterator[ExportedProgram]:
         names = {name.split("/", 1)[-1]: name for name in opened.namelist()}
         if "serialized_exported_program.json" in opened.namelist() or "data/weights/model.pt" in names:
             raise FileError(f"{path}: written by PyTorch before 2.9: load it there, and save it again: {_OLDER}")
-        models = [name for name in names if re.fullmatch(r"models/[^/]+\.json", name)]
-        if len(models) != 1:
+        if len(models := [name for name in names if re.fullmatch(r"models/[^/]+\.json", name)]) != 1:
             wanted = "expected one exported program, as torch.export.save writes"
             raise FileError(f"{path}: {wanted}, found {len(models)}{'' if models else ': another archive, or cut off'}")
         model = json.loads(content(opened, names[models[0]]))
@@ -217,8 +216,7 @@ def _initial(opened: ExportedProgram, name: str) -> Array | str | None:
     for _ in nodes:  # a file may claim that a value is made of itself
         if source in opened.weights or (node := nodes.get(source)) is None:
             break
-        target = node["target"].removeprefix("torch.ops.aten.").partition(".")[0]
-        if target not in _MOVES:
+        if (target := node["target"].removeprefix("torch.ops.aten.").partition(".")[0]) not in _MOVES:
             break
         (source,) = _names(node["inputs"][0]["arg"])
     if source in opened.weights:

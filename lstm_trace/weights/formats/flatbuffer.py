@@ -64,8 +64,7 @@ class FlatTable:
 
     def _vector(self, field: int) -> tuple[int, int]:
         """Where a vector begins, and its length."""
-        place = self._place(field)
-        if not place:
+        if not (place := self._place(field)):
             return 0, 0
         start = place + read_number(self.data, "I", place)
         return start + 4, read_number(self.data, "I", start)

@@ -161,8 +161,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
 
 def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
-    units = grouped(inside, file)
-    if not units:
+    if not (units := grouped(inside, file)):
         kinds = ", ".join(sorted({layer.inner_kind for layer in file.config.values()}))
         said = f"its layers are {kinds}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
         raise FileError(f"{file.where}: no {ANY} was found; {said}")

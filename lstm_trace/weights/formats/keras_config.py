@@ -157,8 +157,7 @@ class KerasFile:
     @property
     def major(self) -> int:
         """The version that determines hard_sigmoid; 3 if the file does not state it."""
-        number = whole(self.version.split(".")[0])
-        return 3 if number is None else number
+        return 3 if (number := whole(self.version.split(".")[0])) is None else number
 
     def since(self, *numbers: int) -> bool:
         """Whether this Keras has at least a given version; true for that of TensorFlow, and for an unknown one."""

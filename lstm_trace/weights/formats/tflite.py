@@ -126,8 +126,7 @@ class Graph:
             raise FileError(f"{what} is sparse; expected all its numbers: convert the model without sparsity")
         if kind not in TYPES:
             raise FileError(f"{what} has numbers of the type {kind} of the schema, which is not read")
-        place = tensor.number(2, "I")
-        if place >= len(self.buffers):
+        if (place := tensor.number(2, "I")) >= len(self.buffers):
             raise FileError(f"{what} is in the buffer {place}, and there are {len(self.buffers)}; is it damaged?")
         content = self.buffers[place].vector(0, "u1")
         if not content.size:
@@ -301,8 +300,7 @@ def _options(facts: Mapping[str, Any], cell: Found) -> dict[str, Any]:
     if activation != "tanh":
         options = {"candidate_activation": activation, "output_activation": activation}
     for key in ("cell_clip", "projection_clip"):
-        bound = facts.get(key, 0.0)
-        if not (bound >= 0 and np.isfinite(bound)):
+        if not ((bound := facts.get(key, 0.0)) >= 0 and np.isfinite(bound)):
             raise FileError(f"its {key} is {bound:g}; expected a positive number, or 0 for none")
         if bound and (key == "cell_clip" or "projection" in cell.options):
             options[key] = float(str(np.float32(bound)))
@@ -311,8 +309,7 @@ def _options(facts: Mapping[str, Any], cell: Found) -> dict[str, Any]:
 
 def _quantised(stored: set[str], x: int) -> list[str]:
     """What is said of weights that are stored as integers. stored: their types; x: the type of the input."""
-    kinds = sorted(kind for kind in stored if "int" in kind)
-    if not kinds:
+    if not (kinds := sorted(kind for kind in stored if "int" in kind)):
         return []
     said = [f"{' and '.join(kinds)} weights, multiplied by their scales"]
     kind = TYPES.get(x, f"numbers of the type {x} of the schema")

@@ -43,8 +43,7 @@ class Tensors:
             raise NotConstant(f"a constant of the kind {type(tensor).__name__} is not read")
         what = f"{self.path}: the tensor {tensor.name or '(no name)'}"
         shape = checked_shape(tensor.dims, what)
-        dtype = data_type(tensor.data_type)
-        if dtype is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
+        if (dtype := data_type(tensor.data_type)) is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
             held = f"the data type {tensor.data_type}" if dtype is None else dtype.name
             raise NotConstant(f"the tensor {tensor.name} holds {held}; expected plain numbers")
         size = entries(shape) * dtype.itemsize
@@ -199,8 +198,7 @@ def data_type(number: int) -> Any:
 
 def _numeric(number: int) -> Any:
     """The dtype of a numeric data type. Raises NotConstant for texts, and for unknown types."""
-    dtype = data_type(number)
-    if dtype is None or dtype.hasobject:
+    if (dtype := data_type(number)) is None or dtype.hasobject:
         raise NotConstant("numbers are turned into texts, or into a data type that is not known")
     return dtype
 

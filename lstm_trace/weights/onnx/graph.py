@@ -93,8 +93,7 @@ def _stored(scope: Scope, names: Sequence[str]) -> bool:
     seen: set[tuple[Scope, str]] = set()
     while pending:
         scope, name = pending.pop()
-        home = scope.home(name)
-        if home is None or name in home.inputs or len(seen) > DEEPEST:
+        if (home := scope.home(name)) is None or name in home.inputs or len(seen) > DEEPEST:
             return False
         if (home, name) in seen or name in home.tensors:
             continue
@@ -117,8 +116,7 @@ def described(origin: Origin) -> str:
         return f"the output of {called} ({kind}){through}"
     if (stored := origin.scope.tensors.get(origin.name)) is not None:
         return f"the stored {origin.name}{sizes(stored.dims)}{through}"
-    value = origin.scope.inputs.get(origin.name)
-    if value is None:
+    if (value := origin.scope.inputs.get(origin.name)) is None:
         return f"{origin.name!r}, which is nowhere in the file{through}"
     owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
     noted = value.type.tensor_type  # empty for other types
@@ -154,8 +152,7 @@ class Graphs:
 
     def constant(self, scope: Scope, name: str, depth: int = 0) -> Any:
         """The constant array called `name`, or a Fill if its size is unknown. Raises NotConstant, FileError."""
-        home = scope.home(name)
-        if home is None:
+        if (home := scope.home(name)) is None:
             raise NotConstant(f"{name!r} is nowhere in the file")
         if name in home.tensors:
             return self._tensors.array(home.tensors[name])
@@ -183,8 +180,7 @@ class Graphs:
 
         axes: the number of axes, for sizes of which one is known only when the model runs.
         """
-        home = scope.home(name)
-        if home is None:
+        if (home := scope.home(name)) is None:
             return None
         if name in home.tensors:
             return tuple(int(size) for size in home.tensors[name].dims)
@@ -210,8 +206,7 @@ class Graphs:
     def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
         """Sizes concatenated from constants and one part that is known only when the model runs."""
         home = scope.home(name) or scope
-        node = home.producers.get(name)
-        if node is None or node.op_type != "Concat":
+        if (node := home.producers.get(name)) is None or node.op_type != "Concat":
             return None
         parts: list[list[int | None]] = []
         unknown: list[int | None] = []
@@ -251,8 +246,7 @@ class Graphs:
             facts["value"] = self._tensors.array(facts["value"])
         if node.op_type == "Split":
             facts["num_outputs"] = len(node.output)
-        filled = _filled(node.op_type, inputs, facts)
-        if filled is not None:
+        if (filled := _filled(node.op_type, inputs, facts)) is not None:
             return [filled] * len(node.output)
         where = f"{self._tensors.path}: the {node.op_type} {node.name or node.output[0]}"
         try:

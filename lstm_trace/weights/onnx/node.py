@@ -119,8 +119,7 @@ class NodeReading:
     @property
     def directions(self) -> tuple[str, ...]:
         """The directions in which the node runs. Raises Refused."""
-        said = self.facts.get("direction", "forward")
-        if said not in _DIRECTIONS:
+        if (said := self.facts.get("direction", "forward")) not in _DIRECTIONS:
             raise Refused(f"its direction is {said!r}; expected {', '.join(_DIRECTIONS)}")
         return _DIRECTIONS[said]
 
@@ -133,8 +132,7 @@ def facts_of(node: Any, operator: Operator, opset: int) -> dict[str, Any]:
         raise Refused(f"it is of version {version}; the newest that is read is {operator.kind}-{NEWEST}")
     facts = attributes(node)
     for attribute in node.attribute:
-        name = attribute.name
-        if name not in known:
+        if (name := attribute.name) not in known:
             other = next((v for v in (7, 14, 1) if name in operator.schema(v).attributes), None)
             hint = f"; {operator.kind}-{other} has it" if other else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of {operator.kind}-{version}{hint}")
@@ -211,8 +209,7 @@ def _activations(reading: NodeReading) -> list[str]:
             raise Refused(f"its activation {said} has the constants {held}; expected finite ones")
         bare = constants == defaults and ours not in _ZERO  # one text per function, for comparing directions
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
-    left = [f"activation_{name}" for name, values in spare.items() if values]
-    if left:
+    if left := [f"activation_{name}" for name, values in spare.items() if values]:
         reading.said.append(f"{' and '.join(left)} have more numbers than the activations take: not used")
     return texts
 
@@ -334,8 +331,7 @@ def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
 
 def lengths(reading: NodeReading, facts: dict[str, str]) -> Any:
     """Lengths fixed by the file. Raises Refused."""
-    array = reading.constant("sequence_lens")
-    if array is None:
+    if (array := reading.constant("sequence_lens")) is None:
         return None
     if isinstance(array, NotConstant):
         facts["lengths"] = f"{reading.source('sequence_lens')}; all of T if not given"

@@ -93,8 +93,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     X has three axes and its width agrees; so if the sizes of a Reshape are unknown, they can have no other values.
     """
     moves = [m for m in reversed(node.origin.moves) if m.op_type not in ("Identity", "Dropout", "Cast")]
-    kinds = [m.op_type for m in moves]
-    if kinds == ["Squeeze"]:
+    if (kinds := [m.op_type for m in moves]) == ["Squeeze"]:
         return count == 1
     if kinds != ["Transpose", "Reshape"]:
         return False

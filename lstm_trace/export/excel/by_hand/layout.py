@@ -54,8 +54,7 @@ class Placed(NamedTuple):
 
 def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
     """Scope, name, step and row; parameters have no step or row, and the input has no scope."""
-    source = grid.stage.sources.get(name)
-    if source in (X, VALID):
+    if (source := grid.stage.sources.get(name)) in (X, VALID):
         return SHARED, source, t, b
     return (grid.stage.owner, name) if name in grid.stage.cell.parameters else (grid.stage.scope, name, t, b)
 
@@ -307,8 +306,7 @@ def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
     Returns:
         The formula; empty if the number is to be changed elsewhere.
     """
-    home = layout.homes.get(found)
-    if home is None or not is_edited(layout, home):
+    if (home := layout.homes.get(found)) is None or not is_edited(layout, home):
         return ""
     if len(found) > 2:  # a value, whose number of a unit is j
         j, k = divmod(j, home.width)

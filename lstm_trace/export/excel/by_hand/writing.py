@@ -44,8 +44,7 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
         return "its cells are plain numbers (--values)"
     if all(grid.stage.is_adjoint for grid in book.grids.values()):
         return "it shows the forward pass, which was not chosen"
-    arithmetic = book.trace.header.arithmetic
-    if arithmetic is not None and rounding(arithmetic) is None:
+    if (arithmetic := book.trace.header.arithmetic) is not None and rounding(arithmetic) is None:
         return f"a spreadsheet cannot compute in {arithmetic}"
     widths = [block.width for grid in book.grids.values() for block in grid.blocks.values()]
     counts = (
@@ -193,8 +192,7 @@ class Pen:
 
     def look(self, **look: Any) -> Any:
         """A format."""
-        found = tuple(sorted(look.items()))
-        if found not in self.formats:
+        if (found := tuple(sorted(look.items()))) not in self.formats:
             base = {"font_name": "Calibri", "font_size": 11, "valign": "vcenter"}
             self.formats[found] = self.page.workbook.add_format({**base, **look})
         return self.formats[found]
@@ -253,8 +251,7 @@ def write(found: Arranged, page: Page) -> None:
     pen.done()
     for owner, tables in layout.book.tables.items():  # the names of weights refer to this place
         for table in tables:
-            home = layout.homes.get((owner, table.name))
-            if home is not None and is_edited(layout, home):
+            if (home := layout.homes.get((owner, table.name))) is not None and is_edited(layout, home):
                 page.named(table.range, home.row, home.column, home.height, home.width)
     draw(found, page)
     sheet.freeze_panes(0, 1)
