@@ -399,6 +399,5 @@ def _place(content: mmap, last: bool) -> int:
 def _sealed(content: mmap, at: int) -> bytes:
     """The seal for the content around its position."""
     with memoryview(content) as every:
-        found = crc32(every[:at])
-        found = crc32(_SEAL.format(len(every), 0).encode(), found)
+        found = crc32(_SEAL.format(len(every), 0).encode(), crc32(every[:at]))
         return _SEAL.format(len(every), crc32(every[at + _LENGTH :], found)).encode()

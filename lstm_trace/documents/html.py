@@ -135,10 +135,8 @@ class HtmlPrinter(blocks.BlockPrinter):
             places = zip(row[: block.places], kinds, strict=False)
             cells = [f'<th scope="row"{kind}>{self.text(cell)}</th>' for cell, kind in places]
             for cell, kind in zip(row[block.places :], kinds[block.places :], strict=True):
-                number = cell[0] if len(cell) == 1 else None
-                cells.append(
-                    self._number("td", number) if isinstance(number, Num) else f"<td{kind}>{self.text(cell)}</td>"
-                )
+                one = cell[0] if len(cell) == 1 else None
+                cells.append(self._number("td", one) if isinstance(one, Num) else f"<td{kind}>{self.text(cell)}</td>")
             body += f"<tr>{''.join(cells)}</tr>\n"
         self.making = False
         return scrolled(f"<table>{head}<tbody>\n{body}</tbody></table>")

@@ -299,8 +299,7 @@ def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Colle
 def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
     """The nearest existing name: for a custom cell also a line, which its author may have meant."""
     if not own:  # all names in a named cell are correct
-        close = closest(name, here)
-        return f"; the nearest name there is {close}" if close else ""
+        return f"; the nearest name there is {close}" if (close := closest(name, here)) else ""
     known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
     return nearest(name, [n for n in known if n.isidentifier()])
 

@@ -305,12 +305,10 @@ def text(
             raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + length - 1}; found {at}")
         first = (at - begin) // most * most
         window = slice(rows.start + first, rows.start + min(first + most, length))
-        values = part.values(block, [number])[window, 0]
+        values = to_list(part.values(block, [number])[window, 0])
         shown = shown_tokens(part.tokens and part.tokens[window])
         scale, apart = scale_of(states, block, number), spaced(states)
-    return as_json(
-        TextReply(sequence, unit, begin, length, begin + first, apart, shown, to_list(values), _scaled(scale))
-    )
+    return as_json(TextReply(sequence, unit, begin, length, begin + first, apart, shown, values, _scaled(scale)))
 
 
 def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:

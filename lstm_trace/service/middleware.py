@@ -53,8 +53,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
-        self.token = settings.token
+        self.app, self.token = app, settings.token
         self.limits, self.most = settings.limits, settings.limits.body_bytes
         self.cookie = f"lstm-trace-{settings.port}"  # a browser sends cookies to every port of a host
         host = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()

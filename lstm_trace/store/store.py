@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,9 +71,7 @@ class Store:
         """
         return Upload(self.folder, most)
 
-    def keep(
-        self, new: Upload, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()
-    ) -> Item:
+    def keep(self, new: Upload, facts: dict[str, Any], label: str, title: str = "", tags: Iterable[str] = ()) -> Item:
         """Keep a file that has been written, only once: the same bytes, read the same way, are one item.
 
         Args:

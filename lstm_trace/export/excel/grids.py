@@ -67,9 +67,7 @@ def write_steps(
     named = [(columns.block, columns.labels) for columns in found]
     headings(page, title, note, named, place_names(book.trace), book.height)
     for block, names, *_ in found:
-        longest = max(
-            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in names)]
-        )
+        longest = max([max(len(block.name), len(block.heading) * 0.9) / block.width, *(4 + len(n) for n in names)])
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, left(book.trace) - 1, 5, None, {})
     if book.tokens:

@@ -38,8 +38,7 @@ class FlatTable:
 
     def number(self, field: int, form: str, default: Any = 0) -> Any:
         """A number or truth value."""
-        place = self._place(field)
-        return read_number(self.data, form, place) if place else default
+        return read_number(self.data, form, place) if (place := self._place(field)) else default
 
     def table(self, field: int) -> FlatTable | None:
         """A table, or the one that a union holds."""

@@ -105,8 +105,7 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
 
 def _number(name: str) -> int:
     """The number at the end of a name made by Keras; 0 if there is none, for the first of its kind."""
-    found = re.search(r"\d+$", name)
-    return int(found[0]) if found else 0
+    return int(found[0]) if (found := re.search(r"\d+$", name)) else 0
 
 
 def _recurrent(arrays: Roles) -> bool:
@@ -211,8 +210,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         said += ["go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"]
     if masked := file.masking:
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
-    said += [one for one in assumed.values() if one not in said]
-    said += ["x is (B, T, I), as in Keras"]
+    said += [*(one for one in assumed.values() if one not in said), "x is (B, T, I), as in Keras"]
     facts = {**found.facts, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)
     return replace(found, options=options, defaults=defaults, imported=tuple(said), assumed=assumed, facts=facts)

@@ -76,8 +76,7 @@ class SheetNames(Naming):
 
     def one(self, j: int, width: int) -> str:
         """A hidden unit by its label, or in words."""
-        found = labels(self.trace, "h", width)
-        return found[j] if found else self.unit(j, width)
+        return found[j] if (found := labels(self.trace, "h", width)) else self.unit(j, width)
 
 
 def names(trace: Trace) -> SheetNames:
