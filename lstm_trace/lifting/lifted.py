@@ -149,7 +149,7 @@ _LONG = 80
 
 
 def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Mapping[str, str]) -> str:
-    """The named_cell cell and what is another: `a GRU whose candidate is squashed by σ, but h_t = u_t * h_prev`."""
+    """The named cell and what is another: `a GRU whose candidate is squashed by σ, but h_t = u_t * h_prev`."""
     names = [*unread]
     end = f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} not read" if names else ""
     label: dict[tuple[str, ...], str] = {}

@@ -175,7 +175,7 @@ def _panel(one: Context, scale: Scale, words: Words) -> Panel:
 
 
 def spaced(states: States) -> bool:
-    """Whether spaces are printed between the tokens of a corpus, judging by the part: a single stretch may mislead."""
+    """Whether spaces are printed between the tokens of a corpus, judging by the first: a single stretch may mislead."""
     part = next(iter(states.parts())).places
     return TOKEN not in part.column_names or are_words([text or "" for text in part.column(TOKEN)[:SAMPLE].to_pylist()])
 
