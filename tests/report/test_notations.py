@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cell.notations import notations
 from lstm_trace.errors import OptionError
 from lstm_trace.examples import examples, text
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
-from lstm_trace.report.content.notations import NOTATIONS, applied
+from lstm_trace.report.content.notations import applied
 
 from ..support.tiers import some
 from .test_report import lstm, q22
@@ -240,5 +241,5 @@ def test_notations_are_those_of_the_command_line() -> None:
     from lstm_trace.cli.verbs.report import report
 
     choices = {option.name: option.type for option in report.params}
-    assert list(choices["notation"].choices) == list(NOTATIONS)  # type: ignore[attr-defined]
+    assert list(choices["notation"].choices) == list(notations())  # type: ignore[attr-defined]
     assert list(choices["language"].choices) == list(languages())  # type: ignore[attr-defined]
