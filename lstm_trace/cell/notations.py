@@ -37,8 +37,10 @@ class Spelling:
     @property
     def names(self) -> dict[str, str]:
         """Our names of weights to its own; the first of several."""
-        found = {ours: name for name, whole in reversed(self.weights.items()) for ours in whole}
-        return dict(reversed(found.items()))
+        found: dict[str, str] = {}
+        for name, whole in self.weights.items():
+            found |= {ours: name for ours in whole if ours not in found}
+        return found
 
 
 @cache
@@ -66,7 +68,9 @@ def spellings(cell: str) -> tuple[Spelling, ...]:
 
 def _spelling(notation: str, cell: str, form: Mapping[str, Any], letters: Mapping[str, str]) -> Spelling:
     own, joined = notations()[notation][cell], form.get("joined")
-    roles = {(ours,): form.get(role, ours) for role, ours in _OURS.items() if not joined or role.startswith("bias")}
+    roles: dict[tuple[str, ...], str] = {
+        (ours,): form.get(role, ours) for role, ours in _OURS.items() if not joined or role.startswith("bias")
+    }
     roles |= {("W_h{}", "W_x{}"): joined} if joined else {}
     weights = {
         _named(template, letter, gate): tuple(one.format(gate) for one in ours)

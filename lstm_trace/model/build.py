@@ -71,7 +71,6 @@ def _unchecked(
     arrays: dict[str, dict[str, Array]] = {}
     network: dict[str, Any] = {}
     full: dict[str, Any] = {}
-    lines: Mapping[str, str] = {}
     cell, reverse, kind, kept = Cell(()), None, "equations", np.dtype(np.float64)
     extra, notation = spec.pop("extra", None) or "", spec.pop("notation", None)
     with faults.gather():
@@ -83,12 +82,15 @@ def _unchecked(
         network = _network(spec, arrays)
     if "equations" not in spec and spec.get("kind") in (None, *KINDS) and not faults.problems:
         with faults.gather():
-            found = read(arrays, spec.get("kind"), notation, {*re.findall(r"\w+", extra)})
+            aside = {*re.findall(r"\w+", extra)}
+            found = read(arrays, spec.get("kind"), notation, aside)
             own = {option: value for option, value in found.options.items() if spec.get(option) is None}
             said = [*found.imported, *(f"{option}: {str(value).lower()}, as there" for option, value in own.items())]
             arrays, spec = found.arrays, {**spec, "kind": found.cell, **own}
             header = replace(header, imported=(*header.imported, *said))
-            defaults, lines = replace(defaults, called=found.called), found.lines
+            lines = {name: ours for ours, name in found.lines.items() if name not in aside}
+            ask = tuple(re.sub(r"\w+", lambda word: lines.get(word[0], word[0]), text) for text in defaults.ask)
+            defaults = replace(defaults, called=found.called, ask=ask)
     with faults.gather():
         cell, reverse, kind, full = cell_of(spec, {name for here in arrays.values() for name in here})
     with faults.gather():
@@ -97,10 +99,7 @@ def _unchecked(
     merge = network.get("merge", "concat")
     header = replace(header, kind=kind, options=full, dtype=kept.name, merge=merge)
     model = Model(cell, arrays, header, merge, network.get("padding", "zero"), extra, defaults, reverse)
-    there = model.stages()  # reports errors in the added equations and in the layers
-    if lines := {name: ours for name, ours in lines.items() if not any(stage.has(name) for stage in there)}:
-        ask = (re.sub(r"\w+", lambda word: lines.get(word[0], word[0]), text) for text in defaults.ask)
-        model = replace(model, defaults=replace(defaults, ask=tuple(ask)))
+    model.stages()  # reports errors in the added equations and in the layers
     return model
 
 

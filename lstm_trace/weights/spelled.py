@@ -13,14 +13,14 @@ from ..cell.notations import Spelling, cells_of, notations, spellings
 from ..errors import MissingError, OptionError, ShapeError, nearest, raise_all, some
 from .layouts import STORED
 
-Arrays = Mapping[str, Mapping[str, Array]]
+Arrays = dict[str, dict[str, Array]]
 
 
 class Reading(NamedTuple):
     """Weights under our names, by scope.
 
     cell: the one whose weights these are. options: those that the names imply. imported: what was done, in sentences.
-    called: our names of weights to those of the author, where they differ. lines: the names of the notation to ours.
+    called: our names of weights to those of the author, where they differ. lines: likewise of lines.
     """
 
     arrays: Arrays
@@ -105,27 +105,17 @@ def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation
     ways: dict[Any, Spelling] = {}
     for one in shaped or found:
         ways.setdefault((*(one.weights[name] for name in own), *one.options.items()), one)
-    notes = [one.notation for one in ways.values()]
-    if len({*notes}) == 1:
-        return next(iter(ways.values()))
-    sides = (
-        [next(n for n in own if side in (u[:3] for u in one.weights[n])) for side in ("W_x", "W_h")]
-        for one in ways.values()
-    )
-    each = [
-        f"in the notation {note} x is multiplied by {x} and the state by {h}"
-        for note, (x, h) in zip(notes, sides, strict=True)
-    ]
-    raise MissingError(
-        f"the weights {some(own, 6)} can be read in {len(each)} ways, between which shapes do not decide: "
-        f"{', '.join(each)}; write {' or '.join(f'`notation: {note}`' for note in notes)} in the problem (in Python: "
-        "options={'notation': …})"
-    )
+    if len({one.notation for one in ways.values()}) > 1:
+        x = [next(name for name in own if one.weights[name][-1].startswith("W_x")) for one in ways.values()]
+        each = [f"`notation: {one.notation}` ({name} multiplies x)" for one, name in zip(ways.values(), x, strict=True)]
+        said = f"the weights {some(own, 6)} can be read in {len(each)} ways, between which their shapes do not decide"
+        raise MissingError(f"{said}: write {' or '.join(each)} in the problem (in Python: options={{'notation': …}})")
+    return next(iter(ways.values()))
 
 
 def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
     """The weights under our names. Raises ShapeError for a matrix that is not one of the notation."""
-    found: dict[str, dict[str, Array]] = {scope: {} for scope in arrays}
+    found: Arrays = {scope: {} for scope in arrays}
     called, faults = one.names, []
     for scope, here in arrays.items():
         for name, array in here.items():
@@ -150,4 +140,4 @@ def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
     shown = [f"{name} is {' beside '.join(ours)}" for name, ours in pairs.items() if ours[0].startswith("W_")]
     said = f"names read in the notation {one.notation}{': ' * bool(shown)}{some(shown, 8)}"
     said += "; its matrices multiply from the right, x W, and were transposed" if one.transposed else ""
-    return Reading(found, one.cell, one.options, (said,), other, {name: ours for ours, name in one.lines.items()})
+    return Reading(found, one.cell, one.options, (said,), other, one.lines)
