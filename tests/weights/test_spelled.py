@@ -339,6 +339,8 @@ def test_no_name_of_a_spelling_has_two_meanings() -> None:
         for one in spellings(cell):
             expected = {f"{side}{gate}" for gate in gates for side in ("W_x", "W_h", "b_", "b_x", "b_h")}
             assert one.names.keys() == expected
+            lines = {name for name in lt.prepare(drawn(gates, 3, "two"), cell).cell.by_name}  # type: ignore[arg-type]
+            assert not {name for ours, name in one.lines.items() if name != ours} & lines
     assert {name for name, row in notations().items() for cell in ("lstm", "gru", "rnn") if cell in row} == {
         *notations()
     }
