@@ -72,7 +72,7 @@ def _unchecked(
     network: dict[str, Any] = {}
     full: dict[str, Any] = {}
     cell, reverse, kind, kept = Cell(()), None, "equations", np.dtype(np.float64)
-    extra, notation = spec.pop("extra", None) or "", spec.pop("notation", None)
+    extra, notation = spec.pop("extra", None) or "", None if "equations" in spec else spec.pop("notation", None)
     with faults.gather():
         if not isinstance(extra, str):
             raise OptionError(f"extra: expected equations as text, found {describe(extra)}")

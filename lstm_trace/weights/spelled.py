@@ -47,10 +47,8 @@ def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str]
     whole = [one for one in every if _covers(one, names)]
     if not cell and not notation:
         whole = [one for one in whole if one.notation == "exercise" or _fits(one, arrays, names)]
-    if found := [one for one in whole if cell in (None, one.cell)]:
-        return _read(
-            _chosen([one for one in found if one.cell == found[0].cell], arrays, names, notation), arrays, names
-        )
+    if found := [one for one in whole if one.cell == (cell or whole[0].cell)]:
+        return _read(_chosen(found, arrays, names, notation), arrays, names)
     if whole and whole[0].notation != "exercise":
         said = f"the weights {some(sorted(names), 6)} are those of the cell {whole[0].cell}, and the cell is {cell}"
         raise MissingError(f"{said}: write cell: {whole[0].cell}")
@@ -120,6 +118,8 @@ def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
     for scope, here in arrays.items():
         for name, array in here.items():
             ours = one.weights.get(name, (name,)) if name in names else (name,)
+            twice = [own for own in ours if own in found[scope]]
+            faults += [f"{called[own]} and {name} are both {own}: give one of them" for own in twice]
             called |= dict.fromkeys(ours, name)
             parts = [array]
             if len(ours) > 1 and (array.ndim != 2 or len(array) >= array.shape[1]):

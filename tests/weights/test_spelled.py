@@ -250,6 +250,8 @@ def test_matrices_of_d2l_are_transposed_only_if_that_is_said() -> None:
             "no equation of the cell reads the weight 'W_xg'",)),
         (GRU["cho"][2](drawn("ruh", 3)), "lstm", (
             "the weights U, U_r, U_z, W, W_r, W_z are those of the cell gru, and the cell is lstm: write cell: gru",)),
+        (renamed(drawn("ifco", 3, "none"), TORCH) | {"W_xi": np.ones((2, 3))}, "lstm", (
+            "W_ii and W_xi are both W_xi: give one of them",)),
         (LSTM["olah"][2](drawn("ifco", 3)) | {"W_i": np.ones((2, 2))}, "lstm", (
             "W_i has shape (2, 2); it multiplies [h; x]: expected (H, H + I)",)),
     ],
@@ -266,6 +268,8 @@ def test_a_notation_that_does_not_exist_or_does_not_have_the_cell() -> None:
     with pytest.raises(OptionError, match="the notation 'cho' has no names for the cell 'lstm'; it has those of a GRU"):
         lt.prepare(LSTM["goodfellow"][2](drawn("ifco", 3)), "lstm", options={"notation": "cho"})
     lt.prepare(drawn("ifco", 3), options={"notation": "pytorch"})  # our names are read in any
+    with pytest.raises(OptionError, match="a cell given by equations has no option notation"):
+        lt.prepare({"W": [[1.0]]}, {"equations": "h_t = W @ x_t\noutput: h_t"}, options={"notation": "keras"})
 
 
 def test_a_message_says_what_the_author_calls_the_weights() -> None:
@@ -339,7 +343,7 @@ def test_no_name_of_a_spelling_has_two_meanings() -> None:
         for one in spellings(cell):
             expected = {f"{side}{gate}" for gate in gates for side in ("W_x", "W_h", "b_", "b_x", "b_h")}
             assert one.names.keys() == expected
-            lines = {name for name in lt.prepare(drawn(gates, 3, "two"), cell).cell.by_name}  # type: ignore[arg-type]
+            lines = {*lt.prepare(drawn(gates, 3, "two"), cell).cell.by_name}  # type: ignore[arg-type]
             assert not {name for ours, name in one.lines.items() if name != ours} & lines
     assert {name for name, row in notations().items() for cell in ("lstm", "gru", "rnn") if cell in row} == {
         *notations()
