@@ -312,7 +312,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "accepts them)"]),
     # of what is asked for, and of what that needs
     (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
-        "ask: there is no line 'q_t'; did you mean 'i_t'?",
+        "ask: there is no line 'q_t'; did you mean 'o_t'? It is q_t in the notation goodfellow",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
     (gate(weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [
         "ask: there is no line 'j_t'; did you mean 'i_t'?",
