@@ -224,12 +224,14 @@ def _unread(model: Model) -> Iterator[str]:
         lacking = [name for name in known[scope] if name not in here]
         if kind in KINDS:  # of the gates that there are: a request may need no others
             lacking = [name for name in lacking if name[-1] in {other[-1] for other in here}]
-        lacking = [called.get(name, name) for name in lacking]
-        wrong = {n: unread(n, kind, options, lacking) for n in here if n not in known[scope]}
+        close = [called.get(name, name) for name in lacking]
+        wrong = {n: unread(n, kind, options, close) for n in here if n not in known[scope]}
         yield from (f"no equation of the cell reads the weight {name!r}{why}" for name, why in wrong.items())
-        if lacking and not all(why.startswith(":") for why in wrong.values()):
+        begun = {name[-1] for name in here if name not in wrong or kind not in KINDS}
+        absent = [called.get(name, name) for name in lacking if name[-1] in begun]
+        if absent and not all(why.startswith(":") for why in wrong.values()):
             reads = dict.fromkeys(called.get(name, name) for name in known[scope])
-            yield f"the weights lack {some(lacking, 12)}; the cell reads {some([*reads], 12)}"
+            yield f"the weights lack {some(absent, 12)}; the cell reads {some([*reads], 12)}"
 
 
 def _copied(model: Model) -> dict[str, dict[str, Array]]:
