@@ -21,6 +21,7 @@ import click
 import lstm_trace
 from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
+from lstm_trace.cell.notations import notations, spellings
 from lstm_trace.cli import main
 from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.plot import kinds
@@ -161,6 +162,28 @@ def _functions() -> str:
     return table(["function", "definition"], rows)
 
 
+def _notations() -> str:
+    """The names of each notation's matrices, gate by gate, in each of its spellings; what else it calls otherwise."""
+    rows = []
+    for name, row in notations().items():
+        cells, more = [], []
+        for cell in ("lstm", "gru", "rnn"):
+            each = [one.names for one in spellings(cell) if one.notation == name]
+            pairs = [
+                [dict.fromkeys((names[f"W_x{g[3:]}"], names[g])) for g in names if g.startswith("W_h")]
+                for names in each
+            ]
+            cells.append("; or ".join(", ".join(f"`{' '.join(pair)}`" for pair in gates) for gates in pairs))
+            own = row.get(cell, {})
+            more += [f"`{ours}` is `{theirs}`" for ours, theirs in own.get("lines", {}).items()]
+            more += [f"`{option}: {str(value).lower()}`" for option, value in own.get("options", {}).items()]
+        more += ["matrices (columns, rows)"] if "transposed" in row["forms"][-1] else []
+        more += [f"{form['input'].format('…')}: (columns, rows)" for form in row["forms"][:-1] if "transposed" in form]
+        more += [row["note"]] if "note" in row else []
+        rows.append([f"`{name}`", f"{row['title']} ({row['source']})", *cells, "; ".join(dict.fromkeys(more))])
+    return table(["notation", "whose", "LSTM", "GRU", "plain RNN", "also"], rows)
+
+
 # -- the service -----------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +217,7 @@ def _routes() -> str:
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
-    "functions": _functions, "json": _json, "unread": _unread,
+    "functions": _functions, "json": _json, "unread": _unread, "notations": _notations,
     "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}

@@ -14,6 +14,7 @@ from .backpropagation.training import train
 from .base.arrays import describe
 from .base.remark import Remark
 from .cell.named_cells import CellName
+from .cell.notations import NotationName
 from .cell.variants import cell_name as named_cell
 from .documents.formats import FileFormat, Format
 from .errors import (
@@ -48,7 +49,7 @@ from .model.model import Model, RunArguments
 from .model.problem import problem
 from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
-from .report.options import NotationName, ReportOptions
+from .report.options import ReportOptions
 from .results import How
 from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared

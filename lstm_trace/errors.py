@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from errno import ENOENT
@@ -252,3 +253,14 @@ def within(where: str) -> Iterator[None]:
             raise
         begun = f"{where}: "
         raise reworded(error, (said if said.startswith(begun) else begun + said for said in error.problems)) from None
+
+
+@contextmanager
+def calling(names: Mapping[str, str]) -> Iterator[None]:
+    """Add to the messages of an error raised within what the author calls the names in them: `names`, by ours."""
+    try:
+        yield
+    except LstmTraceError as error:
+        own = ([name for name in dict.fromkeys(re.findall(r"\w+", said)) if name in names] for said in error.problems)
+        told = (f" ({', '.join(f'{name} is your {names[name]}' for name in each)})" if each else "" for each in own)
+        raise reworded(error, map(str.__add__, error.problems, told)) from None

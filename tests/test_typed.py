@@ -13,6 +13,7 @@ import lstm_trace as lt
 from lstm_trace.base.option import parameters
 from lstm_trace.cell.named_cells import KINDS, CellName
 from lstm_trace.cell.network import DIRECTIONS
+from lstm_trace.cell.notations import NotationName, notations
 from lstm_trace.cli.options import DIRECTIONS as OF_COMMANDS
 from lstm_trace.documents.formats import BINARY, DOCUMENTS, FORMATS, FileFormat, Format
 from lstm_trace.documents.markdown import MATH, MathName
@@ -21,8 +22,7 @@ from lstm_trace.explanation.contribution import Baseline
 from lstm_trace.explanation.trials import Runs
 from lstm_trace.languages import Language, languages
 from lstm_trace.model.model import RunArguments
-from lstm_trace.report.content.notations import NOTATIONS
-from lstm_trace.report.options import STYLE, NotationName, Options, ReportOptions
+from lstm_trace.report.options import STYLE, Options, ReportOptions
 from lstm_trace.report.report import FORMATS as OF_REPORTS
 from lstm_trace.results import EXPLANATIONS, How, explanation
 from lstm_trace.results.explanation import ExplainOptions, Worked, explaining
@@ -40,7 +40,7 @@ from lstm_trace.trace.rows import Selected, Selection
         (How, EXPLANATIONS),
         (Language, languages()),
         (MathName, MATH),
-        (NotationName, NOTATIONS),
+        (NotationName, notations()),
     ],
 )
 def test_the_words_of_a_type_are_those_of_the_table(words: Any, table: Iterable[str]) -> None:

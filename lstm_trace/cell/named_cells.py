@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, cast, get_args, get_origin, get_type_
 from ..errors import OptionError, closest, nearest, raise_all
 from .composites import BUILT_IN
 from .lines import number
+from .notations import spellings
 from .ops import OPS
 
 #: Activations that are a single operation, with its constants. All others are composite functions.
@@ -104,12 +105,10 @@ class Kind:
     brings: a weight to the option, with its value, that makes the equations use it; biases need no entry.
     needs: option to the options of which at least one must be on for it to have an effect; excludes: option to one that
     it cannot be combined with. An option that would change no equation is an error, never ignored.
-    theirs: the letter of other programs and papers for a gate, to ours.
     bias: none, one or two vectors per gate.
     """
 
     gates: ClassVar[str]
-    theirs: ClassVar[Mapping[str, str]] = {}
     brings: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     needs: ClassVar[Mapping[str, Sequence[str]]] = {}
     excludes: ClassVar[Mapping[str, str]] = {}
@@ -148,9 +147,6 @@ class Kind:
         option, value = self.option_of().get(name, ("", None))
         if option and getattr(self, option) != value:
             return f": it needs the option {option}: {str(value).lower()}"
-        ours = self.theirs.get(name[-1:], "")
-        if ours and self.reads(name[:-1] + ours):
-            return _renamed(name[:-1] + ours, name[-1], ours)
         return ""
 
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -187,7 +183,6 @@ class LSTM(Kind):
     """
 
     gates = "ifco"
-    theirs: ClassVar = {"g": "c"}  # PyTorch
     brings: ClassVar = {
         **{f"w_c{g}": ("peephole", True) for g in "ifo"},
         **{f"{name}_{g}": ("layer_norm", True) for name in ("gamma", "beta") for g in "ifco"},
@@ -337,7 +332,6 @@ class GRU(Kind):
     """
 
     gates = "ruh"
-    theirs: ClassVar = {"z": "u", "n": "h"}  # PyTorch; Keras: z, h
 
     reset_after: bool = False
     update: Literal["keep", "write"] = "keep"
@@ -387,22 +381,17 @@ KINDS: dict[str, type[Kind]] = {"lstm": LSTM, "slstm": SLSTM, "gru": GRU, "rnn":
 def nearest_line(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a message about a line that does not exist, as by `errors.nearest`.
 
-    A gate that other programs and papers call by another letter is found by its own: z_r looks more like z_t, but u_t
-    is what it means.
+    A line that other programs and papers call by another name is found by that: z_r looks more like z_t, but u_t is
+    what it means.
 
     >>> nearest_line("z_t", ["z_r", "r_t", "z_u", "u_t", "z_h", "h_tilde", "h_t"])
-    "; did you mean 'u_t'? Gate z of other programs is u here"
-    >>> nearest_line("n_t", ["h_tilde", "h_t"]), nearest_line("n_t", ["i_t", "h_t"])
-    ("; did you mean 'h_tilde'? Gate n of other programs is h here", "; did you mean 'i_t'?")
+    "; did you mean 'u_t'? It is z_t in the notation pytorch"
+    >>> nearest_line("n_t", ["h_tilde", "h_t"])[:26], nearest_line("n_t", ["i_t", "h_t"])
+    ("; did you mean 'h_tilde'? ", "; did you mean 'i_t'?")
     """
     names = list(known)
-    for letter, ours in (pair for kind in KINDS.values() for pair in kind.theirs.items()):
-        line = f"{ours}_tilde" if ours in "ch" else f"{ours}_t"  # c_t and h_t are the states
-        here = {f"{letter}_t": line, f"z_{letter}": f"z_{ours}"}.get(name)
-        if here in names:
-            return _renamed(here, letter, ours)
+    for one in chain(*map(spellings, KINDS)):
+        for ours, theirs in one.lines.items():
+            if theirs == name != ours and ours in names:
+                return f"; did you mean {ours!r}? It is {name} in the notation {one.notation}"
     return nearest(name, names, otherwise)
-
-
-def _renamed(here: str, letter: str, ours: str) -> str:
-    return f"; did you mean {here!r}? Gate {letter} of other programs is {ours} here"

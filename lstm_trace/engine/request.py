@@ -12,7 +12,7 @@ from ..cell.lines import pointed
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
 from ..cell.shapes import grids, infer
-from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, raise_all, within
 from ..trace.address import INITIAL, Address, Grid, extents_of, is_whole, line_name, no_entry, positions, read, window
 from ..trace.holding import Lines, applied, widths_of
 from ..trace.labels import misfits, readout
@@ -297,10 +297,8 @@ def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Colle
 
 
 def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
-    """The nearest existing name: for a custom cell also a line, which its author may have meant."""
-    if not own:  # all names in a named cell are correct
-        return f"; the nearest name there is {close}" if (close := closest(name, here)) else ""
-    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
+    """The nearest existing name of a custom cell, whose author may have meant that, or a line."""
+    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs) if own else ()
     return nearest(name, [n for n in known if n.isidentifier()])
 
 

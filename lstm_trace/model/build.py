@@ -20,12 +20,13 @@ from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
-from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
+from ..errors import Faults, MissingError, OptionError, ShapeError, calling, raise_all, some
 from ..trace.trace import Header
 from ..weights.find import find
-from ..weights.layouts import STORED, layout
+from ..weights.layouts import layout
 from ..weights.names import detect
 from ..weights.read import Defaults, Found, choose, turned
+from ..weights.spelled import read
 from .model import NETWORK, Model
 
 #: Supported values of dtype; half types compute in float32.
@@ -39,8 +40,9 @@ def build(
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
-    options, or with `equations`; its `extra` are equations added to it; without a name, see `_by_names`. dtype: if
-    None, the result type of the weights (half types compute in float32).
+    options, or with `equations`; its `extra` are equations added to it, its `notation` that of the weights' names;
+    without a name, the weights decide (`weights.spelled.read`). dtype: if None, the result type of the weights (half
+    types compute in float32).
     Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); if there are
     none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
@@ -52,7 +54,7 @@ def build(
     faults = Faults()
     with faults.gather():
         raise_all(MissingError, _unread(model))
-    with faults.gather():
+    with faults.gather(), calling(model.defaults.called):
         raise_all(ShapeError, _unfit(model, allow_nonfinite))
     if faults.problems and defaults.where:  # a file's input is reported together with its weights
         with faults.gather():
@@ -70,7 +72,7 @@ def _unchecked(
     network: dict[str, Any] = {}
     full: dict[str, Any] = {}
     cell, reverse, kind, kept = Cell(()), None, "equations", np.dtype(np.float64)
-    extra = spec.pop("extra", None) or ""
+    extra, notation = spec.pop("extra", None) or "", None if "equations" in spec else spec.pop("notation", None)
     with faults.gather():
         if not isinstance(extra, str):
             raise OptionError(f"extra: expected equations as text, found {describe(extra)}")
@@ -78,8 +80,19 @@ def _unchecked(
         arrays = _by_scope(weights, "reverse" if spec.get("direction") == "reverse" else "forward")
     with faults.gather():
         network = _network(spec, arrays)
+    if "equations" not in spec and spec.get("kind") in (None, *KINDS) and not faults.problems:
+        with faults.gather():
+            aside = {*re.findall(r"\w+", extra)}
+            found = read(arrays, spec.get("kind"), notation, aside)
+            own = {option: value for option, value in found.options.items() if spec.get(option) is None}
+            said = [*found.imported, *(f"{option}: {str(value).lower()}, as there" for option, value in own.items())]
+            arrays, spec = found.arrays, {**spec, "kind": found.cell, **own}
+            header = replace(header, imported=(*header.imported, *said))
+            lines = {name: ours for ours, name in found.lines.items() if name not in aside}
+            ask = tuple(re.sub(r"\w+", lambda word: lines.get(word[0], word[0]), text) for text in defaults.ask)
+            defaults = replace(defaults, called=found.called, ask=ask)
     with faults.gather():
-        cell, reverse, kind, full = cell_of(spec, {scope_and_name(key)[1] for key in weights})
+        cell, reverse, kind, full = cell_of(spec, {name for here in arrays.values() for name in here})
     with faults.gather():
         kept = _dtype(dtype, arrays, defaults)
     faults.tell()
@@ -98,7 +111,7 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
     """
     equations = spec.pop("equations", None)
     if equations is None:
-        kind = str(spec.pop("kind", None) or _by_names(names))
+        kind = str(spec.pop("kind", None) or "lstm")
         cell, reverse, full = directed(kind, spec, names)
         return cell, reverse, kind, full
     spec.pop("kind", None)
@@ -111,17 +124,6 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         said = "the equations have the row `hold:` or `scale:`; holds are given separately"
         raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
-
-
-def _by_names(names: Iterable[str]) -> str:
-    """The cell that has a gate for each input matrix, perhaps by another letter; an LSTM for all others.
-
-    >>> [_by_names(names) for names in (["W_xr", "W_xu", "W_xh"], ["W_xh", "W_hh"], ["W_xi", "W_hi", "W_hr"])]
-    ['gru', 'rnn', 'lstm']
-    """
-    gates = {name[3:] for name in names if name.startswith("W_x")}
-    known = {kind: {*KINDS[kind].gates, *KINDS[kind].theirs} for kind in reversed(STORED)}
-    return next((kind for kind, letters in known.items() if gates and gates <= letters), "lstm")
 
 
 def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
@@ -212,15 +214,24 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
 
 
 def _unread(model: Model) -> Iterator[str]:
-    """The weights that no equation uses, as sentences."""
+    """The weights that no equation uses, and what the equations use that the weights do not have, as sentences."""
     known: dict[str, dict[str, Any]] = defaultdict(dict)
+    kind, called = model.header.kind, model.defaults.called
     for stage in model.stages():
         known[home_of(stage.scope)] |= stage.cell.parameters
     for scope, here in model.weights.items():
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
-        for name in (name for name in here if name not in known[scope]):
-            hint = unread(name, model.header.kind, options, known[scope])
-            yield f"no equation of the cell reads the weight {name!r}{hint}"
+        lacking = [name for name in known[scope] if name not in here]
+        if kind in KINDS:  # of the gates that there are: a request may need no others
+            lacking = [name for name in lacking if name[-1] in {other[-1] for other in here}]
+        close = [called.get(name, name) for name in lacking]
+        wrong = {n: unread(n, kind, options, close) for n in here if n not in known[scope]}
+        yield from (f"no equation of the cell reads the weight {name!r}{why}" for name, why in wrong.items())
+        begun = {name[-1] for name in here if name not in wrong or kind not in KINDS}
+        absent = [called.get(name, name) for name in lacking if name[-1] in begun]
+        if absent and not all(why.startswith(":") for why in wrong.values()):
+            reads = dict.fromkeys(called.get(name, name) for name in known[scope])
+            yield f"the weights lack {some(absent, 12)}; the cell reads {some([*reads], 12)}"
 
 
 def _copied(model: Model) -> dict[str, dict[str, Array]]:

@@ -24,7 +24,7 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, LstmTraceError, OptionError, ShapeError, raise_all, reworded, within
+from ..errors import Faults, LstmTraceError, OptionError, ShapeError, calling, raise_all, reworded, within
 from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
@@ -186,7 +186,7 @@ class Model:
             if isinstance(out, Trace) and memory and memory.call == call and memory.holds(out, model.weights):
                 with WriteLock(out):
                     return model._again(x, batch_first, out, progress)
-        with within(model.defaults.where), model._continuing(state_from, initial):
+        with within(model.defaults.where), calling(model.defaults.called), model._continuing(state_from, initial):
             fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens, state_from)
             asked = model.defaults.ask if ask is None else listed("ask", ask)
             fed = model._holding(fed, asked, hold)
@@ -279,7 +279,7 @@ class Model:
 
         Args: those of `plans`. Raises the errors that `run` raises for them.
         """
-        with within(self.defaults.where):
+        with within(self.defaults.where), calling(self.defaults.called):
             fed = self._holding(self._fed(x, h0, c0, **others), self.defaults.ask, hold)
             return fed, self._work(fed, self.defaults.ask)
 

@@ -72,10 +72,13 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     data = problem.written()
     alone = len({scope_and_name(address)[0] for address in weights}) == 1
     data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
-    if data.pop("layout", None) is not None:  # the layout may have set options of the cell
-        header = prepare_problem(problem, path).header
-        if header.kind != "equations":
-            data["cell"] = {"kind": header.kind, **header.options}
+    model = prepare_problem(problem, path)
+    header, asked = model.header, [*model.defaults.ask]
+    for name in ("layout", *["notation"] * (problem.notation == "d2l")):
+        data.pop(name, None)
+    data |= {"ask": asked} if asked else {}
+    if header.imported and header.kind != "equations":  # the names may have set options of the cell
+        data["cell"] = {"kind": header.kind, **header.options}
     data["title"] = f"{problem.title}, {what}" if problem.title else what
     return problem_text(data)
 
@@ -120,6 +123,8 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     if problem.layout is not None and "equations" not in cell:
         with within(where):
             cell["kind"] = kind_of(found, cell.get("kind"))
+    elif "equations" not in cell:
+        cell["notation"] = problem.notation
     cell = cell if "equations" in cell else {**brought, **cell}
     if problem.extra:
         if cell.get("extra"):

@@ -253,11 +253,12 @@ def prepare(
 
     Args:
         source: weights under canonical names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a
-            stack), arrays in a framework's `layout`, a live PyTorch or Keras layer, the path of a model file
-            (docs/models.md) or problem file, or a problem as a mapping with `weights`.
+            stack) or those of a textbook (docs/problems.md), arrays in a framework's `layout`, a live PyTorch or Keras
+            layer, the path of a model file (docs/models.md) or problem file, or a problem as a mapping with `weights`.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
             file or module; for weights under our names the LSTM, GRU or RNN that has these names.
-        options: options of the cell and the network (docs/options.md).
+        options: options of the cell and the network (docs/options.md), and the `notation` of the weights' names, where
+            they have several readings.
         name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
         dtype: float32 or float64; None means the result type of the weights.
@@ -359,7 +360,7 @@ def run(
     >>> trace = run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0], [0.0, 1.0]], ask=["z_i"], h0=[0.5])
     Traceback (most recent call last):
     ...
-    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; ...
+    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have ...
     """
     given = dict(locals())
     from ..weights.live_modules import as_array, unpacked

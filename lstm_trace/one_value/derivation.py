@@ -266,7 +266,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
     raise_all(OptionError, wrong)
     chosen = options_of("md", **options)
     trace = chosen.counted(trace)
-    trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation)
+    trace, _ = notations.applied(trace, notation, joined=False)
     return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..base.arrays import describe
+from ..cell.notations import NotationName
 from ..documents.layout import Level, level_of
 from ..documents.markdown import MATH, MathName
 from ..errors import OptionError, nearest
@@ -23,8 +24,6 @@ STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "c
 #: The kinds of report: a profile, or worked steps in some detail.
 DetailName = Literal["profile", "worked", "scalar", "compact", "vector", "summary"]
 DETAILS = get_args(DetailName)
-#: The names of `content.notations.NOTATIONS`.
-NotationName = Literal["exercise", "joined", "pytorch", "keras"]
 
 
 class ReportOptions(Selected, total=False):

@@ -134,14 +134,14 @@ class Worked(Selected, total=False):
 
     Attributes:
         detail: scalar: every term of every unit; vector: vectors; summary: gates and states only; by size if not given.
-        notation: Symbols of the exercises, of PyTorch or of Keras.
+        notation: Symbols of the exercises, or of a program or textbook.
         everything: Do not truncate.
         count_from: Count steps and units from 0 or 1.
         width: Width of text in columns (80).
     """
 
     detail: Annotated[Literal["scalar", "vector", "summary"], Option()]
-    notation: Annotated[Literal["exercise", "pytorch", "keras"], Option()]
+    notation: Annotated[Literal["exercise", "pytorch", "keras", "goodfellow", "cho", "d2l"], Option()]
     everything: Annotated[bool, Option(flag="--all")]
     count_from: Annotated[int, Option(least=0, most=1)]
     width: Annotated[int, Option(least=40, hidden=True)]

@@ -34,7 +34,7 @@ class Defaults:
     """The values that a problem file fixes besides the weights; an argument of `run` overrides them.
 
     hold: `layers` of held values by address. arithmetic: if it differs from that of the weights' dtype. tokens: labels
-    of the steps of x. where: the file's name, for messages.
+    of the steps of x. where: the file's name, for messages. called: our names to the author's, for messages.
     """
 
     x: Array | None = None
@@ -48,6 +48,7 @@ class Defaults:
     arithmetic: str | None = None
     tokens: Any = None
     where: str = ""
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -157,7 +157,7 @@ BAD_WEIGHTS: list[tuple[dict[str, Any], str]] = [
     ({"0/W_xi": 1}, "the weight '0/W_xi': expected"),
     ({"0/forward/W_xi": 1, "2/forward/W_xi": 1}, "no weights for 1/forward, only for 0/forward, 2/forward"),
     ({"0/forward/W_xi": 1, "1/reverse/W_xi": 1}, "no weights for 0/reverse, 1/forward, only for 0/forward, 1/reverse"),
-    ({"0/forward/W_xg": 1}, "no equation of the cell reads the weight 'W_xg'; did you mean"),
+    ({"0/forward/W_xq": 1}, "no equation of the cell reads the weight 'W_xq'"),
     ({"W_xi": [[1, 2], [3]]}, "W_xi: the list is ragged: row 1 has 1 number where row 0 has 2"),
     ({"W_xi": [["a"]]}, "W_xi: expected a number at [0,0], found the text 'a'"),
     ({"W_xi": None}, "W_xi: expected a number, found nothing"),

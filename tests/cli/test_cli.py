@@ -180,8 +180,7 @@ GATE = "weights:\n  W_xi: [[1, 2], [3, 4], [5, 6]]\n  W_hi: [[1, 2, 3], [4, 5, 6
 #: Problems with a fault, and the whole of stderr.
 TROUBLE: list[tuple[str, str, str]] = [
     ("a missing weight", GATE.replace("  W_hi: [[1, 2, 3], [4, 5, 6], [7, 8, 9]]\n", ""),
-     "error: p.yaml: line `W_hi @ h_prev` needs W_hi, which the weights do not have; "
-     "the nearest name there is W_xi\n"),
+     "error: p.yaml: line `W_hi @ h_prev` needs W_hi, which the weights do not have\n"),
     ("a transposed weight", GATE.replace("[[1, 2], [3, 4], [5, 6]]", "[[1, 2, 3], [4, 5, 6]]"),
      "error: p.yaml: W_xi has shape (2, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). It looks transposed. "
      "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_hi).\n"),

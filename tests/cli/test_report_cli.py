@@ -164,7 +164,9 @@ def test_one_bad_file_of_several(problems: list[Path], tmp_path: Path) -> None:
     bad.write_text(text("q21").replace("W_xf", "W_xq"), encoding="utf-8")
     result = cli(problems[0], bad, problems[1], "-o", target)
     assert result.exit_code == 2
-    assert str(bad) in result.stderr.splitlines()[0]
+    first, *each = result.stderr.splitlines()
+    assert first == "error: 2 problems"
+    assert each[0] == f"- {bad}: no equation of the cell reads the weight 'W_xq'; did you mean 'W_xf'?"
     assert not target.exists()
     result = cli(gone, problems[0], bad, "-o", target)
     assert str(gone) in result.stderr

@@ -238,7 +238,7 @@ def test_two_that_hold_the_same_value_are_both_named() -> None:
         lt.run(simple(), X, hold={"c_t[1]": 0.0, "2..3/c_t": "*0.5", "q_t": 1.0, "f_t": "x"})
     assert error.value.problems == (
         "hold '2..3/c_t' and 'c_t[1]' both hold 0/forward/2/0/c_t[1]; hold each value once",
-        "hold 'q_t': there is no line 'q_t'; did you mean 'i_t'?",
+        "hold 'q_t': there is no line 'q_t'; did you mean 'o_t'? It is q_t in the notation goodfellow",
         "hold 'f_t': expected a finite number, '*0.5' for a multiple of its own value, an array, or in "
         "Python a trace; found the text 'x'",
     )  # all faults at once

@@ -58,30 +58,30 @@ def test_a_named_cell_has_every_string(kind: str, language: str) -> None:
 class Toy(Kind):
     """A cell that nobody has written strings for."""
 
-    gates = "ac"
+    gates = "ec"
 
     def equations(self) -> str:
         """The cell as text."""
         rows = [f"z_{g} = {' + '.join(chain(*self.terms(g)))}" for g in self.gates]
-        rows += ["a_t = sigmoid(z_a)", "c_t = tanh(z_c)", "s_t = a_t * c_t", "h_t = s_t + h_prev"]
+        rows += ["e_t = sigmoid(z_e)", "c_t = tanh(z_c)", "s_t = e_t * c_t", "h_t = s_t + h_prev"]
         return "\n".join([*rows, "carry: h_prev <- h_t", "output: h_t"])
 
 
 @pytest.mark.parametrize("language", languages())
 def test_a_cell_without_strings_has_each_missing_key_named(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "toy", Toy)
-    keys = {"cell.toy", "toy.a_t", "toy.c_t", "toy.h_t", "the.toy.a_t", "did.toy.a_t", "the.toy.h_t"}
-    keys |= {"about.toy.a_t", "about.toy.h_t"}
+    keys = {"cell.toy", "toy.e_t", "toy.c_t", "toy.h_t", "the.toy.e_t", "did.toy.e_t", "the.toy.h_t"}
+    keys |= {"about.toy.e_t", "about.toy.h_t"}
     assert missing("toy", strings(language)) == keys
-    there = {"cell.toy": "A toy", "did.toy.a_t": "…"}
+    there = {"cell.toy": "A toy", "did.toy.e_t": "…"}
     assert missing("toy", strings(language) | there) == keys - there.keys()
 
 
 def test_a_row_in_the_table_is_a_cell_with_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "toy", Toy)
-    weights = {f"W_{side}{g}": np.eye(2) for g in "ac" for side in "xh"} | {"b_a": np.ones(2), "b_c": np.ones(2)}
+    weights = {f"W_{side}{g}": np.eye(2) for g in "ec" for side in "xh"} | {"b_e": np.ones(2), "b_c": np.ones(2)}
     trace = lt.run(weights, np.ones((3, 2)), cell="toy")
     assert trace.header.options == {"bias": "one"}
     assert "with 2 units reads 3 steps" in trace.report()  # without strings, as a cell given by its equations
-    with pytest.raises(lt.LstmTraceError, match="'W_xa': it is a weight of cell: toy"):
-        lt.prepare({"W_xi": np.eye(2), "W_hi": np.eye(2), "W_xa": np.eye(2)})
+    with pytest.raises(lt.LstmTraceError, match="'W_xe': it is a weight of cell: toy"):
+        lt.prepare({"W_xi": np.eye(2), "W_hi": np.eye(2), "W_xe": np.eye(2)})

@@ -63,7 +63,7 @@ _MARKED = r"\$\$(.*?)\$\$|(?<!<span>)\$([^$]+)\$"
 
 def reports(trace: Trace, **options: Any) -> Iterator[dict[str, str]]:
     """A report in every notation that there is for its cell, in each dialect."""
-    for notation in ("exercise", "joined", "pytorch", "keras"):
+    for notation in ("exercise", "joined", "pytorch", "keras", "goodfellow", "olah"):
         try:
             yield {math: trace.report(math=math, notation=notation, **options) for math in markdown.MATH}
         except LstmTraceError:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cell.notations import notations
 from lstm_trace.errors import OptionError
 from lstm_trace.examples import examples, text
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
-from lstm_trace.report.content.notations import NOTATIONS, applied
+from lstm_trace.report.content.notations import applied
 
 from ..support.tiers import some
 from .test_report import lstm, q22
@@ -25,7 +26,7 @@ def numbers(report: str) -> list[str]:
 
 
 @pytest.mark.few(0)
-@pytest.mark.parametrize("notation", ["pytorch", "keras"])
+@pytest.mark.parametrize("notation", ["pytorch", "keras", "goodfellow", "d2l"])
 def test_symbols_change_and_numbers_stay(notation: str) -> None:
     trace = lstm()
     assert numbers(trace.report("md", notation=notation)) == numbers(trace.report("md"))
@@ -44,6 +45,14 @@ def test_symbols_change_and_numbers_stay(notation: str) -> None:
         ("keras", "md", r"\mathrm{recurrent\_kernel}_c^{\top}\,h_{t-1}"),
         ("keras", "typ", 'upright("kernel")_o^⊤ thin x_t'),
         ("keras", "html", "<msubsup><mi>kernel</mi><mi>i</mi><mo>⊤</mo></msubsup>"),
+        ("goodfellow", "text", "z_g = U_g x_t + b_xg + W_g h_{t-1} + b_hg"),
+        ("goodfellow", "text", "z_c = U x_t + b_xc + W h_{t-1} + b_hc"),
+        ("goodfellow", "md", r"s_t = f_t \odot s_{t-1} + g_t \odot \tilde{s}_t"),
+        ("goodfellow", "text", "h_t = q_t ⊙ tanh(s_t)"),
+        ("olah", "text", "z_C = W_C [h_{t-1}; x_t] + b_xC + b_hC"),
+        ("olah", "tex", r"C_t = f_t \odot C_{t-1} + i_t \odot \tilde{C}_t"),
+        ("olah", "text", "W_C = [ W_hc  W_xc ]"),
+        ("d2l", "text", "z_i = W_xiᵀ x_t + b_xi + W_hiᵀ h_{t-1} + b_hi"),
         ("joined", "text", "z_i = W_i [h_{t-1}; x_t] + b_xi + b_hi"),
         ("joined", "text", "W_i = [ W_hi  W_xi ]"),
         ("exercise", "text", "z_i = W_xi x_t + b_xi + W_hi h_{t-1} + b_hi"),
@@ -68,6 +77,11 @@ def test_keras_has_one_bias() -> None:
         ("gru", "pytorch", "h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t"),
         ("gru", "keras", "z_z = kernel_zᵀ x_t + b_xz + recurrent_kernel_zᵀ h_{t-1} + b_hz"),
         ("gru", "keras", "z_t = σ(z_z)"),
+        ("gru", "cho", "z_h = W x_t + b_xh + r_t ⊙ (U h_{t-1} + b_hh)"),
+        ("gru", "cho", "h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ h̃_t"),
+        ("gru", "goodfellow", "z_u = U_u x_t + b_xu + W_u h_{t-1} + b_hu"),
+        ("gru", "d2l", "z_z = W_xzᵀ x_t + b_xz + W_hzᵀ h_{t-1} + b_hz"),
+        ("rnn", "goodfellow", "a_t = U x_t + b_xh + W h_{t-1} + b_hh"),
         ("rnn", "pytorch", "z_h = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh"),
         ("rnn", "keras", "z_h = kernelᵀ x_t + b_xh + recurrent_kernelᵀ h_{t-1} + b_hh"),
     ],
@@ -173,8 +187,40 @@ def test_an_slstm_has_no_symbols_of_a_framework_either(notation: str) -> None:
 
 def test_two_names_printed_alike_are_refused() -> None:
     trace = lt.run(_own(extra="g_t = tanh(h_t)", ask=["g_t"]))
-    with pytest.raises(OptionError, match=r"prints .* alike, as g_t"):
-        trace.report("text", notation="pytorch")
+    for notation in ("pytorch", "goodfellow"):
+        with pytest.raises(OptionError, match=r"prints .* alike, as g_t"):
+            trace.report("text", notation=notation)
+
+
+def test_a_notation_without_the_cell_is_refused() -> None:
+    with pytest.raises(OptionError, match="notation 'cho' has symbols for a GRU, and this cell is of kind 'lstm'"):
+        q22().report("text", notation="cho")
+    with pytest.raises(OptionError, match=r"notation 'olah' has symbols for an LSTM and a GRU, .* of kind 'rnn'"):
+        lt.run({"W_xh": [[1.0]], "W_hh": [[1.0]]}, [1.0]).report("text", notation="olah")
+
+
+def test_matrices_that_multiply_from_the_right_are_shown_transposed() -> None:
+    """What is printed as W_xiᵀ is the transpose of the matrix that d2l multiplies x by."""
+    wide = np.array([[0.5, -1.0, 0.25], [1.5, 2.0, -0.75]])
+    weights = {f"W_x{g}": wide * (k + 1) for k, g in enumerate("ifco")} | {f"W_h{g}": np.eye(2) for g in "ifco"}
+    report = lt.run(weights, [1.0, 2.0, 3.0]).report("text", notation="d2l")
+    assert "W_xiᵀ = [ 0.5  -1   0.25 ]" in report
+    turned = {name: array.T for name, array in weights.items()}
+    same = lt.run({"weights": turned, "x": [1.0, 2.0, 3.0], "notation": "d2l"}).report("text", notation="d2l")
+    assert same.partition("Given")[2] == report.partition("Given")[2]
+    assert "matrices multiply from the right, x W, and were transposed" in " ".join(same.split())
+
+
+def test_what_is_read_in_a_notation_is_printed_in_it() -> None:
+    """Names go in and out of one table: each weight of the problem is in its own report."""
+    rng = np.random.default_rng(0)
+    weights = {f"{side}{gate}": rng.normal(size=(2, 3 if side == "U" else 2)).round(1)
+               for side in "UW" for gate in ("_g", "_f", "", "_o")}  # fmt: skip
+    report = lt.run(weights, [1.0, 2.0, 3.0]).report("text", notation="goodfellow")
+    for name, array in weights.items():
+        row = re.search(rf"(?<!\w){name} = \[ ([^\]]*)\]", report)
+        assert row is not None, name
+        assert [float(value) for value in row[1].split()] == array[0].tolist()
 
 
 def test_joined_is_refused_where_nothing_is_joined() -> None:
@@ -240,5 +286,5 @@ def test_notations_are_those_of_the_command_line() -> None:
     from lstm_trace.cli.verbs.report import report
 
     choices = {option.name: option.type for option in report.params}
-    assert list(choices["notation"].choices) == list(NOTATIONS)  # type: ignore[attr-defined]
+    assert list(choices["notation"].choices) == list(notations())  # type: ignore[attr-defined]
     assert list(choices["language"].choices) == list(languages())  # type: ignore[attr-defined]

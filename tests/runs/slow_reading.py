@@ -17,7 +17,7 @@ from .test_reading import stepped
 def test_every_example_is_drawn_and_said_in_every_notation_it_has(kept: Kept) -> None:
     for name in examples():
         run = kept.make(example=name)
-        for notation in ("exercise", "joined", "pytorch", "keras"):
+        for notation in ("exercise", "joined", "pytorch", "keras", "goodfellow", "olah", "d2l"):
             try:
                 found = stepped(kept, run, look=Look("en", notation))
             except OptionError:

@@ -36,6 +36,10 @@ PARTS = DIRECTIONS | set(re.findall(r"""["'](\w+)["']""", SCRIPTS)) | set(re.fin
 SAME = {
     "shell.notation.pytorch",
     "shell.notation.keras",
+    "shell.notation.goodfellow",
+    "shell.notation.olah",
+    "shell.notation.cho",
+    "shell.notation.d2l",
     "bench.layer_direction",
     "compare.value_a",
     "compare.value_b",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import click
 
 from ...base.option import Option
+from ...cell.notations import NotationName
 from ..commands import FILE, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
 from ..options import FORMAT, Language, OfFile, arithmetic_options, default_format, number_options, selection_options
@@ -29,7 +30,7 @@ def report(
     form: Annotated[str | None, Option(flag="--format")] = None,
     detail: Literal["profile", "worked", "scalar", "compact", "vector", "summary"] | None = None,
     math: Literal["github", "dollars", "none"] | None = None,
-    notation: Literal["exercise", "joined", "pytorch", "keras"] = "exercise",
+    notation: NotationName = "exercise",
     language: Language = "en",
     title: str | None = None,
     fragment: bool,
@@ -62,7 +63,7 @@ def report(
             Default: profile for more than 16 units, or more than 400 weights of a model file; else worked.
         math: Formulas in Markdown: for GitHub (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), or as
             plain text.
-        notation: Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.
+        notation: Symbols of the exercises, with [h; x] concatenated, or those of a program or textbook.
         language: Language of headings and sentences.
         title: Title of the document, instead of the problem's.
         fragment: tex, typ, md: write a fragment, for example to be included by \input.

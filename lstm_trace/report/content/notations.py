@@ -1,6 +1,6 @@
-"""Notation presets: the symbols of the exercises, of PyTorch and of Keras, each written down, and [h; x] joined.
+"""A trace in a notation (cell/notations.toml): its symbols, and [h; x] joined.
 
-A preset changes what is printed and never a number. It is refused if it would print something that is not true.
+A notation changes what is printed and never a number. It is refused if it would print something that is not true.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
+from ...cell.notations import Spelling, cells_of, notations, spellings
 from ...documents.blocks import Block, Derivation, Para, Row
 from ...errors import OptionError, nearest
 from ...formulas.plain import Plain
-from ...formulas.symbols import GATES, Symbol, distinct
+from ...formulas.symbols import GATES, Symbol, distinct, symbol
 from ...formulas.tree import Mat, Sym
 from ...languages.strings import words
 from ...trace.address import line_name
@@ -26,81 +27,34 @@ from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ...view.line_groups import held_symbols
 
-
-def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:
-    """The weights and pre-activations of gates by PyTorch's letters; the first index is i for the input, h for h."""
-    found: dict[str, Symbol] = {}
-    for ours, theirs in letters.items():
-        found |= {f"{base}_x{ours}": Symbol(base, f"i{theirs}") for base in "Wb"}
-        found |= {f"{base}_h{ours}": Symbol(base, f"h{theirs}") for base in "Wb"}
-        found |= {f"{base}_{ours}": Symbol(base, theirs) for base in "bzdsny"}
-        found |= {f"gamma_{ours}": Symbol("γ", theirs), f"beta_{ours}": Symbol("β", theirs)}
-    return found
-
-
-def _keras(letters: Mapping[str, str]) -> dict[str, Symbol]:
-    """x @ kernel, so that the matrices of the equations are Keras's kernels transposed."""
-    bases = (("W_x", "kernel", "T"), ("W_h", "recurrent_kernel", "T"), ("b_", "bias", ""))
-    return {
-        f"{ours}{gate}": Symbol(base, theirs, upright=True, power=power)
-        for gate, theirs in letters.items()
-        for ours, base, power in bases
-    }
-
-
-#: The symbols of a preset by the kind of the cell.
-Presets = Mapping[str, Mapping[str, Symbol]]
-
-#: torch.nn.LSTM, GRU and RNN.
-PYTORCH: Presets = {
-    "lstm": {"c_tilde": Symbol("g", "t"), **_pytorch({"i": "i", "f": "f", "c": "g", "o": "o"})},
-    "gru": {"u_t": Symbol("z", "t"), "h_tilde": Symbol("n", "t"), **_pytorch({"r": "r", "u": "z", "h": "n"})},
-    "rnn": _pytorch({"h": "h"}),
-}
-
-#: keras.layers.LSTM, GRU and SimpleRNN.
-KERAS: Presets = {
-    "lstm": _keras({gate: gate for gate in "ifco"}),
-    "gru": {
-        "u_t": Symbol("z", "t"),
-        "z_u": Symbol("z", "z"),
-        "b_xu": Symbol("b", "xz"),
-        "b_hu": Symbol("b", "hz"),
-        **_keras({"r": "r", "u": "z", "h": "h"}),
-    },
-    "rnn": _keras({"h": ""}),
-}
-
 #: For two matrices that are joined for [h; x], the matrix in which they are side by side.
 JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
 
-#: Presets by name; the symbols of the exercises are those of every report.
-NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORCH, "keras": KERAS}
-
 
 def applied(
-    trace: Trace, notation: str, selection: Selection | None = None, language: str = "en"
+    trace: Trace, notation: str, selection: Selection | None = None, language: str = "en", joined: bool = True
 ) -> tuple[Trace, tuple[Block, ...]]:
     """The trace as it is printed in a notation, and the remarks that the notation requires.
 
-    The symbols are in the header; those of the problem's author take precedence over those of the preset.
-    Raises OptionError for an unknown notation, and if it would print something that is not true.
+    The symbols are in the header; those of the problem's author take precedence over those of the notation. joined:
+    whether products are joined, if the notation does so. Raises OptionError for an unknown notation, and if it would
+    print something that is not true.
     """
-    if notation not in NOTATIONS:
-        raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
-    trace = _printed(trace, {**held_symbols(trace), **trace.header.symbols})
-    if notation == "exercise":
-        alike = distinct((name for stage in trace.stages for name in _names(stage.cell)), trace.header.symbols)
-        return _printed(trace, {**alike, **trace.header.symbols}), ()
-    if notation == "joined":
-        return _joined_trace(trace, selection or Selection(), language)
-    table = NOTATIONS[notation].get(trace.header.kind)
-    if table is None:
+    if notation not in notations():
+        raise OptionError(f"there is no notation {notation!r}{nearest(notation, notations(), 'there are')}")
+    trace, remarks = _printed(trace, {**held_symbols(trace), **trace.header.symbols}), tuple[Block, ...]()
+    one = next((one for one in spellings(trace.header.kind) if one.notation == notation), None)
+    if one is None and notation not in ("exercise", "joined"):
         raise OptionError(
-            f"notation {notation!r} has symbols for an LSTM, a GRU and a plain RNN, and this cell is of kind "
+            f"notation {notation!r} has symbols for {cells_of(notation)}, and this cell is of kind "
             f"{trace.header.kind!r}; use exercise, or symbols: in the problem"
         )
-    symbols: dict[str, Any] = {**table, **trace.header.symbols}
+    if joined and (notation == "joined" or (one is not None and one.joined)):
+        trace, remarks = _joined_trace(trace, notation, selection or Selection(), language)
+    if one is None or notation in ("exercise", "joined"):
+        alike = distinct((name for stage in trace.stages for name in _names(stage.cell)), trace.header.symbols)
+        return _printed(trace, {**alike, **trace.header.symbols}), remarks
+    symbols: dict[str, Any] = {**_symbols(one), **trace.header.symbols}
     plain = Plain({name: found for name, found in symbols.items() if isinstance(found, Symbol)})
     for stage in trace.stages:
         printed: dict[str, str] = {}
@@ -109,7 +63,15 @@ def applied(
                 raise OptionError(
                     f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
                 )
-    return _printed(trace, symbols), ()
+    return _printed(trace, symbols), remarks
+
+
+def _symbols(one: Spelling) -> dict[str, Symbol]:
+    """The symbols of a notation by our names; where it has x W, matrices of our equations are its own transposed."""
+    weights = {ours: name for ours, name in one.names.items() if len(one.weights[name]) == 1}
+    turned = {ours: symbol(name)._replace(power="T") for ours, name in weights.items() if ours.startswith("W_")}
+    found = {ours: symbol(name) for ours, name in {**weights, **one.lines}.items() if ours != name}
+    return found | turned if one.transposed else found
 
 
 def _printed(trace: Trace, symbols: Mapping[str, Any]) -> Trace:
@@ -156,20 +118,22 @@ def _merged(line: Line, two: tuple[Line, Line], matrix: str) -> _Merge:
     return _Merge(line.name, two, matrix, (vector, product, Line(line.name, "add", operands, signs)))
 
 
-def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
+def _joined_trace(trace: Trace, notation: str, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
     if trace.header.arithmetic is not None:
         raise OptionError(
-            f"notation 'joined' adds up two products at once, and in the arithmetic {trace.header.arithmetic} each of "
-            "them is rounded; use another notation"
+            f"notation {notation!r} adds up two products at once, and in the arithmetic {trace.header.arithmetic} each "
+            "of them is rounded; use another notation"
         )
     if any(stage.cell.gradient for stage in trace.stages):
-        raise OptionError("notation 'joined' shows two products as one, which the backward pass does not; use exercise")
+        raise OptionError(
+            f"notation {notation!r} shows two products as one, which the backward pass does not; use exercise"
+        )
     kept = {*(selection.names or ()), *(line_name(text) for text in trace.header.ask)}
     found = {stage.scope: list(_merges(stage, kept)) for stage in trace.stages}
     if not any(found.values()):
         raise OptionError(
-            "notation 'joined' finds no sum of W_h… h and W_x… x to join (the matrices of a gate, W_hi and W_xi for "
-            "example, in one sum, neither product asked for itself); use exercise"
+            f"notation {notation!r} finds no sum of W_h… h and W_x… x to join (the matrices of a gate, W_hi and W_xi "
+            "for example, in one sum, neither product asked for itself); use exercise"
         )
     parameters, lines, stages = dict(trace.parameters), dict(trace.lines), []
     for stage in trace.stages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -13,10 +13,10 @@ from ... import __version__
 from ...base.files import read_data
 from ...cell.arithmetic import FORMATS
 from ...cell.named_cells import KINDS
+from ...cell.notations import NotationName
 from ...examples import examples, text
 from ...languages import languages
 from ...languages.strings import words
-from ...report.content.notations import NOTATIONS
 from ...runs import describing, plotting
 from ...runs.asked import RequestBody
 from ...runs.inspecting import inspect_example
@@ -168,7 +168,7 @@ def choices() -> Any:
     """List languages, notations, arithmetics, and files and pictures with the options that each accepts."""
     return Choices(
         languages=[Language(code, words(code).word("language")) for code in languages()],
-        notations=tuple(NOTATIONS),
+        notations=get_args(NotationName),
         arithmetics=ARITHMETICS,
         formats=[FileKind(name, file.options) for name, file in FILES.items()],
         models=readable(),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...base.arrays import LONGEST, to_array, to_arrays, to_labels, to_truths
+from ...cell.notations import NotationName
 
 if TYPE_CHECKING:
     from .schema import (
@@ -44,6 +45,7 @@ class Problem:
     cell: str | CellSpec | None = None
     weights: dict[str, Numbers] = field(default_factory=dict)
     layout: str | LayoutSpec | None = None
+    notation: NotationName | None = None
     x: Numbers | None = None
     h0: States | None = None
     c0: States | None = None
@@ -168,6 +170,7 @@ _TAKES: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "str | CellSpec | None": _cell,
     "str | LayoutSpec | None": _text,
+    "NotationName | None": _one_of(*get_args(NotationName)),
     "dict[str, Numbers]": _by_name(to_array),
     "Numbers | None": to_array,
     "States | None": to_arrays,

@@ -26,6 +26,7 @@ from pydantic import (
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
+from ...cell.notations import NotationName  # noqa: F401 - a type of `Problem`
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
 from .problem_file import ALIASES, LabelAxis, Problem, by_axis
@@ -168,6 +169,7 @@ class LayoutSpec(Strict):
 #: What the JSON Schema says of the fields of a problem.
 _DESCRIBED = {
     "weights": "W_xi or 1/reverse/W_xi: array",
+    "notation": "whose names the weights have, if they do not show it (docs/problems.md)",
     "x": "(I,), (T, I) or (T, B, I)",
     "initial": "initial values of other carried states",
     "given": "lines supplied instead of computed",

@@ -1,0 +1,143 @@
+"""Weights under the names of a textbook or program, read as ours: the names decide, then the shapes, or the author."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.named_cells import KINDS
+from ..cell.notations import Spelling, cells_of, notations, spellings
+from ..errors import MissingError, OptionError, ShapeError, nearest, raise_all, some
+from .layouts import STORED
+
+Arrays = dict[str, dict[str, Array]]
+
+
+class Reading(NamedTuple):
+    """Weights under our names, by scope.
+
+    cell: the one whose weights these are. options: those that the names imply. imported: what was done, in sentences.
+    called: our names of weights to those of the author, where they differ. lines: likewise of lines.
+    """
+
+    arrays: Arrays
+    cell: str
+    options: Mapping[str, Any] = {}
+    imported: tuple[str, ...] = ()
+    called: Mapping[str, str] = {}
+    lines: Mapping[str, str] = {}
+
+
+def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str] = frozenset()) -> Reading:
+    """The weights of a cell by scope, written in any notation, under our names; unknown names stay as they are.
+
+    cell: its name; None if the names decide: the smallest cell that has them all, otherwise the most likely one.
+    notation: that of the names, if the author says it; our names are read as well, unless it has the same with another
+    meaning. aside: names that are not the cell's, such as those of a readout. Raises OptionError for a notation that
+    does not exist or does not have the cell, MissingError for names of two notations or of another cell, ShapeError.
+    """
+    names = {name for here in arrays.values() for name in here} - aside
+    if notation is not None and notation not in notations():
+        raise OptionError(f"there is no notation {notation!r}{nearest(notation, notations(), 'there are')}")
+    possible = {notation} if notation == "d2l" else {notation, "exercise"} if notation else notations().keys() - {"d2l"}
+    every = [one for kind in STORED[::-1] for one in spellings(kind) if one.notation in possible]
+    whole = [one for one in every if _covers(one, names)]
+    if not cell and not notation:
+        whole = [one for one in whole if one.notation == "exercise" or _fits(one, arrays, names)]
+    if found := [one for one in whole if one.cell == (cell or whole[0].cell)]:
+        return _read(_chosen(found, arrays, names, notation), arrays, names)
+    if whole and whole[0].notation != "exercise":
+        said = f"the weights {some(sorted(names), 6)} are those of the cell {whole[0].cell}, and the cell is {cell}"
+        raise MissingError(f"{said}: write cell: {whole[0].cell}")
+    every = [one for one in every if cell in (None, one.cell)]
+    if notation not in (None, "exercise", "joined") and notation not in {one.notation for one in every}:
+        has = cells_of(notation)
+        raise OptionError(f"the notation {notation!r} has no names for the cell {cell!r}; it has those of {has}")
+    best = max(every, key=lambda one: (len(names & one.weights.keys()), _fits(one, arrays, names)), default=None)
+    if best is None or not _ours(best, names):
+        return Reading(arrays, cell or "lstm")
+    return _read(best, arrays, names)
+
+
+def _ours(one: Spelling, names: Set[str]) -> list[str]:
+    """Our names of these weights; none if a weight has two of them."""
+    found = [ours for name in names for ours in one.weights.get(name, ())]
+    return found if len({*found}) == len(found) else []
+
+
+def _covers(one: Spelling, names: Set[str]) -> bool:
+    """Whether all are its names, or ours where none has others, and there are matrices on both sides, of ours of x."""
+    sides = {ours[:3] for ours in _ours(one, names)}
+    known = one.weights.keys() | KINDS[one.cell].brings.keys()
+    return names <= known and sides >= ({"W_x"} if one.notation == "exercise" else {"W_x", "W_h"})
+
+
+def _fits(one: Spelling, arrays: Arrays, names: Set[str]) -> bool:
+    """Whether the shapes are those of such weights: of one height, and square where they multiply the state."""
+    for here in arrays.values():
+        heights, projected = set[int](), "W_hr" in here.keys() - one.weights.keys()
+        for name in names & here.keys() & one.weights.keys():
+            ours, shape = one.weights[name], here[name].shape or (1, 1)
+            rows, *width = shape[::-1] if one.transposed else shape
+            heights.add(rows)
+            square = projected or ours[0][2] == "x" or width == [rows]
+            if ours[0].startswith("W_") and not (len(width) == 1 and (square if len(ours) == 1 else rows < width[0])):
+                return False
+        if len(heights) > 1:
+            return False
+    return True
+
+
+def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation: str | None) -> Spelling:
+    """The spelling of the names: ours, or the only one. Raises MissingError if two are left, ShapeError for x W."""
+    shaped, own = [one for one in found if _fits(one, arrays, names)], sorted(names & found[0].weights.keys())
+    if found[0].notation == "exercise":
+        rows = [one for one in spellings(found[0].cell) if one.notation == "d2l" and _fits(one, arrays, names)]
+        if rows and not shaped and not notation and sum(name.startswith("W_x") for name in own) > 1:
+            said = "the matrices look transposed, W_x… (I, H) for (H, I): if they multiply from the right, as in x W"
+            raise ShapeError(f"{said}, write `notation: d2l` in the problem (in Python: options={{'notation': 'd2l'}})")
+        return found[0]
+    ways: dict[Any, Spelling] = {}
+    for one in shaped or found:
+        ways.setdefault((*(one.weights[name] for name in own), *one.options.items()), one)
+    if len({one.notation for one in ways.values()}) > 1:
+        x = [next(name for name in own if one.weights[name][-1].startswith("W_x")) for one in ways.values()]
+        each = [f"`notation: {one.notation}` ({name} multiplies x)" for one, name in zip(ways.values(), x, strict=True)]
+        said = f"the weights {some(own, 6)} can be read in {len(each)} ways, between which their shapes do not decide"
+        raise MissingError(f"{said}: write {' or '.join(each)} in the problem (in Python: options={{'notation': …}})")
+    return next(iter(ways.values()))
+
+
+def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
+    """The weights under our names. Raises ShapeError for a matrix that is not one of the notation."""
+    found: Arrays = {scope: {} for scope in arrays}
+    called, faults = one.names, []
+    for scope, here in arrays.items():
+        for name, array in here.items():
+            ours = one.weights.get(name, (name,)) if name in names else (name,)
+            twice = [own for own in ours if own in found[scope]]
+            faults += [f"{called[own]} and {name} are both {own}: give one of them" for own in twice]
+            called |= dict.fromkeys(ours, name)
+            parts = [array]
+            if len(ours) > 1 and (array.ndim != 2 or len(array) >= array.shape[1]):
+                faults.append(f"{name} has shape {array.shape}; it multiplies [h; x]: expected (H, H + I)")
+            elif len(ours) > 1:
+                parts = [part.copy() for part in np.split(array, [len(array)], axis=1)]
+            elif one.transposed and name in names and ours[0].startswith("W_"):
+                parts = [array.T.copy()]
+            found[scope] |= zip(ours, parts, strict=False)
+    if one.transposed and not _fits(one, arrays, names):
+        shapes = some([f"{name} {array.shape}" for name, array in here.items() if name in one.weights], 4)
+        faults.append(f"matrices of the notation {one.notation} are (I, H) for x, (H, H) for the state; found {shapes}")
+    raise_all(ShapeError, faults)
+    other = {ours: name for ours, name in called.items() if ours != name}
+    pairs = {name: one.weights[name] for name in other.values() if name in names}
+    if not pairs and not one.transposed:
+        return Reading(found, one.cell)
+    shown = [f"{name} is {' beside '.join(ours)}" for name, ours in pairs.items() if ours[0].startswith("W_")]
+    said = f"names read in the notation {one.notation}{': ' * bool(shown)}{some(shown, 8)}"
+    said += "; its matrices multiply from the right, x W, and were transposed" if one.transposed else ""
+    return Reading(found, one.cell, one.options, (said,), other, one.lines)
