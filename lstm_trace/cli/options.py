@@ -174,7 +174,6 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
             """
             from ..base.writing import format_of
             from ..documents.result import save
-            from ..languages.strings import words
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
@@ -184,7 +183,7 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:
                 inputs, _ = inputs_and_outputs(context.command, context.params)
-                screen = partial(result.terminal, words(language))
+                screen = partial(result.terminal, result.words(language))
                 if chosen == "text" and output == "-" and (text := in_colours(screen)):
                     click.echo(text, nl=False)
                     return

@@ -39,6 +39,9 @@ PIECE = 1 << 15
 ADDRESS = "address"
 #: The column with the labels of the steps: literal in files, visible in tables.
 STEP_LABEL = "token"
+#: Columns of numbers from 0 that documents count as the problem does; and those that files have beside two of them,
+#: counted and named, if these can differ.
+COUNTED, STEP, UNIT_NAME = ("layer", "t", "batch", "sequence", "unit", "input"), "step", "unit_name"
 #: The column with the labels of units, which are displayed like those of steps.
 UNIT_LABEL = "label"
 
@@ -66,6 +69,12 @@ class LongTable:
     adds: bool = True
     bounds: Mapping[str, float] = field(default_factory=dict)
     said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The columns shown in a document: `shown`, or all but those that files have beside another."""
+        beside = {STEP: "t", UNIT_NAME: "unit"}
+        return self.shown or tuple(name for name in self.columns if beside.get(name) not in self.columns)
 
     def facts(self) -> dict[str, Any]:
         """The notes and the rows as plain data."""
@@ -103,7 +112,7 @@ class LongTable:
 
         If values can be added, a gap has a line with their sums.
         """
-        names = self.shown or self.columns
+        names = self.seen
         ranked = {name: self._column(name) for name in self.ranked}
         sizes = np.max(np.abs([*ranked.values()]), axis=0) if ranked else np.ones(len(self.rows))
         entries = excerpt(sizes, most, self.timed, self.adds and bool(ranked))
@@ -133,6 +142,10 @@ class LongTable:
             return self.said[name](value, words)
         if name in self.bounds and value is not None and value > self.bounds[name]:
             return f"> {self.bounds[name]:g}"
+        if name in COUNTED and isinstance(value, int):
+            return words.nth(value)
+        if name in (ADDRESS, "block", "where", "first"):
+            return words.address(value)
         return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
 
     def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
@@ -169,7 +182,7 @@ class LongTable:
         if sizes[at] == 0:
             return ""
         row = self._take([next(islice(chain(*gaps), at, None))])[0]
-        names = self.shown or self.columns
+        names = self.seen
         names = names[: names.index(self.ranked[0])]
         cells = [(name, self._seen(name, row[self.columns.index(name)], words)) for name in names]
         said = ((name, value) for name, value in cells if isinstance(value, int | str))
@@ -207,7 +220,8 @@ class EntryGrid:
     address: of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: the values common to all entries, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step.
+    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. first, names: the
+    number of the first step, and what the units are called, if the problem does not count from 0.
     """
 
     address: str
@@ -216,6 +230,14 @@ class EntryGrid:
     values: Mapping[str, Array]
     partial: frozenset[str] = frozenset()
     labels: Sequence[Sequence[str]] = ()
+    first: int = 0
+    names: Sequence[str] = ()
+
+    @property
+    def beside(self) -> set[str]:
+        """The columns with another name of the step or the unit of an entry."""
+        known = {STEP_LABEL: ("t", self.labels), STEP: ("t", self.first), UNIT_NAME: ("unit", self.names)}
+        return {column for column, (axis, there) in known.items() if there and axis in dict(self.axes)}
 
     @property
     def size(self) -> int:
@@ -230,7 +252,11 @@ class EntryGrid:
         """The columns of the entries at `places`: their numbers along each axis, the labels of their steps, values."""
         index = self.index(places)
         found: dict[str, Array] = {n: r.start + r.step * at for (n, r), at in zip(self.axes, index, strict=True)}
-        if self.labels and "t" in found:
+        if STEP in self.beside:
+            found[STEP] = found["t"] + self.first
+        if UNIT_NAME in self.beside:
+            found[UNIT_NAME] = np.array(self.names, object)[found["unit"]]
+        if STEP_LABEL in self.beside:
             batch = found["batch"].tolist() if len(self.labels) > 1 else [0] * len(places)
             rows = ((self.labels[b], t) for b, t in zip(batch, found["t"].tolist(), strict=True))
             found[STEP_LABEL] = np.array([row[t] if t < len(row) else "" for row, t in rows], object)
@@ -247,7 +273,7 @@ class EntryGrid:
             if column == ADDRESS:
                 cells.append(style.cell(self.address))
                 names += axes
-            elif column in axes or column in self.values or (column == STEP_LABEL and self.labels and "t" in axes):
+            elif column in axes or column in self.values or column in self.beside:
                 cells.append("%s")
                 names.append(column)
             else:
@@ -362,7 +388,7 @@ class Entries(Sequence[tuple[Any, ...]]):
 
         text = pd.Series(["", None]).dtype  # str from pandas 3 on
         grids = [grid for run in self.runs for grid in run.grids]
-        whole = {name for grid in grids for name, _ in grid.axes}
+        whole = {name for grid in grids for name, _ in grid.axes} | {STEP}
         whole |= {name for grid in grids for name, value in grid.fixed.items() if isinstance(value, int)}
         numeric = whole.union(*(grid.values for grid in grids))
         found: dict[str, list[Any]] = {name: [] for name in self.columns}
@@ -416,7 +442,7 @@ def _texts(grid: EntryGrid, name: str, cells: Array, style: RowStyle) -> list[An
     if name in grid.values and name not in grid.partial:
         return style.floats(cells)
     values: list[Any] = cells.tolist()
-    if name == STEP_LABEL:
+    if name in (STEP_LABEL, UNIT_NAME):
         return [*map(style.text, values)]
     return [style.cell(None if v != v else v) for v in values] if name in grid.partial else values
 

@@ -202,7 +202,7 @@ SCALED = ", scaled by the hold of "
 
 
 class LedgerRow(NamedTuple):
-    """What one step wrote: step (None: the initial value), the source, its value then, and its part of the final value.
+    """What one step wrote: step (from 0; None: the initial value), source, its value then, its part of the final value.
 
     share: the magnitude of the part relative to all parts. running: the sum of the parts so far.
     """
@@ -365,13 +365,13 @@ def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
 
 
 def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and rows of a ledger, with the labels of its steps (`token`) if there are any."""
-    labels = step_labels(trace, book.address.b or 0)
-    if not labels:
-        return LedgerRow._fields, [*book.rows]
-    names: dict[int | None, str] = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, names.get(row.step), *row[1:]) for row in book.rows]
-    return ("step", "token", *LedgerRow._fields[1:]), rows
+    """The columns and rows of a ledger: `t` from 0, `step` as the problem counts, and its label (`token`), if any."""
+    labels, first = step_labels(trace, book.address.b or 0), trace.header.count_from
+    names: dict[int | None, str] = dict(zip(trace.span, labels, strict=False))
+    token = ("token",) if labels else ()
+    steps = ((row.step, None if row.step is None else row.step + first, names.get(row.step)) for row in book.rows)
+    rows = [(*step[: 2 + len(token)], *row[1:]) for step, row in zip(steps, book.rows, strict=True)]
+    return ("t", "step", *token, *LedgerRow._fields[1:]), rows
 
 
 @np.errstate(all="ignore")
@@ -420,7 +420,7 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     first = float(start[0, b, j if start.shape[2] > 1 else 0])
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
-        origin = f"{rule.state} at {trace.first}"
+        origin = f"{rule.state} at {trace.first + trace.header.count_from}"
     later = [*reversed(order)]  # the product of the fractions kept by later steps, from the last one back
     since = dict(zip(later, [1.0, *np.cumprod(keep[later]).tolist()], strict=False))
     return Flow(order, past, keep, tuple(writes), tuple(put), since, first, origin)

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, nearest
+from ..trace.address import Address, as_printed
 from . import languages
 
 if TYPE_CHECKING:
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Words:
-    """The strings of one language. count_from: the number of the first step, unit and layer."""
+    """The strings of one language.
+
+    count_from: the number of the first step, unit and layer. printed: whether addresses are written as printed.
+    """
 
     language: str
     table: dict[str, str]
     count_from: int = 0
+    printed: bool = False
+
+    def address(self, text: object) -> str:
+        """An address as printed, counted as here: `c_3[2]` for `0/forward/2/0/c_t[1]`; other texts as they are."""
+        return as_printed(str(text), self.count_from) if self.printed else str(text)
 
     def nth(self, place: int) -> int:
         """The displayed number of a step, unit, row or layer, given its index."""
@@ -49,8 +58,9 @@ class Words:
         return tuple(parts)
 
     def word(self, key: str, **fields: object) -> str:
-        """The string of `key` if every field is text or a number."""
-        return self.table[key].format(**fields)
+        """The string of `key` if every field is text, a number or an address."""
+        said = {name: self.address(field) if isinstance(field, Address) else field for name, field in fields.items()}
+        return self.table[key].format(**said)
 
     def count(self, key: str, n: int, **fields: object) -> str:
         """The string for n things, with a separate form for one."""
@@ -92,14 +102,14 @@ class Words:
 
 
 @cache
-def words(language: str = "en", count_from: int = 0) -> Words:
-    """The strings of a language; missing ones are taken from English. count_from: see `Words`.
+def words(language: str = "en", count_from: int = 0, printed: bool = False) -> Words:
+    """The strings of a language; missing ones are taken from English. count_from, printed: see `Words`.
 
     Raises OptionError for a language without a file.
     """
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
-    return Words(language, {**_table("en"), **_table(language)}, count_from)
+    return Words(language, {**_table("en"), **_table(language)}, count_from, printed)
 
 
 @cache

@@ -21,6 +21,7 @@ from ..languages.strings import Words, words
 from ..report.content import notations
 from ..report.options import STYLE, options_of
 from ..trace.derived import one_row
+from ..trace.labels import counting
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
 from .equation import Formula, Writing, about, equation, where
@@ -163,7 +164,7 @@ class ValueDerivation(Result):
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
-        return f"<ValueDerivation {self.address}: {equation}{self.shown}; print(…) has all>"
+        return f"<ValueDerivation {self.words().address(self.address)}: {equation}{self.shown}; print(…) has all>"
 
     def worded(self, language: str | None) -> ValueDerivation:
         """The same number, with its words in a language. Raises OptionError if there is no such language."""
@@ -192,10 +193,10 @@ class ValueDerivation(Result):
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
         found = self.worded(words.language)
-        yield Heading(1, (self.address,))
+        yield Heading(1, (words.address(self.address),))
         said = [*filter(None, (found.where, found.about)), words.word(f"derivation.{self.verified.verdict}")]
         if (slope := self.gradient) is not None:
-            said.append(words.word("derivation.gradient", of=slope.of, value=slope.shown))
+            said.append(words.word("derivation.gradient", of=words.address(slope.of), value=slope.shown))
         yield Items(tuple((sentence,) for sentence in said))
         (_, symbol), *rest = self.chain
         yield Lines(((Row((symbol,), tuple(rest)),),))
@@ -204,7 +205,8 @@ class ValueDerivation(Result):
             if there:
                 yield Heading(2, (words.word(f"derivation.{role}"),))
                 head = tuple((words.word(f"column.{name}"),) for name in ("symbol", "address", "value", "where"))
-                rows = tuple(((one.symbol.text,), (one.address,), (one.shown,), (one.where,)) for one in there)
+                cells = ((one.symbol.text, words.address(one.address), one.shown, one.where) for one in there)
+                rows = tuple(tuple((cell,) for cell in row) for row in cells)
                 yield Table(head, rows, 1, frozenset({0, 1, 3}))
             if left_out:
                 yield Para((words.word("derivation.more", n=words.number(left_out)),))
@@ -255,7 +257,8 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
     chain = (*chain, (made.written_out_relation or made.relation or "=", result))
     # a copy of `writing` is without its printers, which cannot be pickled
-    vars(found).update(chain=chain, own=writing.own, language=writing.words.language, made=(replace(writing), place))
+    said = {"language": writing.words.language, "counting": counting(trace)}
+    vars(found).update(chain=chain, own=writing.own, made=(replace(writing), place), **said)
     return found
 
 

@@ -40,6 +40,11 @@ class Comparisons(Finding, Sequence[Comparison]):
     shape: str = "long"
     _csv = Result._csv
 
+    @property
+    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
+        """As in the problem of a."""
+        return self.found[0].counting
+
     def __len__(self) -> int:
         return len(self.found)
 

@@ -100,7 +100,8 @@ class MemoryExplanation(Explanation):
         """One row per step that wrote something."""
         columns, rows = table(self.trace, self.ledger)
         notes, ranked = (words.word("memory.note"),), ("part", "share")
-        return (LongTable(columns, rows, notes=notes, ranked=ranked, timed=True, said={"source": _source}),)
+        said = {"source": _source}
+        return (LongTable(columns, rows, shown=columns[1:], notes=notes, ranked=ranked, timed=True, said=said),)
 
     def draw(self, trace: Trace, language: str) -> Figure:
         """The ledger as bars."""

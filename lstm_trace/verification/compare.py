@@ -29,6 +29,7 @@ from ..trace.address import Address, columns_of
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
+from ..trace.labels import counting
 from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
 from ..trace.window import arrays
@@ -114,14 +115,19 @@ class Comparison(Result):
     not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
 
     @property
+    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
+        """As in the problem of a."""
+        return counting(self.sides[0]) if self.sides else (0, False)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What differs beside values, in sentences."""
-        return tuple(remark.said(words()) for remark in self.remarks)
+        return tuple(remark.said(self.words()) for remark in self.remarks)
 
     @property
     def premises(self) -> tuple[str, ...]:
         """How premises differ, in sentences."""
-        return tuple(remark.said(words()) for remark in self.of_premises)
+        return tuple(remark.said(self.words()) for remark in self.of_premises)
 
     @property
     def verdict(self) -> Verdict:
@@ -143,7 +149,8 @@ class Comparison(Result):
         if self.first is None:
             return f"<Comparison {self.verdict}: {lines}>"
         differing = sum(line.differing > 0 for line in self.lines)
-        return f"<Comparison different: {differing} of {lines} differ, first at {self.first.first}; print(…) has all>"
+        first = self.words().address(self.first.first)
+        return f"<Comparison different: {differing} of {lines} differ, first at {first}; print(…) has all>"
 
     def to_frame(self, shape: str | None = None) -> pd.DataFrame:
         """The values that both have as a table.

@@ -26,6 +26,7 @@ from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address, address_of, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import GATHERED, held_throughout, on_one_thread, sizes
+from ..trace.labels import counting
 from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
 from ..trace.window import arrays, between, names, rows
@@ -87,7 +88,7 @@ class Unknown(NamedTuple):
 
 def hint(suspects: Sequence[str], words: Words) -> str:
     """The sentence about premises that were more likely changed than the lines; empty if there are none."""
-    names = words.table["and"].join(suspects)
+    names = words.table["and"].join(map(words.address, suspects))
     return words.word("verification.suspects", names=names) if names else ""
 
 
@@ -105,11 +106,12 @@ class Verification(Result):
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
     not_finite: NotFinite | None = None
+    counting: tuple[int, bool] = (0, False)
 
     @property
     def hint(self) -> str:
         """The premises that were more likely changed than the lines, in a sentence; empty if there are none."""
-        return hint(self.suspects, words())
+        return hint(self.suspects, self.words())
 
     @property
     def verdict(self) -> str:
@@ -122,7 +124,7 @@ class Verification(Result):
         values = counted(self.verified, "value")
         if self.verdict == "verified":
             return f"<Verification verified: {values}>"
-        first = f", first {self.failures[0].address}" if self.failures else ""
+        first = f", first {self.words().address(self.failures[0].address)}" if self.failures else ""
         return f"<Verification {self.verdict}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
 
 
@@ -162,8 +164,8 @@ def verify(trace: Trace) -> Verification:
     judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
     failures = tuple(culprits(trace, judged.failing))
     counts = judged.verified, judged.failed
-    shared, given = suspects(trace, failures), tuple(premises(trace))
-    return Verification(*counts, failures, tuple(judged.unknown), given, shared, first_not_finite(trace))
+    beside = suspects(trace, failures), first_not_finite(trace), counting(trace)
+    return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), *beside)
 
 
 def first_failure(trace: Trace) -> Failure | None:

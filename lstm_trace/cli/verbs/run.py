@@ -89,7 +89,8 @@ def run(
 def _noted(trace: Trace) -> Trace:
     """The trace; its first value that is NaN or infinite is noted on standard error."""
     from ...languages.strings import words
+    from ...trace.labels import counting
 
     if (first := trace.not_finite) is not None:
-        echo(f"note: {first.said(words())}", err=True)
+        echo(f"note: {first.said(words('en', *counting(trace)))}", err=True)
     return trace
