@@ -24,7 +24,7 @@ class Remark(NamedTuple):
 
     def said(self, words: Words) -> str:
         """The sentence in a language."""
-        fields = {name: in_words(value, words) for name, value in self.fields.items()}
+        fields = {n: words.address(v) if n == "address" else in_words(v, words) for n, v in self.fields.items()}
         return words.count(self.key, **{"n": 0, **fields})
 
 

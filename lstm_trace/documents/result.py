@@ -25,7 +25,7 @@ from ..base.display import escape
 from ..base.writing import Target, format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages import Language
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words, words_for
 from ..printable import json_text, message
 from ..trace.argument_types import checked
 from .blocks import Block, Body, Heading, Items, Picture, marked
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
+    from ..trace.trace import Trace
     from .tables import LongTable
 
 #: The style sheet of a page, in addition to that of its pictures; also used in notebooks.
@@ -53,12 +54,15 @@ class Result:
     more: ClassVar[Mapping[str, str]] = MappingProxyType({})
     #: The language of a reading for which none is given.
     language: str = "en"
-    #: How the words of every reading count, and whether they write addresses as printed (`trace.labels.counting`).
-    counting: tuple[int, bool] = (0, False)
+
+    @property
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count; None if they count from 0."""
+        return getattr(self, "trace", None)
 
     def words(self, language: str = "en") -> Words:
-        """The strings of a language, which count as the result does."""
-        return strings(language, *self.counting)
+        """The strings of a language for every reading of the result."""
+        return words_for(self.counted, language)
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""

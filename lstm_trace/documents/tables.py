@@ -220,8 +220,8 @@ class EntryGrid:
     address: of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: the values common to all entries, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. first, names: the
-    number of the first step, and what the units are called, if the problem does not count from 0.
+    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. first,
+    names: the number of the first step, and what the units are called, if the problem does not count from 0.
     """
 
     address: str

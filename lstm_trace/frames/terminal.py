@@ -17,11 +17,11 @@ from ..documents.blocks import Block, Heading, Para, Table
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..formulas.numbers import show
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words, words_for
 from ..printable import printable
 from ..trace.address import line_name
 from ..trace.held import remark_on_holds
-from ..trace.labels import axis, counting, step_label, step_labels
+from ..trace.labels import axis, step_label, step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
 from .frame import frame
@@ -87,11 +87,6 @@ class ValueTable(Result):
     digits: int = 6
     height: int | None = None
 
-    @property
-    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
-        """As in the problem."""
-        return counting(self.trace)
-
     def terminal(self, words: Words, columns: int, colours: bool) -> str:
         """As many rows as fit, or all."""
         return printed(table(self.trace, self.selection, columns, self.height, self.digits, words), columns, colours)
@@ -142,7 +137,7 @@ def table(
     fit, unnamed lines are left out first, then all but the carried ones, then steps.
     Raises MissingError if the trace does not contain the selection.
     """
-    words, there = words or strings("en", *counting(trace)), [_by_line(part) for part in parts(trace, selection)]
+    words, there = words or words_for(trace), [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None

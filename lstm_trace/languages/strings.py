@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, nearest
-from ..trace.address import Address, as_printed
+from ..trace.address import Address
+from ..trace.printed import counted_address
 from . import languages
 
 if TYPE_CHECKING:
     from ..documents.blocks import Inline, Text
+    from ..trace.trace import Trace
 
 
 @dataclass(frozen=True)
 class Words:
     """The strings of one language.
 
-    count_from: the number of the first step, unit and layer. printed: whether addresses are written as printed.
+    count_from: the number of the first step, unit and layer. address: how a person reads an address.
     """
 
     language: str
     table: dict[str, str]
     count_from: int = 0
-    printed: bool = False
-
-    def address(self, text: object) -> str:
-        """An address as printed, counted as here: `c_3[2]` for `0/forward/2/0/c_t[1]`; other texts as they are."""
-        return as_printed(str(text), self.count_from) if self.printed else str(text)
+    address: Callable[[object], str] = str
 
     def nth(self, place: int) -> int:
         """The displayed number of a step, unit, row or layer, given its index."""
@@ -102,14 +100,24 @@ class Words:
 
 
 @cache
-def words(language: str = "en", count_from: int = 0, printed: bool = False) -> Words:
-    """The strings of a language; missing ones are taken from English. count_from, printed: see `Words`.
+def words(language: str = "en", count_from: int = 0) -> Words:
+    """The strings of a language; missing ones are taken from English. count_from: see `Words`.
 
     Raises OptionError for a language without a file.
     """
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
-    return Words(language, {**_table("en"), **_table(language)}, count_from, printed)
+    return Words(language, {**_table("en"), **_table(language)}, count_from)
+
+
+def words_for(trace: Trace | None, language: str = "en") -> Words:
+    """The strings of a language for a result about a trace: they count, and write addresses, as its problem does.
+
+    If that counts from 0, an address keeps its slashes.
+    """
+    if trace is None or not trace.header.count_from:
+        return words(language)
+    return replace(words(language, trace.header.count_from), address=partial(counted_address, trace))
 
 
 @cache

@@ -17,11 +17,10 @@ from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Key, Node, Num
 from ..formulas.values import Values
-from ..languages.strings import Words, words
+from ..languages.strings import Words, words_for
 from ..report.content import notations
 from ..report.options import STYLE, options_of
 from ..trace.derived import one_row
-from ..trace.labels import counting
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
 from .equation import Formula, Writing, about, equation, where
@@ -171,7 +170,7 @@ class ValueDerivation(Result):
         if language in (None, self.language):
             return self
         writing, place = self.made
-        writing = replace(writing, words=words(str(language), writing.trace.header.count_from))
+        writing = replace(writing, words=words_for(writing.trace, str(language)))
         return _number(writing, place, self.gradient)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
@@ -257,8 +256,8 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
     chain = (*chain, (made.written_out_relation or made.relation or "=", result))
     # a copy of `writing` is without its printers, which cannot be pickled
-    said = {"language": writing.words.language, "counting": counting(trace)}
-    vars(found).update(chain=chain, own=writing.own, made=(replace(writing), place), **said)
+    of = {"language": writing.words.language, "trace": trace}
+    vars(found).update(chain=chain, own=writing.own, made=(replace(writing), place), **of)
     return found
 
 
@@ -270,7 +269,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
     chosen = options_of("md", **options)
     trace = chosen.counted(trace)
     trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation)
-    return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
+    return Writing(trace, words_for(trace, language), Values(trace, chosen.numbers([trace])))
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:

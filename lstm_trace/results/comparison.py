@@ -184,7 +184,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
             if not result.changes.following:  # otherwise the table has the option, and not what it changes
                 remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
-        if words.count_from and not words.printed:
+        if words.count_from and "/" in words.address(first.first):
             yield words.word("diff.note", note=words.word("diff.counted"))
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:
@@ -329,7 +329,7 @@ def _units(result: Comparison, words: Words) -> Table:
             name = f"{words.nth(unit.unit)} ({visible(unit.name)})" if unit.name else words.nth(unit.unit)
             entry = unit.name.startswith(f"{unit.line}[")  # of a matrix
             of = words.word("unit", j=name)
-            if entry or not words.printed:
+            if entry or "/" in words.address(f"{unit.scope}/{unit.line}"):
                 named = words.word("diff.unit.name", unit=name, scope=unit.scope)
                 of = words.address(f"{unit.scope}/{unit.name}") if entry else named
             rows.append((of, unit.line, *cells))

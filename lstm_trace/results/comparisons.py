@@ -41,9 +41,9 @@ class Comparisons(Finding, Sequence[Comparison]):
     _csv = Result._csv
 
     @property
-    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
-        """As in the problem of a."""
-        return self.found[0].counting
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count: a."""
+        return self.found[0].counted
 
     def __len__(self) -> int:
         return len(self.found)

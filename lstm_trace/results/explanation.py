@@ -23,7 +23,7 @@ from ..report.options import Options, ReportOptions
 from ..report.report import FORMATS, document, shown
 from ..trace.argument_types import checked
 from ..trace.held import remark_on_holds
-from ..trace.labels import counting, unit_names
+from ..trace.labels import unit_names
 from ..trace.rows import Selected, renamed
 from ..trace.trace import Trace
 from . import EXPLANATIONS, How
@@ -116,16 +116,11 @@ class Explanation(Finding):
         first = self.trace.not_finite
         return {**super()._facts(tables), "not_finite": first and first.facts()}
 
-    @property
-    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
-        """As in the problem."""
-        return counting(self.trace)
-
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, drawn once per language and number of the first step."""
-        first, _ = self.counting
-        if (at := (language, first)) not in self._drawn:
-            self._drawn[at] = self.draw(Options(count_from=first).counted(self.trace), language)  # type: ignore[arg-type]
+        trace = self.counted or self.trace
+        if (at := (language, trace.header.count_from)) not in self._drawn:
+            self._drawn[at] = self.draw(trace, language)  # type: ignore[arg-type]
         return self._drawn[at]
 
     def frame(self) -> pd.DataFrame:
@@ -254,9 +249,9 @@ class Solved(Explanation):
     worked: Mapping[str, Any]
 
     @property
-    def counting(self) -> tuple[int, bool]:
-        """As in the problem, or as the options of the worked solution say."""
-        return counting(Options(count_from=self.worked.get("count_from")).counted(self.trace))
+    def counted(self) -> Trace:
+        """The trace, counted as the options of the worked solution say, or as in its problem."""
+        return Options(count_from=self.worked.get("count_from")).counted(self.trace)
 
     @property
     def alone(self) -> str:

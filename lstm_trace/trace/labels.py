@@ -9,7 +9,7 @@ from typing import Literal
 from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage, X, forward_stages
+from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
 from .address import columns_of
@@ -157,15 +157,6 @@ def column_name(trace: Trace, stage: Stage, name: str, k: int) -> str:
     owner = trace.stage(stage.owner)
     *_, operand = sides(owner.cell, name)
     return unit_names(trace, owner, operand, trace.parameters[owner.scope][name].shape[1], 0)[k]
-
-
-def counting(trace: Trace) -> tuple[int, bool]:
-    """How a result about the trace counts: the number of the first step and unit, and whether addresses are as printed.
-
-    They are if that number is not 0, and there is a single layer and sequence, which an address then need not name.
-    """
-    first = trace.header.count_from
-    return first, first > 0 and trace.batch == len(forward_stages(trace.stages)) == 1
 
 
 def units(trace: Trace, stage: Stage) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cell.network import MEET
+from ..cell.network import MEET, forward_stages
 from ..errors import MissingError
 from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
 
@@ -120,7 +120,7 @@ class PrintedNames:
 
     def at_step(self, name: str, t: int | None, reverse: bool = False) -> str:
         """A name as printed at a step; a state, as before the first step that its stage visits."""
-        if name.endswith("_prev"):
+        if name.isidentifier() and name.endswith("_prev"):
             return f"{name.removesuffix('_prev')}_{(self.span.stop if reverse else self.span.start - 1) + self.first}"
         if t is None:
             return name
@@ -250,3 +250,18 @@ def printed(trace: Trace, address: Address | str) -> str:
                 if trace.locate(text) == found._replace(unit=entry):
                     return text
     return str(address)
+
+
+def counted_address(trace: Trace, address: object) -> str:
+    """An address as printed; if there is a single layer, that of a value at all steps too: `f_t[2]`.
+
+    What has several values, at some steps or in one of several layers, keeps its address with slashes, from 0.
+    """
+    full = from_zero(str(address))
+    if (text := printed(trace, full)) != full:
+        return text
+    scope, _, name = full.removeprefix("/").rpartition("/")
+    if scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1):
+        return str(address)
+    counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + trace.header.count_from))
+    return re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), name)

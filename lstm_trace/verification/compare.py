@@ -29,7 +29,6 @@ from ..trace.address import Address, columns_of
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
-from ..trace.labels import counting
 from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
 from ..trace.window import arrays
@@ -115,9 +114,9 @@ class Comparison(Result):
     not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
 
     @property
-    def counting(self) -> tuple[int, bool]:  # type: ignore[override]
-        """As in the problem of a."""
-        return counting(self.sides[0]) if self.sides else (0, False)
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count: a."""
+        return self.sides[0] if self.sides else None
 
     @property
     def notes(self) -> tuple[str, ...]:

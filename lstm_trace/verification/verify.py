@@ -26,7 +26,6 @@ from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address, address_of, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import GATHERED, held_throughout, on_one_thread, sizes
-from ..trace.labels import counting
 from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
 from ..trace.window import arrays, between, names, rows
@@ -96,7 +95,8 @@ def hint(suspects: Sequence[str], words: Words) -> str:
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 
-    suspects: the premises shared by several failing lines. not_finite: the first value that is NaN or infinite.
+    suspects: the premises shared by several failing lines. not_finite: the first value that is NaN or infinite. trace:
+    what was verified.
     """
 
     verified: int
@@ -106,7 +106,7 @@ class Verification(Result):
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
     not_finite: NotFinite | None = None
-    counting: tuple[int, bool] = (0, False)
+    trace: Trace | None = field(default=None, compare=False)
 
     @property
     def hint(self) -> str:
@@ -164,7 +164,7 @@ def verify(trace: Trace) -> Verification:
     judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
     failures = tuple(culprits(trace, judged.failing))
     counts = judged.verified, judged.failed
-    beside = suspects(trace, failures), first_not_finite(trace), counting(trace)
+    beside = suspects(trace, failures), first_not_finite(trace), trace
     return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), *beside)
 
 

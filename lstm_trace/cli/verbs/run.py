@@ -88,9 +88,8 @@ def run(
 
 def _noted(trace: Trace) -> Trace:
     """The trace; its first value that is NaN or infinite is noted on standard error."""
-    from ...languages.strings import words
-    from ...trace.labels import counting
+    from ...languages.strings import words_for
 
     if (first := trace.not_finite) is not None:
-        echo(f"note: {first.said(words('en', *counting(trace)))}", err=True)
+        echo(f"note: {first.said(words_for(trace))}", err=True)
     return trace
