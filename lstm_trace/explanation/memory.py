@@ -25,6 +25,7 @@ from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
+from ..trace.printed import slashed
 from ..trace.trace import Trace
 
 #: Operations whose value has the operands as terms, factors or parts.
@@ -284,11 +285,12 @@ class Flow(NamedTuple):
 
 @np.errstate(all="ignore")  # if a value has overflowed, its parts are NaN
 def ledger(trace: Trace, of: str) -> Ledger:
-    """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
+    """The ledger of the carried value at address `of`, for example `3/c_t[1]`, or as printed, `c_3[1]`.
 
     Raises OptionError if the cell's carry is not a sum of (gate * previous) and other terms, MissingError if a
     required line was not recorded.
     """
+    said, of = of, slashed(trace, of)
     if names_several(trace, of):
         raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
     try:
@@ -304,8 +306,9 @@ def ledger(trace: Trace, of: str) -> Ledger:
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
-        what, first = ("entries" if address.columns else "units"), index_text((0,), address.columns)
-        raise MissingError(f"{of}: choose one of the {width} {what}, for example {of}{first}")
+        what = "entries" if address.columns else "units"
+        first = index_text((0,), address.columns, 0 if said == of else trace.header.count_from)
+        raise MissingError(f"{said}: choose one of the {width} {what}, for example {said}{first}")
     j = address.unit[0] if address.unit else 0
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"

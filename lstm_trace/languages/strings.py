@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, nearest
 from ..trace.address import Address
-from ..trace.printed import counted_address
+from ..trace.labels import counted_address
 from . import languages
 
 if TYPE_CHECKING:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage, X
+from ..cell.network import Stage, X, forward_stages
 from ..cell.ops import OPS
 from ..errors import counted
 from .address import columns_of
+from .printed import from_zero, printed
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -157,6 +159,21 @@ def column_name(trace: Trace, stage: Stage, name: str, k: int) -> str:
     owner = trace.stage(stage.owner)
     *_, operand = sides(owner.cell, name)
     return unit_names(trace, owner, operand, trace.parameters[owner.scope][name].shape[1], 0)[k]
+
+
+def counted_address(trace: Trace, address: object) -> str:
+    """An address as printed; if there is a single layer, that of a value at all steps too: `f_t[2]`.
+
+    What has several values, at some steps or in one of several layers, keeps its address with slashes, from 0.
+    """
+    full = from_zero(str(address))
+    if (text := printed(trace, full)) != full:
+        return text
+    scope, _, name = full.removeprefix("/").rpartition("/")
+    if scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1):
+        return str(address)
+    counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + trace.header.count_from))
+    return re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), name)
 
 
 def units(trace: Trace, stage: Stage) -> int:

@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..cell.network import MEET, forward_stages
+from ..cell.network import MEET, Stage
 from ..errors import MissingError
 from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
 
@@ -41,14 +39,13 @@ Size = tuple[int, ...]
 class PrintedNames:
     """What printed addresses are read against.
 
-    first: the number of the first step and unit. span: the steps. last: the position of step T. extents: those of a
-    name, as of `Trace.extents`; None if there is no such name. gradient: the name of a value's gradient. size: the
-    width of a value, or its rows and columns; None if it is not known.
+    first: the number of the first step and unit. span: the steps. extents: those of a name, as of `Trace.extents`; None
+    if there is no such name. gradient: the name of a value's gradient. size: the width of a value, or its rows and
+    columns; None if it is not known.
     """
 
     first: int
     span: range
-    last: Callable[[], int]
     extents: Callable[[str], Extents | None]
     gradient: Callable[[str], str | None] = lambda name: None
     size: Callable[[str, Extents], Size | None] = lambda name, there: None
@@ -103,7 +100,7 @@ class PrintedNames:
             return line, None
         if (match := _AT_STEP.fullmatch(name)) is None:
             return None
-        stem, t = match[1], self.last() if match[2] == "T" else int(match[2]) - self.first
+        stem, t = match[1], self.span[-1] if match[2] == "T" else int(match[2]) - self.first
         lines = [line for one in (f"{stem}_t", _plain(f"{stem}_t"), stem) if (line := known(one))]
         lines = [line for line in lines if "t" in (self.extents(line) or {})]
         if lines and t in self.span:
@@ -136,8 +133,8 @@ class PrintedNames:
         for end in (min, max) if all(parts) else ():
             entry = [end(part) - self.first for part in parts]
             if min(entry) < 0 or (size is not None and ".." not in index):
-                known = size or tuple(max(part) + 1 for part in parts)
-                if fault := no_entry(name, entry, known, self.first):
+                fault = f"there is no {name}{index}: units are counted from {self.first}"
+                if size is None or (fault := no_entry(name, entry, size, self.first)):
                     raise MissingError(fault)
         return re.sub("[0-9]+", lambda n: n[0] if (k := whole(n[0])) is None else str(k - self.first), index)
 
@@ -190,15 +187,25 @@ def names_of(trace: Trace) -> PrintedNames:
         found = {trace.grid(scope, name) or here[name].shape[axes:] for axes, scope, here in arrays if name in here}
         return found.pop() if len(found) == 1 else None
 
-    def last() -> int:
-        valid = np.flatnonzero(trace.valid.any(axis=(1, 2)))
-        return trace.span[valid[-1] if valid.size else -1]
-
-    return PrintedNames(trace.header.count_from, trace.span, last, partial(extents_in, trace), gradient, size)
+    return PrintedNames(trace.header.count_from, trace.span, partial(extents_in, trace), gradient, size)
 
 
 #: The parts of a trace with arrays by scope, and the number of their axes before those of a value.
 _AXES = (("lines", 2), ("parameters", 0), ("sums", 0), ("given", 2), ("initial", 1))
+
+
+def names_of_stages(
+    stages: Sequence[Stage], span: range, batch: int, first: int,
+    size: Callable[[str, Extents], Size | None] = lambda name, there: None,
+) -> PrintedNames:  # fmt: skip
+    """What the addresses of lines are read against before a run."""
+
+    def extents(name: str) -> Extents | None:
+        lines = [stage.scope for stage in stages if stage.has(name)]
+        weights = [stage.scope for stage in stages if name in stage.cell.parameters]
+        return extents_of(lines, span, range(batch)) if lines else extents_of(weights) if weights else None
+
+    return PrintedNames(first, span, extents, size=size)
 
 
 def slashed(trace: Trace, text: str, every: bool = False) -> str:
@@ -250,18 +257,3 @@ def printed(trace: Trace, address: Address | str) -> str:
                 if trace.locate(text) == found._replace(unit=entry):
                     return text
     return str(address)
-
-
-def counted_address(trace: Trace, address: object) -> str:
-    """An address as printed; if there is a single layer, that of a value at all steps too: `f_t[2]`.
-
-    What has several values, at some steps or in one of several layers, keeps its address with slashes, from 0.
-    """
-    full = from_zero(str(address))
-    if (text := printed(trace, full)) != full:
-        return text
-    scope, _, name = full.removeprefix("/").rpartition("/")
-    if scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1):
-        return str(address)
-    counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + trace.header.count_from))
-    return re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), name)
