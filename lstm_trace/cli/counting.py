@@ -29,7 +29,9 @@ def from_zero(given: Mapping[str, Any], first: int, there: range | None = None, 
         late = there is not None and begin in typed and begin > there.stop
         if first and (0 in typed or late or typed != sorted(typed)):
             known = "from 1" if there is None else f"{there.start + 1} to {there.stop}"
-            raise click.UsageError(f"there are no steps {':'.join(map(str, typed))}: steps are counted {known}")
+            raise click.UsageError(
+                f"there are no steps {':'.join(map(str, dict.fromkeys(typed)))}: steps are counted {known}"
+            )
         begin = begin - first if begin in typed else begin
         found["steps"] = slice(begin, end if isinstance(steps, slice) else begin + 1 or None)
     if first and unit is not None:
@@ -51,7 +53,7 @@ def selected(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
 
     width = max((values.shape[-1] for *_, values in trace.recorded()), default=0)
     found = from_zero(given, trace.header.count_from, trace.span, width)
-    only = found.get("only") or ()
+    only: Any = found.get("only") or ()
     if len(only) == 1 and line_name(full := slashed(trace, only[0], every=True)) != only[0]:
         at = trace.locate(full, every=True)
         own = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
@@ -62,8 +64,8 @@ def selected(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def counted(open: Callable[[Any], Any], first: int | None, hold: Mapping[str, str] | None) -> Any:
-    """The trace, or model, that `open` returns for some holds; counted from `first`, as are the holds, unless that is None."""
+def counted(open: Callable[[Any], Trace], first: int | None, hold: Mapping[str, str] | None) -> Trace:
+    """The trace that `open` returns for some holds; counted from `first`, as are the holds, unless that is None."""
     if first is None:
         return open(hold)
     from ..engine.run import with_holds

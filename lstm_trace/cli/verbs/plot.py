@@ -123,7 +123,8 @@ def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool
 
     if kind != "weights" or not is_model(source) or given.get("input"):
         return opened_with(source, given, allow_nonfinite)
-    return counted(lambda _: model_in(source, given, allow_nonfinite), given.get("count_from"), None)
+    model: Any = model_in(source, given, allow_nonfinite)
+    return counted(lambda _: model, given.get("count_from"), None)
 
 
 def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
