@@ -16,6 +16,7 @@ from ..documents.formats import FORMATS, UNPICTURED
 from ..languages import languages
 from ..printable import printable
 from .commands import FILE, FORM, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
+from .counting import counted
 from .terminal import in_colours
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class _Selected(TypedDict):
         only: Comma-separated names of lines to include.
         layer: Only this layer (from 0).
         direction: Only this direction: forward, reverse, joined, or that of a gradient, adjoint-forward, ….
-        steps: Only these steps: A:B, A: or :B (B excluded), or T.
+        steps: Only these steps: A:B, A: or :B, or T, as the problem counts: B is included if it counts from 1.
         batch: Only this batch element (from 0).
-        unit: Only this unit (from 0).
+        unit: Only this unit, as the problem counts.
     """
 
     only: Annotated[Any, Option(flag="--only --line"), NAMES]
@@ -220,11 +221,11 @@ def against(name: str, text: str) -> Any:
 
 def opened(
     source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None,
-    tokens: str | None = None, hold: Mapping[str, str] | None = None,
+    tokens: str | None = None, hold: Mapping[str, str] | None = None, count_from: int | None = None,
 ) -> Trace:  # fmt: skip
     """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`.
 
-    tokens: a file with the labels of its steps.
+    tokens: a file with the labels of its steps. count_from: see `counted`.
     """
     from ..model.sources import open_source
     from ..model.tokens import read_tokens
@@ -232,7 +233,9 @@ def opened(
     if source == tokens == "-":
         raise click.UsageError("standard input, -, can be read only once")
     told = None if tokens is None else read_tokens(tokens)
-    return open_source(source, allow_nonfinite, before, told, hold, check=proven)
+    return counted(
+        lambda held: open_source(source, allow_nonfinite, before, told, held, check=proven), count_from, hold
+    )
 
 
 def proven(trace: Trace) -> None:

@@ -228,13 +228,10 @@ class Model:
 
     def _asked(self, fed: RunInputs, ask: Sequence[str]) -> tuple[str, ...]:
         """The addresses of the requested lines, counted from 0."""
-        stages, faults, found = self.stages(bool(fed.padded), fed.given), Faults(), list[str]()
+        stages = self.stages(bool(fed.padded), fed.given)
         names = names_of_stages(stages, range(fed.steps), fed.batch, self.header.count_from)
-        for text in ask:
-            with faults.gather(), within("ask"):
-                found.append(names.slashed(text, every=True))
-        faults.tell()
-        return tuple(found)
+        with within("ask"):
+            return tuple(names.slashed(text, every=True) for text in ask)
 
     def _job(
         self, fed: RunInputs, asked: tuple[str, ...], record: RecordChoice, batch_first: bool | None, plan: Choice,

@@ -147,7 +147,7 @@ class Worked(Selected, total=False):
     detail: Annotated[Literal["scalar", "vector", "summary"], Option()]
     notation: Annotated[Literal["exercise", "pytorch", "keras"], Option()]
     everything: Annotated[bool, Option(flag="--all")]
-    count_from: Annotated[int, Option(least=0, most=1)]
+    count_from: int
     width: Annotated[int, Option(least=40, hidden=True)]
     digits: Any
     significant: int | None

@@ -291,8 +291,7 @@ def places(
         raise MissingError(f"hold {text!r}: expected an address, for example 'c_t' or '5..9/f_t[3]'")
 
     def size(name: str, there: Mapping[str, Sequence[Any]]) -> tuple[int, ...] | None:
-        found = {grid(s, name) or (here[name],) for s, here in widths.items() if name in here}
-        return found.pop() if len(found) == 1 else None
+        return next((grid(s, name) or (here[name],) for s, here in widths.items() if name in here), None)
 
     said = f"hold {text!r}"
     with within(said):

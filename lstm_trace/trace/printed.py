@@ -32,7 +32,8 @@ _ACCENT = "\u0303"
 _SEVERAL = {"layer": "layers", "direction": "directions", "t": "steps", "b": "sequences"}
 
 Extents = Mapping[str, Sequence[Any]]
-Size = tuple[int, ...]
+#: The width of a value, or its rows and columns; None if unknown.
+Size = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,14 @@ class PrintedNames:
     """What printed addresses are read against.
 
     first: the number of the first step and unit. span: the steps. extents: those of a name, as of `Trace.extents`; None
-    if there is no such name. gradient: the name of a value's gradient. size: the width of a value, or its rows and
-    columns; None if it is not known.
+    if there is no such name. size: that of a name with its extents. gradient: the name of a value's gradient.
     """
 
     first: int
     span: range
     extents: Callable[[str], Extents | None]
+    size: Callable[[str, Extents], Size] = lambda name, there: None
     gradient: Callable[[str], str | None] = lambda name: None
-    size: Callable[[str, Extents], Size | None] = lambda name, there: None
 
     def slashed(self, text: str, every: bool = False) -> str:
         """The address with a slash; one that has a slash, or whose name is unknown, is unchanged.
@@ -60,56 +60,56 @@ class PrintedNames:
         mark = _GRADIENT.match(printed)
         inner = printed[mark.end() :] if mark else printed
         name = line_name(inner)
-        if "/" in inner or (found := self._found(name, mark is not None)) is None:
-            if mark:
-                raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
-            return text
-        line, t = found
-        if not (self.first or mark or t is not None):
-            return text  # both counts agree, and all parts may be left out
-        there = {part: values for part in PARTS if (values := (self.extents(line) or {}).get(part))}
-        index = self._from_zero(name, line, inner[len(name) :].strip(), there, every)
-        if t is not None and "t" in there:
-            there["t"] = [t]
+        found = None if "/" in inner else self._found(name, self.gradient if mark else str)
+        if mark and found is None:
+            raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
+        if found is None or not (self.first or mark or found[2] is not None):
+            return text  # without a step, it says the same from 0
+        line, there, t = found
+        typed = inner[len(name) :].strip()
+        index = self._from_zero(name, typed, self.size(line, there) if typed else None, every)
         if MEET in there.get("direction", ()):  # without a direction, the merged value is meant
             there["direction"] = [MEET]
-        several = {part: values for part, values in there.items() if len(values) > 1}
+        several = [part for part in PARTS if len(there.get(part, ())) > 1]
         if t is None and (every or not several):
             return f"/{line}{index}" if index else line
-        if t is not None and every and [*several] == ["b"]:
-            return "/".join([*(str(values[0]) for part, values in there.items() if part != "b"), f"{line}{index}"])
-        full = "/".join([*(str(values[0]) for values in there.values()), f"{INITIAL.get(line, line)}{index}"])
-        if not several:
-            return full
-        if [*several] == ["t"]:
-            begun, index = mark[0] if mark else "", inner[len(name) :]
-            each = (f"{begun}{self.at_step(name, end)}{index}" for end in (self.span[0], self.span[-1]))
+        if several == ["t"]:
+            each = (f"{mark[0] if mark else ''}{self.at_step(name, self.span[end])}{typed}" for end in (0, -1))
             raise MissingError(f"{printed} has a value at each step: name one, from {' to '.join(each)}")
-        said = " and ".join(f"{len(values)} {_SEVERAL[part]}" for part, values in several.items())
-        form = f"{'/'.join(there)}/{line}, which counts from 0"
-        raise MissingError(f"{printed}: there are {said}; write {form}: for example {full}")
+        if every and several == ["b"]:
+            del there["b"], several[0]
+        given = [part for part in PARTS if part in there]
+        full = "/".join([*(str(there[part][0]) for part in given), f"{INITIAL.get(line, line)}{index}"])
+        if several:
+            said = " and ".join(f"{len(there[part])} {_SEVERAL[part]}" for part in several)
+            form = f"{'/'.join(given)}/{line}, which counts from 0"
+            raise MissingError(f"{printed}: there are {said}; write {form}: for example {full}")
+        return full
 
-    def _found(self, name: str, gradient: bool) -> tuple[str, int | None] | None:
-        """The value that a name means, or its gradient, and the step, if the name has one; None if it means nothing."""
+    def _found(
+        self, name: str, meant: Callable[[str], str | None]
+    ) -> tuple[str, dict[str, Sequence[Any]], int | None] | None:
+        """The value that a name means, its extents, and the step, if the name has one; None if it means nothing.
 
-        def known(one: str) -> str | None:
-            value = self.gradient(one) if gradient else one
-            return value if value is not None and self.extents(value) is not None else None
+        meant: the value itself, or its gradient. An initial state has the step that reads it.
+        """
 
-        if (line := known(name) or known(_plain(name))) is not None:
-            return line, None
+        def known(*names: str) -> list[tuple[str, dict[str, Sequence[Any]]]]:
+            values = filter(None, map(meant, names))
+            return [(value, dict(there)) for value in values if (there := self.extents(value)) is not None]
+
+        if named := known(name, _plain(name)):
+            return *named[0], None
         if (match := _AT_STEP.fullmatch(name)) is None:
             return None
         stem, t = match[1], self.span[-1] if match[2] == "T" else int(match[2]) - self.first
-        lines = [line for one in (f"{stem}_t", _plain(f"{stem}_t"), stem) if (line := known(one))]
-        lines = [line for line in lines if "t" in (self.extents(line) or {})]
+        lines = [(line, there) for line, there in known(f"{stem}_t", _plain(f"{stem}_t"), stem) if "t" in there]
         if lines and t in self.span:
-            return lines[0], t
-        if self.first and (state := known(f"{stem}_prev")):  # if counted from 0, the initial state is not printed so
-            there = self.extents(state) or {}
-            reverse = any("reverse" in direction for direction in there["direction"])
-            if t == (self.span.stop if reverse else self.span.start - 1) and (gradient or "t" not in there):
-                return state, self.span[-1 if reverse else 0]
+            return lines[0][0], lines[0][1] | {"t": [t]}, t
+        for state, there in known(f"{stem}_prev") if self.first else ():  # from 0 it is not printed with a number
+            at, before = (self.span[-1], 1) if "reverse" in there["direction"][0] else (self.span[0], -1)
+            if t == at + before and (meant is not str or "t" not in there):
+                return state, there | {"t": [at]} if "t" in there else there, at
         if not lines:
             return None
         ends = f"{self.span[0] + self.first} to {self.span[-1] + self.first}"
@@ -124,18 +124,17 @@ class PrintedNames:
         stem = f"{name[0]}{_ACCENT}" if name[1:] == "_tilde" else name.removesuffix("_t")
         return f"{stem}_{t + self.first}"
 
-    def _from_zero(self, name: str, line: str, index: str, there: Extents, every: bool) -> str:
+    def _from_zero(self, name: str, index: str, size: Size, every: bool) -> str:
         """An index, from 0. Raises MissingError if the value has no such entry. every: whether several may be meant."""
-        size = self.size(line, there) if index else None
         parts = [[k for n in re.findall("[0-9]+", part) if (k := whole(n)) is not None] for part in index.split(",")]
         if every and size is not None and len(size) == 1:
             parts = [[k for part in parts for k in part]]
         for end in (min, max) if all(parts) else ():
             entry = [end(part) - self.first for part in parts]
-            if min(entry) < 0 or (size is not None and ".." not in index):
-                fault = f"there is no {name}{index}: units are counted from {self.first}"
-                if size is None or (fault := no_entry(name, entry, size, self.first)):
-                    raise MissingError(fault)
+            if size is None and min(entry) < 0:
+                raise MissingError(f"there is no {name}{index}: units are counted from {self.first}")
+            if size is not None and ".." not in index and (fault := no_entry(name, entry, size, self.first)):
+                raise MissingError(fault)
         return re.sub("[0-9]+", lambda n: n[0] if (k := whole(n[0])) is None else str(k - self.first), index)
 
 
@@ -178,25 +177,22 @@ def names_of(trace: Trace) -> PrintedNames:
         state = STATE.get(name, name)
         return next((new for stage in trace.stages if (new := stage.cell.gradient_of.get(state))), None)
 
-    def size(name: str, there: Extents) -> Size | None:
+    def size(name: str, there: Extents) -> Size:
         if "layer" not in there:
             return None if trace.x is None else trace.x.shape[2:]
-        name = STATE.get(name, name)
-        scopes = [f"{layer}/{direction}" for layer in there["layer"] for direction in there["direction"]]
-        arrays = [(axes, scope, getattr(trace, part).get(scope, {})) for part, axes in _AXES for scope in scopes]
-        found = {trace.grid(scope, name) or here[name].shape[axes:] for axes, scope, here in arrays if name in here}
-        return found.pop() if len(found) == 1 else None
+        scope, state = f"{there['layer'][0]}/{there['direction'][-1]}", STATE.get(name, name)
+        values = trace.sums.get(scope, {}).get(name)
+        values = trace.operand(scope, state, slice(1)) if values is None else values
+        if values is None or len(there["layer"]) > 1:
+            return None
+        return trace.grid(scope, state) or values.shape[2 if "b" in there else 0 :]
 
-    return PrintedNames(trace.header.count_from, trace.span, partial(extents_in, trace), gradient, size)
-
-
-#: The parts of a trace with arrays by scope, and the number of their axes before those of a value.
-_AXES = (("lines", 2), ("parameters", 0), ("sums", 0), ("given", 2), ("initial", 1))
+    return PrintedNames(trace.header.count_from, trace.span, partial(extents_in, trace), size, gradient)
 
 
 def names_of_stages(
     stages: Sequence[Stage], span: range, batch: int, first: int,
-    size: Callable[[str, Extents], Size | None] = lambda name, there: None,
+    size: Callable[[str, Extents], Size] = lambda name, there: None,
 ) -> PrintedNames:  # fmt: skip
     """What the addresses of lines are read against before a run."""
 
@@ -205,7 +201,7 @@ def names_of_stages(
         weights = [stage.scope for stage in stages if name in stage.cell.parameters]
         return extents_of(lines, span, range(batch)) if lines else extents_of(weights) if weights else None
 
-    return PrintedNames(first, span, extents, size=size)
+    return PrintedNames(first, span, extents, size)
 
 
 def slashed(trace: Trace, text: str, every: bool = False) -> str:

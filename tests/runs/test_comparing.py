@@ -22,7 +22,7 @@ from ..support.kept_runs import Kept
 
 def two(folder: Kept) -> tuple[Any, Any, tuple[str, str]]:
     a = folder.make(example="three-steps")
-    b = folder.edit(a, {"W_xf[0,1]": -1.0})
+    b = folder.edit(a, {"0/forward/W_xf[0,1]": -1.0})
     return a, b, (folder.path(a), folder.path(b))
 
 

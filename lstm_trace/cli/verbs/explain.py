@@ -16,6 +16,7 @@ from ...documents.formats import SUFFIXES
 from ...errors import nearest
 from ...results import EXPLANATIONS
 from ..commands import OneNameCommand, Verbs, command, options_from
+from ..counting import from_zero
 from ..model_options import MODELS, model_options, opened_with
 from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
@@ -69,7 +70,8 @@ def _command(name: str) -> click.Command:
             example = "a loss: --of LINE, for example --of L" if name == "training" else f"a value: {example_of(name)}"
             raise click.UsageError(f"{name} needs {example}")
         said = arguments(function, given)
-        return function(opened_with(source, given, allow_nonfinite), **said)
+        trace = opened_with(source, given, allow_nonfinite)
+        return function(trace, **from_zero(said, trace.header.count_from, trace.span))
 
     written = result_options("md", SUFFIXES)(explained)
     written.__doc__ = function.__doc__

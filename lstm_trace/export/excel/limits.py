@@ -115,7 +115,7 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
             yield text, chosen
         steps = _steps(book, chosen)
         if steps:
-            span = f"--steps {book.steps.start}:{book.steps.start + steps}"
+            span = f"--steps {book.steps.start + book.trace.header.count_from}:{book.steps.start + steps}"
             yield f"{text} {span}".strip(), replace(chosen, steps=slice(book.steps.start, book.steps.start + steps))
 
 
