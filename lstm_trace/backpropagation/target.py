@@ -21,7 +21,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, MissingError, OptionError
-from ..languages.strings import words
+from ..languages.strings import words_for
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.grids import located
@@ -198,7 +198,7 @@ def require_finite(trace: Trace, of: str | Target, side: str = "") -> None:
         first, said, mark = trace.not_finite, ", and only a finite value can be explained", ":"
         if side:
             said, mark = f" in {side}: only a difference of finite values can be split", ";"
-        raise OptionError(f"{of} is {value:g}{said}{'' if first is None else f'{mark} {first.said(words())}'}")
+        raise OptionError(f"{of} is {value:g}{said}{'' if first is None else f'{mark} {first.said(words_for(trace))}'}")
 
 
 def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:

@@ -24,7 +24,7 @@ from ..cell.ops import OPS
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
-from ..trace.labels import step_labels
+from ..trace.labels import counted_address, step_labels
 from ..trace.printed import slashed
 from ..trace.trace import Trace
 
@@ -347,7 +347,8 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
                 width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
                 j, wide = met.get(stage.scope, (0, 0))
                 unit = (j if width == wide else 0,)
-                known.append(str(address._replace(line=name, direction=stage.direction, unit=unit)))
+                one = address._replace(line=name, direction=stage.direction, unit=unit)
+                known.append(counted_address(trace, one))
     hint = f"; what is carried has one: {', '.join(known)}" if known else ""
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
 

@@ -111,11 +111,8 @@ def words(language: str = "en", count_from: int = 0) -> Words:
 
 
 def words_for(trace: Trace | None, language: str = "en") -> Words:
-    """The strings of a language for a result about a trace: they count, and write addresses, as its problem does.
-
-    If that counts from 0, an address keeps its slashes.
-    """
-    if trace is None or not trace.header.count_from:
+    """The strings of a language for a result about a trace: they count, and write addresses, as its problem does."""
+    if trace is None:
         return words(language)
     return replace(words(language, trace.header.count_from), address=partial(counted_address, trace))
 

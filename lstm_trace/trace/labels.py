@@ -162,18 +162,19 @@ def column_name(trace: Trace, stage: Stage, name: str, k: int) -> str:
 
 
 def counted_address(trace: Trace, address: object) -> str:
-    """An address as printed; if there is a single layer, that of a value at all steps too: `f_t[2]`.
+    """How a person reads an address: as printed, if the problem does not count from 0, otherwise as it is.
 
-    What has several values, at some steps or in one of several layers, keeps its address with slashes, from 0.
+    If there is a single layer, so is that of a value at all steps: `f_t[2]`. Other addresses of several values, and
+    those that need a layer or sequence, keep their slashes, and count from 0.
     """
-    full = from_zero(str(address))
-    if (text := printed(trace, full)) != full:
-        return text
-    scope, _, name = full.removeprefix("/").rpartition("/")
-    if scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1):
-        return str(address)
-    counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + trace.header.count_from))
-    return re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), name)
+    full, first = from_zero(str(address)), trace.header.count_from
+    if not first or (text := printed(trace, full)) == full:
+        scope, _, text = full.removeprefix("/").rpartition("/")
+        if not first or (scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1)):
+            return str(address)
+        counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + first))
+        text = re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), text)
+    return text
 
 
 def units(trace: Trace, stage: Stage) -> int:
