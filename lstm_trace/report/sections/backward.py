@@ -355,7 +355,10 @@ def by_size(back: Backward) -> Iterator[Block]:
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."
-    cells = [((name,), *((f"{size:.6g}".replace(".", point),) for size in sizes)) for name, *sizes in blocks]
+    texts = (
+        (back.words.address(name), *(f"{size:.6g}".replace(".", point) for size in sizes)) for name, *sizes in blocks
+    )
+    cells = [tuple((text,) for text in row) for row in texts]
     rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))

@@ -90,7 +90,7 @@ class ProfileCells:
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
         unit, columns = None if j is None else (j,), columns_of(trace, part.stage.scope, line)
-        return str(Address(line, unit=unit, columns=columns, **known))
+        return self.shown.words.address(Address(line, unit=unit, columns=columns, **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
@@ -381,7 +381,7 @@ def _commands(c: ProfileCells) -> Iterator[Command]:
         part, line, j = unit = units[0]
         (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(nth(j))]
         key = "largest" if line.kept is None else "unit"
-        yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{j}.svg"], ""
+        yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{nth(j)}.svg"], ""
         yield "worked", ["report", *opened, *at], ""
         if line.kept is not None:
             yield "memory", ["explain", "memory", *opened, "--of", c.address(line.name, part, t, b, j)], ""
