@@ -70,12 +70,6 @@ class LongTable:
     bounds: Mapping[str, float] = field(default_factory=dict)
     said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
 
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """The columns shown in a document: `shown`, or all but those that files have beside another."""
-        beside = {STEP: "t", UNIT_NAME: "unit"}
-        return self.shown or tuple(name for name in self.columns if beside.get(name) not in self.columns)
-
     def facts(self) -> dict[str, Any]:
         """The notes and the rows as plain data."""
         rows = [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
@@ -112,7 +106,7 @@ class LongTable:
 
         If values can be added, a gap has a line with their sums.
         """
-        names = self.seen
+        names = self.shown or self.columns
         ranked = {name: self._column(name) for name in self.ranked}
         sizes = np.max(np.abs([*ranked.values()]), axis=0) if ranked else np.ones(len(self.rows))
         entries = excerpt(sizes, most, self.timed, self.adds and bool(ranked))
@@ -182,7 +176,7 @@ class LongTable:
         if sizes[at] == 0:
             return ""
         row = self._take([next(islice(chain(*gaps), at, None))])[0]
-        names = self.seen
+        names = self.shown or self.columns
         names = names[: names.index(self.ranked[0])]
         cells = [(name, self._seen(name, row[self.columns.index(name)], words)) for name in names]
         said = ((name, value) for name, value in cells if isinstance(value, int | str))
@@ -220,8 +214,8 @@ class EntryGrid:
     address: of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: the values common to all entries, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. first,
-    names: the number of the first step, and what the units are called, if the problem does not count from 0.
+    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. beside:
+    by column, what the numbers along an axis are called otherwise: the axis, and what 0, 1, … are called.
     """
 
     address: str
@@ -230,14 +224,7 @@ class EntryGrid:
     values: Mapping[str, Array]
     partial: frozenset[str] = frozenset()
     labels: Sequence[Sequence[str]] = ()
-    first: int = 0
-    names: Sequence[str] = ()
-
-    @property
-    def beside(self) -> set[str]:
-        """The columns with another name of the step or the unit of an entry."""
-        known = {STEP_LABEL: ("t", self.labels), STEP: ("t", self.first), UNIT_NAME: ("unit", self.names)}
-        return {column for column, (axis, there) in known.items() if there and axis in dict(self.axes)}
+    beside: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -252,11 +239,8 @@ class EntryGrid:
         """The columns of the entries at `places`: their numbers along each axis, the labels of their steps, values."""
         index = self.index(places)
         found: dict[str, Array] = {n: r.start + r.step * at for (n, r), at in zip(self.axes, index, strict=True)}
-        if STEP in self.beside:
-            found[STEP] = found["t"] + self.first
-        if UNIT_NAME in self.beside:
-            found[UNIT_NAME] = np.array(self.names, object)[found["unit"]]
-        if STEP_LABEL in self.beside:
+        found |= {column: called[found[axis]] for column, (axis, called) in self.beside.items()}
+        if self.labels and "t" in found:
             batch = found["batch"].tolist() if len(self.labels) > 1 else [0] * len(places)
             rows = ((self.labels[b], t) for b, t in zip(batch, found["t"].tolist(), strict=True))
             found[STEP_LABEL] = np.array([row[t] if t < len(row) else "" for row, t in rows], object)
@@ -269,11 +253,12 @@ class EntryGrid:
         cells: list[str] = []
         names: list[str] = []
         axes = [name for name, _ in self.axes]
+        labelled = (STEP_LABEL,) if self.labels and "t" in axes else ()
         for column in columns:
             if column == ADDRESS:
                 cells.append(style.cell(self.address))
                 names += axes
-            elif column in axes or column in self.values or column in self.beside:
+            elif column in (*axes, *self.values, *self.beside, *labelled):
                 cells.append("%s")
                 names.append(column)
             else:

@@ -192,11 +192,8 @@ def _sides(split: Split) -> dict[str, dict[str, Array]]:
 
 
 def _block(name: str, words: Words) -> str:
-    return (
-        words.word("split.rounding")
-        if name == ROUNDING
-        else words.address(name.removesuffix(LOCAL)) + words.word("split.block.local") * name.endswith(LOCAL)
-    )
+    local = words.word("split.block.local") * name.endswith(LOCAL)
+    return words.word("split.rounding") if name == ROUNDING else words.address(name.removesuffix(LOCAL)) + local
 
 
 def by_step(
@@ -244,15 +241,16 @@ def _columns(trace: Trace | None, token: tuple[str, ...] = ()) -> tuple[str, ...
 def _called(trace: Trace | None, grids: Iterable[EntryGrid]) -> Iterator[EntryGrid]:
     """The grids with the labels of steps and, if the problem does not count from 0, how it counts and names units."""
     for grid in grids:
-        if trace is not None:
-            axes, of, names = dict(grid.axes), grid.fixed, list[str]()
-            if (first := trace.header.count_from) and "unit" in axes:
-                stage, name = None, str(of["name"])
-                if "layer" in of and not columns_of(trace, scope := f"{of['layer']}/{of['direction']}", name):
-                    stage = trace.stage(scope)
-                names = unit_names(trace, stage, STATE.get(name, name), len(axes["unit"]), first)
-            grid = replace(grid, labels=trace.header.step_labels, first=first, names=names)
-        yield grid
+        first = trace.header.count_from if trace is not None else 0
+        axes, of, beside = dict(grid.axes) if first else {}, grid.fixed, dict[str, tuple[str, Array]]()
+        if "t" in axes:
+            beside[STEP] = "t", np.arange(first, axes["t"].stop + first)
+        if trace is not None and "unit" in axes:
+            name, scope = str(of["name"]), f"{of['layer']}/{of['direction']}" if "layer" in of else ""
+            stage = trace.stage(scope) if scope and not columns_of(trace, scope, name) else None
+            names = unit_names(trace, stage, STATE.get(name, name), len(axes["unit"]), first)
+            beside[UNIT_NAME] = "unit", np.array(names, object)
+        yield replace(grid, labels=trace.header.step_labels if trace is not None else (), beside=beside)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------

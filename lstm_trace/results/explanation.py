@@ -325,7 +325,7 @@ def counted(trace: Trace, table: LongTable) -> LongTable:
         return tuple(map(cells.get, columns))
 
     rows = [row(dict(zip(table.columns, cells, strict=True))) for cells in table.rows]
-    return replace(table, columns=columns, rows=rows)
+    return replace(table, columns=columns, rows=rows, shown=table.shown or table.columns)
 
 
 # -- in words --------------------------------------------------------------------------------------------------------

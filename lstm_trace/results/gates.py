@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import by_key, runs
 from ..base.display import visible
 from ..base.option import Option
-from ..documents.tables import UNIT_NAME, LongTable
+from ..documents.tables import LongTable
 from ..explanation.activity import COLUMNS, HIGH, LOW, Behaviour, behaviour, foreseen
 from ..languages.strings import Words
 from ..plot.figure import Figure
@@ -103,13 +103,12 @@ class GatesExplanation(Explanation):
         heading, ranked = words.word("explanation.entries"), ("left", "right")
         every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)
         every = counted(self.trace, every)
-        lives = [row for row in every.rows if row[-1] is not None]
+        lives = [row for row in behaviour.rows if row[-1] is not None]
         if not lives:
             return (every,)
         lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
-        named = (UNIT_NAME,) if UNIT_NAME in every.columns else ()
-        columns, bounds = (*place, *named, "mean", "half_life"), {"half_life": foreseen(self.trace.valid)}
-        rows = [tuple(row[every.columns.index(name)] for name in columns) for row in lives]
+        columns, bounds = (*place, "mean", "half_life"), {"half_life": foreseen(self.trace.valid)}
+        rows = [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]
         heading, notes = words.word("gates.lives"), (words.word("gates.note.lives"),)
         return (LongTable(columns, rows, heading, (), notes, ("half_life",), adds=False, bounds=bounds), every)
 

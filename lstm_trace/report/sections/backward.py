@@ -351,14 +351,12 @@ def by_size(back: Backward) -> Iterator[Block]:
     """The gradients that are not zero, in order of the sum of the sizes of their entries."""
     if back.between:
         return
-    if not (blocks := [block for block in magnitudes(by_address(back.trace)) if block[1]]):
+    named = {back.words.address(name): values for name, values in by_address(back.trace).items()}
+    if not (blocks := [block for block in magnitudes(named) if block[1]]):
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."
-    texts = (
-        (back.words.address(name), *(f"{size:.6g}".replace(".", point) for size in sizes)) for name, *sizes in blocks
-    )
-    cells = [tuple((text,) for text in row) for row in texts]
+    cells = [((name,), *((f"{size:.6g}".replace(".", point),) for size in sizes)) for name, *sizes in blocks]
     rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))
