@@ -25,12 +25,12 @@ class Plots:
         """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -54,12 +54,12 @@ class Plots:
         """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             order: order of the units: index, cluster (units with similar behaviour together), memory (half-life) or
                 activity (cluster for more than 16 units, else index).
             language: language of the text in the picture (en).
@@ -85,12 +85,12 @@ class Plots:
         """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -113,12 +113,12 @@ class Plots:
         """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -262,12 +262,12 @@ class Plots:
 
         Args:
             against: the other trace, with the same steps and sequences.
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:

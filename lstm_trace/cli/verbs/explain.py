@@ -71,7 +71,7 @@ def _command(name: str) -> click.Command:
             raise click.UsageError(f"{name} needs {example}")
         said = arguments(function, given)
         trace = opened_with(source, given, allow_nonfinite)
-        return function(trace, **from_zero(said, trace.header.count_from, trace.span))
+        return function(trace, **from_zero(said, trace.header.count_from, trace))
 
     written = result_options("md", SUFFIXES)(explained)
     written.__doc__ = function.__doc__
