@@ -69,7 +69,7 @@ def _command(name: str) -> click.Command:
         if "of" in takes and given["of"] is None and given.get("seed") is None:
             example = "a loss: --of LINE, for example --of L" if name == "training" else f"a value: {example_of(name)}"
             raise click.UsageError(f"{name} needs {example}")
-        said = arguments(function, given)
+        said = arguments(function, given | {"count_from": None})  # the trace itself is counted
         trace = opened_with(source, given, allow_nonfinite)
         return function(trace, **from_zero(said, trace.header.count_from, trace))
 
