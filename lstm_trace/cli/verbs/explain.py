@@ -84,7 +84,7 @@ def _command(name: str) -> click.Command:
 def explain() -> None:
     """Explain a value of a trace, or a whole trace. Each explanation has its own options: see explain memory --help.
 
-    Example: `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
+    Example: `lstm-trace explain memory trace.json --of c_3[1] -o memory.html` (docs/explain.md).
     """
 
 
