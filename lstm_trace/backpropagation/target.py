@@ -25,7 +25,7 @@ from ..languages.strings import words_for
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.grids import located
-from ..trace.printed import printed, slashed
+from ..trace.printed import counts_from, printed, slashed
 from ..trace.trace import Trace
 
 #: Maximum number of terms.
@@ -106,7 +106,7 @@ def one_value(trace: Trace, text: str) -> Address:
         raise MissingError(f"{said!r} is a premise, not computed: name a line, for example {_example(trace)}")
     if unit is None and width > 1:
         ends = (address._replace(line=name, unit=(j,)) for j in (0, width - 1))
-        first, last = (one if said == text else printed(trace, one) for one in ends)
+        first, last = (printed(trace, one) if counts_from(trace, said) else one for one in ends)
         raise MissingError(f"{said!r} is {width} values: name one unit, from {first} to {last}")
     if unit is not None and (len(unit) > 1 or unit[0] >= width):
         raise MissingError(f"{said!r}: {address.scope}/{name} has units 0 to {width - 1}")

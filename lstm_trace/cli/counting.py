@@ -17,28 +17,27 @@ _COUNT = "Count steps and units from 0 or 1, in what is typed and in what is pri
 CountFrom = Annotated[int | None, Option(least=0, most=1, help=_COUNT)]
 
 
-def from_zero(given: Mapping[str, Any], first: int, there: range | None = None, width: int = 0) -> dict[str, Any]:
+def from_zero(given: Mapping[str, Any], first: int, trace: Trace | None = None) -> dict[str, Any]:
     """Options with steps and units from 0, whose texts count from `first`; if that is 1, the last step is included.
 
-    there, width: the steps and the number of units, if they are known. Raises click.UsageError for others.
+    trace: of which the steps and units are, if there is one. Raises click.UsageError for others.
     """
     found, steps, unit = dict(given), given.get("steps"), given.get("unit")
     if steps is not None:
         begin, end = (steps.start, steps.stop) if isinstance(steps, slice) else (steps, steps)
         typed = [n for n in (begin, end) if n is not None and n >= 0]
-        late = there is not None and begin in typed and begin > there.stop
+        late = trace is not None and begin in typed and begin > trace.span.stop
         if first and (0 in typed or late or typed != sorted(typed)):
-            known = "from 1" if there is None else f"{there.start + 1} to {there.stop}"
-            raise click.UsageError(
-                f"there are no steps {':'.join(map(str, dict.fromkeys(typed)))}: steps are counted {known}"
-            )
+            known = "from 1" if trace is None else f"{trace.first + 1} to {trace.span.stop}"
+            said = ":".join(map(str, dict.fromkeys(typed)))
+            raise click.UsageError(f"there is no step {said}: steps are counted {known}")
         begin = begin - first if begin in typed else begin
         found["steps"] = slice(begin, end if isinstance(steps, slice) else begin + 1 or None)
     if first and unit is not None:
         units = unit if isinstance(unit, tuple) else (unit,)
-        if min(units) == 0 or max(units) > (width or max(units)):
-            known = f"1 to {width}" if width else "from 1"
-            raise click.UsageError(f"there is no unit {','.join(map(str, units))}: units are counted {known}")
+        width = max(values.shape[-1] for *_, values in trace.recorded()) if trace is not None else max(units)
+        if wrong := [j for j in units if not 0 < j <= width]:
+            raise click.UsageError(f"there is no unit {wrong[0]}: units are counted 1 to {width}")
         found["unit"] = tuple(j - 1 for j in units) if isinstance(unit, tuple) else unit - 1
     return found
 
@@ -51,8 +50,7 @@ def selected(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
     from ..trace.address import line_name
     from ..trace.printed import slashed
 
-    width = max((values.shape[-1] for *_, values in trace.recorded()), default=0)
-    found = from_zero(given, trace.header.count_from, trace.span, width)
+    found = from_zero(given, trace.header.count_from, trace)
     only: Any = found.get("only") or ()
     if len(only) == 1 and line_name(full := slashed(trace, only[0], every=True)) != only[0]:
         at = trace.locate(full, every=True)

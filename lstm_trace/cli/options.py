@@ -203,11 +203,11 @@ def example_of(what: str) -> str:
     """How to give the value that is explained or drawn; for a memory, a carried one.
 
     >>> example_of("memory")
-    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' if the step is the only choice"
+    "--of ADDRESS, for example --of 'c_3[1]' as printed, or '0/forward/3/0/c_t[1]' (layer, direction, step, sequence, from 0)"
     """  # noqa: E501
-    line = "c_t[0]" if what == "memory" else "h_t[0]"
-    full = f"--of ADDRESS, for example --of '0/forward/3/0/{line}' (layer, direction, step, sequence)"
-    return f"{full}, or '3/{line}' if the step is the only choice"
+    line = "c" if what == "memory" else "h"
+    full = f"'0/forward/3/0/{line}_t[1]' (layer, direction, step, sequence, from 0)"
+    return f"--of ADDRESS, for example --of '{line}_3[1]' as printed, or {full}"
 
 
 def against(name: str, text: str) -> Any:

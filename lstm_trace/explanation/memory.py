@@ -25,7 +25,7 @@ from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
 from ..trace.labels import counted_address, step_labels
-from ..trace.printed import slashed
+from ..trace.printed import counts_from, slashed
 from ..trace.trace import Trace
 
 #: Operations whose value has the operands as terms, factors or parts.
@@ -307,7 +307,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
         what = "entries" if address.columns else "units"
-        first = index_text((0,), address.columns, 0 if said == of else trace.header.count_from)
+        first = index_text((0,), address.columns, counts_from(trace, said))
         raise MissingError(f"{said}: choose one of the {width} {what}, for example {said}{first}")
     j = address.unit[0] if address.unit else 0
     if j >= width:

@@ -214,11 +214,7 @@ class Watching(Watch):
         if trace is not None and self._save is not None:
             path = Path(self._save)
             path = path.with_stem(f"{path.stem}-{len(self.alarms) + 1}") if self.alarms else path
-            steps = (
-                ""
-                if first is None or first.address.t is None
-                else f" --steps {first.address.t + trace.header.count_from}"
-            )
+            steps = "" if first is None or first.address.t is None else f" --steps {first.address.t}"
             try:
                 trace.save(path)
                 parts.append(f"saved to {path} (lstm-trace report {path}{steps})")

@@ -12,7 +12,7 @@ from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
 from ..trace.address import STATE, Key, address as full, columns_of, entry_of, index_text, line_name, origin
-from ..trace.printed import slashed
+from ..trace.printed import counts_from, slashed
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
@@ -111,8 +111,8 @@ def located(trace: Trace, text: str) -> Location:
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
         ends = [0] * values.ndim, [n - 1 for n in values.shape]
-        begin, called = (0, name) if said == text else (trace.header.count_from, line_name(said))
-        columns = columns_of(trace, place.scope, place.name)
+        columns, begin = columns_of(trace, place.scope, place.name), counts_from(trace, said)
+        called = name if said == text else said
         first, last = (f"{called}{index_text(unit, columns, begin)}" for unit in ends)
         raise MissingError(f"{said!r} is {values.size} values: name one, from {first} to {last}")
     if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):

@@ -37,7 +37,7 @@ def ablation(
 
     Args:
         trace: the trace.
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1].
         over: What to hold in turn (units); of a matrix, units are whole rows.
         only: addresses to hold, as for `hold` but without sequences; None for the cell state.
         to: the value to hold them at.

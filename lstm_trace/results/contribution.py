@@ -53,7 +53,7 @@ def contribution(
 
     Args:
         trace: the trace.
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1].
         baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
         points: Number of points on the path (50 to 400, fewer for a large trace).
         occlusion: How many steps to occlude: all, none, or a number (as many as fit into a second or two).

@@ -200,7 +200,8 @@ class Explain:
 
         Args:
             trace: the trace.
-            of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
+            of: the address of the value, for example `h_3[1]` as printed, or `3/h_t[1]` from 0; not for `gates` and
+                `padding`.
             how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of the output
                 weighted by `seed`), `contribution` (relative to a `baseline`, split exactly), `gates` (saturation and
                 memory of every unit), `ablation` (the value after holding each unit, step or line: `over`, `only`,

@@ -42,7 +42,7 @@ def gradient(
 
     Args:
         trace: a trace with every line that the value depends on.
-        of: Address of the value, for example 3/h_t[1], or a loss.
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1], or a loss.
         seed: weights of the output, in its shape.
         equations: Show only the equations of the backward pass.
         arithmetic: the arithmetic of the forward and the backward pass.

@@ -30,7 +30,7 @@ def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
     The parts add up to the value. In a sum like c_t = f_t * c_prev + i_t * c_tilde the ledger is exact.
 
     Args:
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
 
     Raises:
         OptionError: if the carry is not a sum of (gate * previous) and other terms.

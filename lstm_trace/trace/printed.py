@@ -143,6 +143,11 @@ def from_zero(text: str) -> str:
     return text if "/" in text else f"/{text}"
 
 
+def counts_from(trace: Trace, text: str) -> int:
+    """The number of the first step and unit in an address."""
+    return 0 if "/" in _GRADIENT.sub("", text.strip(), count=1) else trace.header.count_from
+
+
 def _plain(name: str) -> str:
     """The name of a line in which a candidate has an accent.
 

@@ -40,7 +40,7 @@ class Header:
     arithmetic: the arithmetic, if it is not that of dtype. agreement: which framework result the trace was compared
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
-    in a report; addresses count from 0.
+    as printed, and in addresses without a slash (`trace/printed.py`).
     """
 
     title: str = ""
@@ -418,7 +418,8 @@ class Trace(TraceOutputs):
         """Parse the address of a line, input, parameter or initial state of this trace.
 
         Args:
-            text: for example `0/forward/3/0/h_t[1]`; a part may be left out if it has only one value.
+            text: for example `0/forward/3/0/h_t[1]`; a part may be left out if it has only one value. Without a slash,
+                as printed and as the problem counts: `h_3[1]`.
             every: whether a part that is left out may stand for several values.
 
         Raises:

@@ -91,7 +91,7 @@ def trace_rows(trace: Any) -> int:
         (["show", "--steps", "١"], "expected A:B, A:, :B or one step, found '١'"),
         (["show", "--steps", "0:²"], "expected A:B, A:, :B or one step, found '0:²'"),
         (["report", "--digits", "٣"], "'٣' is neither a number in 0<=x<=17 nor LINE=NUMBER"),
-        (["plot", "--kind", "unit", "--unit", "١", "-o", "-"], "expected comma-separated units (from 0), found '١'"),
+        (["plot", "--kind", "unit", "--unit", "١", "-o", "-"], "expected comma-separated units, found '١'"),
         (["run", "--arithmetic", "by-hand-٣"], "there is no arithmetic 'by-hand-٣'"),
     ],
 )

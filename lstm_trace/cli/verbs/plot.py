@@ -113,8 +113,8 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
         first, values["against"] = _two(source, own["against"], kind, given, allow_nonfinite)
     else:
         first = _opened(source, kind, given, allow_nonfinite)
-    values = from_zero(values, first.header.count_from, getattr(first, "span", None))  # a model has no steps yet
-    return maker(kind)(first, **values)
+    of_run = None if kind == "weights" else first  # or of a model, which has no steps
+    return maker(kind)(first, **from_zero(values, first.header.count_from, of_run))
 
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:

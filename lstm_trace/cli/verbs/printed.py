@@ -94,7 +94,7 @@ def export(
         title_column: Add a first column `title` that identifies the source in stacked tables.
         title: Text for that column instead of the title of SOURCE.
         digits: Decimals in .csv and .tsv, for all lines or for one: c_t=6 (repeatable); in .xlsx, decimals shown (6).
-        gradient_of: Add the gradient of one value (2/h_t[0]) or of a loss (L): every line of the backward pass; live
+        gradient_of: Add the gradient of one value (h_2[1]) or of a loss (L): every line of the backward pass; live
             formulas in .xlsx.
         values: Write plain numbers to .xlsx instead of formulas.
     """
