@@ -215,10 +215,13 @@ def test_json_and_csv_have_every_value(tmp_path: Path) -> None:
     assert [(row["unit"], len(row["values"])) for row in one["rows"]] == [(2, 1)] * 8
 
 
-def test_the_step_as_it_is_counted_stands_beside_t() -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_steps_and_units_count_as_in_the_problem(first: int) -> None:
     trace = stacked(3, 2, 1, 2, ("forward",))
-    shown = table(replace(trace, header=replace(trace.header, count_from=1)))
-    assert shown.head[:4] == ("t", "step", "b", "line")
+    shown = table(replace(trace, header=replace(trace.header, count_from=first)))
+    assert shown.head[:3] == ("step" if first else "t", "b", "line")
+    assert shown.head[3] == f"[{first}]"
+    assert [row[:2] for row in shown.rows if row[0]][:2] == [(str(first), str(first)), (str(first), str(1 + first))]
 
 
 def test_a_document_says_what_it_leaves_out_in_its_language(tmp_path: Path) -> None:

@@ -185,4 +185,4 @@ def test_a_value_that_does_not_follow_is_found(kept: Kept) -> None:
     (failure,) = [one for one in found["failures"] if one["address"] == "0/forward/1/0/c_t[1]"]
     assert failure["recorded"] - failure["derived"] == pytest.approx(0.25)
     assert found["verdict"] == "failed"
-    assert "failed: 0/forward/1/0/c_t[1]" in found["text"]
+    assert "failed: c_2[2]" in found["text"]
