@@ -120,7 +120,7 @@ class Explanation(Finding):
         """The picture, drawn once per language and number of the first step."""
         trace = self.counted or self.trace
         if (at := (language, trace.header.count_from)) not in self._drawn:
-            self._drawn[at] = self.draw(trace, language)  # type: ignore[arg-type]
+            self._drawn[at] = self.draw(trace, language)
         return self._drawn[at]
 
     def frame(self) -> pd.DataFrame:

@@ -164,8 +164,9 @@ def verify(trace: Trace) -> Verification:
     judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
     failures = tuple(culprits(trace, judged.failing))
     counts = judged.verified, judged.failed
-    beside = suspects(trace, failures), first_not_finite(trace), trace
-    return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), *beside)
+    shared, given = suspects(trace, failures), tuple(premises(trace))
+    first = first_not_finite(trace)
+    return Verification(*counts, failures, tuple(judged.unknown), given, shared, first, trace)
 
 
 def first_failure(trace: Trace) -> Failure | None:

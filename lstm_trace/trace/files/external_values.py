@@ -116,8 +116,8 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
             found = values[0]
         place[part] = str(found).strip() if part == "direction" else _whole(read, found) - first
         if place[part] not in values:
-            first, last = (end + first if isinstance(end, int) else end for end in (values[0], values[-1]))
-            raise FileError(f"{read} {found} does not exist; {name} has {first} to {last}")
+            ends = [end + first if isinstance(end, int) else end for end in (values[0], values[-1])]
+            raise FileError(f"{read} {found} does not exist; {name} has {ends[0]} to {ends[1]}")
     scope = f"{place['layer']}/{place['direction']}"
     gathered = like.sums.get(scope, {}).get(name)
     if gathered is None and name not in like.lines.get(scope, {}):
