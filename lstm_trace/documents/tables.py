@@ -41,7 +41,7 @@ ADDRESS = "address"
 STEP_LABEL = "token"
 #: Columns of numbers from 0 that documents count as the problem does; and those that files have beside two of them,
 #: counted and named, if these can differ.
-COUNTED, STEP, UNIT_NAME = ("layer", "t", "batch", "sequence", "unit", "input"), "step", "unit_name"
+COUNTED, STEP, UNIT_NAME = ("t", "sequence", "unit", "input"), "step", "unit_name"
 #: The column with the labels of units, which are displayed like those of steps.
 UNIT_LABEL = "label"
 

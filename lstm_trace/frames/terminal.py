@@ -143,8 +143,8 @@ def table(
     may_drop = selection is None or selection.names is None
     rows = list(_rows(there if room is None else _lines_that_fit(trace, there, asked, room, may_drop), room))
     places = [(PLACES[k], k, 0) for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
-    if words.count_from:
-        places = [("step" if name == "t" else name, k, words.count_from * (k != 1)) for name, k, _ in places]
+    if first := words.count_from:
+        places = [(STEP, k, first) if name == "t" else (name, k, 0) for name, k, _ in places]
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
     called = [row.line if row.row is None else f"{row.line}[{words.nth(row.row)},:]" for row in rows]
