@@ -143,7 +143,7 @@ REFUSED = {
     "plot 1.yaml --unit 3": "there is no unit 3: units are counted 1 to 2",
     "run 1.yaml --steps 0 -o t.json": "there is no step 0: steps are counted from 1",
     "show 1.yaml --only c_2[1] --steps 1": "c_2[1] has a place of its own: leave --steps out",
-    "report 0.yaml 1.yaml --steps 1": "some sources count from 0 and some from 1: give --count-from",
+    "report 0.yaml 1.yaml --steps 1": "which count from 0 and from 1, or end differently: give --count-from",
     "explain memory 1.yaml --of c_4[1]": "there is no c_4: steps are counted 1 to 3",
     "explain gradient 1.yaml --of c_2[3]": "there is no c_2[3]; c_2 has [1] to [2]",
     "explain memory 1.yaml --of c_2": "c_2: choose one of the 2 units, for example c_2[1]",
