@@ -64,7 +64,7 @@ def test_a_printed_address_is_read_in_every_command(words: str, from_one: str, f
     def numbers(first: int, address: str, *more: str) -> Any:
         *start, last = words.format(f"{first}.yaml").split()
         start = [word.replace("h_T[1]", "2/h_t[0]") for word in start]
-        return without(said(*start, last, address, *more)["rows"], "step")
+        return without(said(*start, last, address, *more)["rows"], "step", "unit_name")
 
     wanted = numbers(1, full)
     assert wanted
