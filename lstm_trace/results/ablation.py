@@ -107,8 +107,7 @@ class AblationExplanation(Explanation):
         several = len({(effect.scope, effect.line) for effect in effects}) > 1
         notes = (words.word("ablation.note", of=words.address(self.ablation.of)),)
         shown = columns if several else columns[3:]
-        table = LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False)
-        return (counted(self.trace, table),)
+        return (counted(self.trace, LongTable(columns, rows, "", shown, notes, ("effect",), adds=False)),)
 
 
 def _when(steps: range | None, any_of: bool, words: Words) -> str:
