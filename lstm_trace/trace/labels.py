@@ -165,8 +165,10 @@ def counted_address(trace: Trace, address: object) -> str:
     """How a person reads an address: as printed, if the problem does not count from 0, otherwise as it is.
 
     If there is a single layer, so is that of a value at all steps: `f_t[2]`. Other addresses of several values, and
-    those that need a layer or sequence, keep their slashes, and count from 0.
+    those that need a layer or sequence, keep their slashes, and count from 0. Of a sum, it is that of each term.
     """
+    if (terms := re.split(r"( [+-] )(?=[0-9]+/)", str(address)))[1:]:
+        return "".join(term if k % 2 else counted_address(trace, term) for k, term in enumerate(terms))
     full, first = from_zero(str(address)), trace.header.count_from
     if not first or (text := printed(trace, full)) == full:
         scope, _, text = full.removeprefix("/").rpartition("/")

@@ -126,6 +126,11 @@ def test_contribution(first: int) -> None:
     assert [*read.columns] == [*found.to_frame().columns]
 
 
+def test_a_sum_names_each_term_as_printed(first: int) -> None:
+    told = lt.explain.contribution(traced(first), "2/c_t[1] - 1/c_t[0]", occlusion="none")
+    assert str(told.report("md")).startswith(f"# Contributions to {called(first, 2, 1)} - {called(first, 1, 0)}\n")
+
+
 def test_gradient(first: int) -> None:
     found = lt.explain.gradient(traced(first), of=LOSS)
     assert f"step t = {2 + first}" in str(found.report("md"))
