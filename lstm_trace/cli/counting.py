@@ -26,17 +26,18 @@ def from_zero(given: Mapping[str, Any], first: int, trace: Trace | None = None) 
     if steps is not None:
         begin, end = (steps.start, steps.stop) if isinstance(steps, slice) else (steps, steps)
         typed = [n for n in (begin, end) if n is not None and n >= 0]
-        late = trace is not None and begin in typed and begin > trace.span.stop
-        if first and (0 in typed or late or typed != sorted(typed)):
-            known = "from 1" if trace is None else f"{trace.first + 1} to {trace.span.stop}"
+        there = range(1, 1 << 62) if trace is None else range(trace.first + 1, trace.span.stop + 1)
+        outside = (begin in typed and begin >= there.stop) or (end in typed and end < there.start)
+        if first and (0 in typed or outside or typed != sorted(typed)):
+            known = "from 1" if trace is None else f"{there.start} to {there[-1]}"
             said = ":".join(map(str, dict.fromkeys(typed)))
             raise click.UsageError(f"there is no step {said}: steps are counted {known}")
         begin = begin - first if begin in typed else begin
         found["steps"] = slice(begin, end if isinstance(steps, slice) else begin + 1 or None)
     if first and unit is not None:
         units = unit if isinstance(unit, tuple) else (unit,)
-        width = max(values.shape[-1] for *_, values in trace.recorded()) if trace is not None else max(units)
-        if wrong := [j for j in units if not 0 < j <= width]:
+        width = 0 if trace is None else max(values.shape[-1] for *_, values in trace.recorded())
+        if wrong := [j for j in units if width and not 0 < j <= width]:
             raise click.UsageError(f"there is no unit {wrong[0]}: units are counted 1 to {width}")
         found["unit"] = tuple(j - 1 for j in units) if isinstance(unit, tuple) else unit - 1
     return found

@@ -132,6 +132,8 @@ def test_a_stored_part_is_typed_as_printed() -> None:
     assert CliRunner().invoke(main, ["run", "1.yaml", "--steps", "2:3", "-o", "t.json"]).exit_code == 0
     assert lt.load("t.json").span == range(1, 3)
     assert [row["t"] for row in said("show", "t.json", "--only", "c_t", "--steps", "3")["rows"]] == [2]
+    done = CliRunner().invoke(main, ["show", "t.json", "--steps", "1"])
+    assert "there is no step 1: steps are counted 2 to 3" in done.stderr
 
 
 REFUSED = {

@@ -112,8 +112,8 @@ def report(
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source | {"count_from": count_from})
     first, *others = [selected(trace, given) for trace in traces]
     if any(other != first for other in others):
-        said = "the selection means different numbers in these sources, which count from 0 and from 1, or end differently"
-        raise click.UsageError(f"{said}: give --count-from, or one source at a time")
+        differ = "the selection is not the same in all sources, which count from 0 and from 1, or end differently"
+        raise click.UsageError(f"{differ}: give --count-from, or one source at a time")
     options |= first
     asked = options_of(chosen, **options)
     named = [_as_typed(click.get_current_context(), source) for source in sources]
