@@ -52,7 +52,7 @@ def test_a_run_has_the_values_of_a_run_here(service: lt.api.Client) -> None:
 
 def test_an_edit_is_another_run(service: lt.api.Client) -> None:
     a = service.run(PROBLEM)
-    b = a.edit({"W_xf[1,2]": 2.5, "c0[0]": 0.0})
+    b = a.edit({"0/forward/W_xf[1,2]": 2.5, "0/forward/c0[0]": 0.0})
     problem = {**PROBLEM, "c0": [0.0, -2.0], "weights": {**PROBLEM["weights"]}}
     problem["weights"]["W_xf"] = PROBLEM["weights"]["W_xf"].copy()
     problem["weights"]["W_xf"][1, 2] = 2.5
@@ -68,7 +68,7 @@ def test_an_edit_is_another_run(service: lt.api.Client) -> None:
 @pytest.mark.few(0)
 def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.Client) -> None:
     a = service.run(example="three-steps")
-    b = a.edit({"W_xi[0,0]": 0.75})
+    b = a.edit({"0/forward/W_xi[0,0]": 0.75})
     here, there = a.trace(), b.trace()
     for remote, local in [
         (b.verify(), lt.verify(there)),
@@ -90,7 +90,7 @@ def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.
 @pytest.mark.few(0)
 def test_a_result_of_a_server_is_a_result(service: lt.api.Client, tmp_path: Path) -> None:
     a = service.run(example="three-steps")
-    b = a.edit({"W_xi[0,0]": 0.75})
+    b = a.edit({"0/forward/W_xi[0,0]": 0.75})
     found, local = a.diff(b, language="de"), lt.diff(a.trace(), b.trace())
     assert str(found).split() == local.report("text", language="de").split()
     assert repr(found) == f"<RemoteResult with {', '.join(found.keys())}; print(…) shows it>"
@@ -116,7 +116,7 @@ def test_a_result_of_a_server_is_a_result(service: lt.api.Client, tmp_path: Path
 
 def test_another_run_is_given_as_a_run_or_its_id(service: lt.api.Client) -> None:
     a = service.run(example="three-steps")
-    b = a.edit({"W_xi[0,0]": 0.75})
+    b = a.edit({"0/forward/W_xi[0,0]": 0.75})
     assert a.diff(b.id) == a.diff(b)
     assert b.explain("contribution", "2/h_t[0]", against=a) == b.explain("contribution", "2/h_t[0]", against=a.id)
     with pytest.raises(ServiceError, match="'x'"):
@@ -134,7 +134,7 @@ def test_pictures_are_those_of_the_trace(service: lt.api.Client, tmp_path: Path)
     )
     run.plot("memory", tmp_path / "memory.html", of="2/c_t[0]")
     assert (tmp_path / "memory.html").read_text("utf-8") == mine.memory("2/c_t[0]").html().rstrip() + "\n"
-    other = run.edit({"W_xi[0,0]": 0.25})
+    other = run.edit({"0/forward/W_xi[0,0]": 0.25})
     assert json.loads(other.plot("diff", against=run, format="json"))["title"]
     with pytest.raises(ServiceError, match="there is no option unti"):
         run.plot("states", unti=3)
@@ -274,7 +274,7 @@ CALLS: dict[str, tuple[Callable[[Any, RemoteRun, RemoteRun, Path], Any], Callabl
     "RemoteRun.spec": (lambda c, a, b, path: b.spec(), lambda spec: len(spec["edits"]) == 1),
     "RemoteRun.values": (lambda c, a, b, path: a.values("h_t"), lambda values: values.shape == (3, 1, 2)),
     "RemoteRun.at": (lambda c, a, b, path: a.at("1/c_t[0]", of="2/h_t[0]"), lambda one: one["gradient"]["value"] != 0),
-    "RemoteRun.edit": (lambda c, a, b, path: a.edit({"W_xi[0,0]": 0.25}), lambda run: len(run.id) == 32),
+    "RemoteRun.edit": (lambda c, a, b, path: a.edit({"0/forward/W_xi[0,0]": 0.25}), lambda run: len(run.id) == 32),
     "RemoteRun.diff": (lambda c, a, b, path: a.diff(b), lambda found: found["verdict"] == "different"),
     "RemoteRun.explain": (lambda c, a, b, path: _explained(a, b), lambda found: len(found["more"]) > 0),
     "RemoteRun.verify": (lambda c, a, b, path: b.verify(), lambda found: found["verdict"] == "verified"),
@@ -298,7 +298,7 @@ def test_each_method_is_called_below() -> None:
 @pytest.mark.parametrize("method", CALLS)
 def test_each_method_works_on_a_server(service: lt.api.Client, tmp_path: Path, method: str) -> None:
     a = service.run(example="three-steps")
-    b = a.edit({"W_xi[0,0]": 0.5})
+    b = a.edit({"0/forward/W_xi[0,0]": 0.5})
     (tmp_path / "p.json").write_text(json.dumps(service._json("GET", "/examples/q22")))
     call, holds = CALLS[method]
     found = call(service, a, b, tmp_path / "p.json")

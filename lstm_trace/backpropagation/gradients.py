@@ -24,6 +24,7 @@ from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes
 from ..trace.grids import as_grid
+from ..trace.printed import slashed
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .run import Visit, adjoint_stages, extended, seed_names
@@ -383,6 +384,7 @@ def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = Non
 
 def _vector(trace: Trace, of: str) -> Address | None:
     """The address of all units of a line at a step; None for anything else."""
+    of = slashed(trace, of, every=True)
     name = line_name(of)
     known = any(name in stage.cell.by_name for stage in trace.stages)
     if not known or names_several(trace, of) or loss_of(trace, of) is not None:

@@ -21,10 +21,11 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, MissingError, OptionError
-from ..languages.strings import words
+from ..languages.strings import words_for
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.grids import located
+from ..trace.printed import counts_from, printed, slashed
 from ..trace.trace import Trace
 
 #: Maximum number of terms.
@@ -91,22 +92,24 @@ Weightings = dict[str, dict[str, Array]]
 def one_value(trace: Trace, text: str) -> Address:
     """Read the address of one value of a line, cell input or state; the unit may be omitted if there is only one.
 
-    Raises MissingError for anything else.
+    text: as printed, or with slashes. Raises MissingError for anything else.
     """
+    said, text = text, slashed(trace, text)
     name = line_name(text)
     if names_several(trace, text):
-        raise MissingError(f"{text!r} is not one value; several are added up by sum({text})")
+        raise MissingError(f"{said!r} is not one value; several are added up by sum({said})")
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
     address = trace.locate(text) if carried is None else located(trace, text, line=carried)
     t, b, unit = address.t, address.b, address.unit
     width = 0 if address.layer is None else sizes(trace)[address.scope].get(name, 0)
     if t is None or b is None or not width:
-        raise MissingError(f"{text!r} is a premise, not computed: name a line, for example {_example(trace)}")
+        raise MissingError(f"{said!r} is a premise, not computed: name a line, for example {_example(trace)}")
     if unit is None and width > 1:
-        first, last = (address._replace(line=name, unit=(j,)) for j in (0, width - 1))
-        raise MissingError(f"{text!r} is {width} values: name one unit, from {first} to {last}")
+        ends = (address._replace(line=name, unit=(j,)) for j in (0, width - 1))
+        first, last = (printed(trace, one) if counts_from(trace, said) else one for one in ends)
+        raise MissingError(f"{said!r} is {width} values: name one unit, from {first} to {last}")
     if unit is not None and (len(unit) > 1 or unit[0] >= width):
-        raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
+        raise MissingError(f"{said!r}: {address.scope}/{name} has units 0 to {width - 1}")
     return address._replace(line=name, unit=unit or (0,))
 
 
@@ -195,7 +198,7 @@ def require_finite(trace: Trace, of: str | Target, side: str = "") -> None:
         first, said, mark = trace.not_finite, ", and only a finite value can be explained", ":"
         if side:
             said, mark = f" in {side}: only a difference of finite values can be split", ";"
-        raise OptionError(f"{of} is {value:g}{said}{'' if first is None else f'{mark} {first.said(words())}'}")
+        raise OptionError(f"{of} is {value:g}{said}{'' if first is None else f'{mark} {first.said(words_for(trace))}'}")
 
 
 def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:
@@ -219,11 +222,12 @@ def _of_term(trace: Trace, term: Term) -> Target:
     """One value; or in a sum, all valid ones, at all steps and of all units that the address covers."""
     if not term.summed:
         return _one(trace, term.address, term.sign)
-    said, name = f"sum({term.address})", line_name(term.address)
+    said, text = f"sum({term.address})", slashed(trace, term.address, every=True)
+    name = line_name(text)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):
         raise MissingError(f"{term.address!r} is not computed: name a line, for example {_example(trace)}")
-    meant = read_several(said, term.address, there)
+    meant = read_several(said, text, there)
     for part, word in _WORDS.items():
         if len(found := getattr(meant, part)) > 1:
             raise MissingError(f"{said}: name one {word}; there are {', '.join(map(str, found))}")

@@ -112,7 +112,7 @@ def documented(thing: Any) -> tuple[str, dict[str, str]]:
 def unit_list(text: str) -> tuple[int, ...]:
     """The units of `3,5,7`, in digits of ASCII alone. Raises OptionError."""
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*(,\s*[0-9]{1,9}\s*)*", text):
-        raise OptionError(f"expected comma-separated units (from 0), found {text!r}")
+        raise OptionError(f"expected comma-separated units, found {text!r}")
     return tuple(map(int, text.split(",")))
 
 

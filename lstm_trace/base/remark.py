@@ -24,8 +24,10 @@ class Remark(NamedTuple):
 
     def said(self, words: Words) -> str:
         """The sentence in a language."""
-        fields = {name: in_words(value, words) for name, value in self.fields.items()}
-        return words.count(self.key, **{"n": 0, **fields})
+        fields: dict[str, Any] = {"n": 0}
+        for name, value in self.fields.items():
+            fields[name] = words.address(value) if name == "address" else in_words(value, words)
+        return words.count(self.key, **fields)
 
 
 def in_words(field: Any, words: Words) -> Any:

@@ -51,17 +51,17 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
             self.fail(str(error), param, ctx)
 
 
-def step_slice(text: str) -> slice:
-    """The steps given as A:B, A:, :B or one step; negative numbers count from the end."""
+def steps_typed(text: str) -> slice | int:
+    """The steps given as A:B, A:, :B or one step, as they are counted; see `cli.counting`."""
     found = step_ends(text)
     if found is None or found == slice(None):
         raise ValueError(f"expected A:B, A:, :B or one step, found {text!r}")
-    return found if isinstance(found, slice) else slice(found, found + 1 or None)
+    return found
 
 
 #: Files that are read and written; '-' for a standard stream.
 FILE, OUTPUT = click.Path(allow_dash=True), OutputPath(allow_dash=True, dir_okay=False)
-NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
+NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(steps_typed)
 #: How click parses an option of a function, by `Option.reads`; otherwise the parameter's type decides.
 TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 

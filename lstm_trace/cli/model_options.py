@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
 from ..base.option import Option
 from .commands import FILE, Command, group
+from .counting import CountFrom, counted
 from .options import AllowNonfinite, Hold, Tokens, opened, proven
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class _Inputs(TypedDict):
     hold: Hold
 
 
-class _Nonfinite(TypedDict):
+class _OfAnySource(TypedDict):
+    count_from: CountFrom
     allow_nonfinite: AllowNonfinite
 
 
@@ -126,9 +129,9 @@ MODELS = (
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
     """The options of a model as a source: accepted, but listed only in the help of `run`."""
     shown = len(getattr(command, "__click_params__", ()))
-    command = group(_Nonfinite)(layouts(input_options(command)))
+    command = group(_OfAnySource)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
-        option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b")
+        option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b", "count_from")
     return command
 
 
@@ -209,9 +212,10 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
     """The trace in a file; or the trace of the problem in it, or of the model in it run over its input."""
+    first, hold = given.get("count_from"), given.get("hold")
     if _is_run(source, given):
-        return with_bar(*prepared(source, given, allow_nonfinite))
-    return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
+        return counted(lambda held: with_bar(*prepared(source, {**given, "hold": held}, allow_nonfinite)), first, hold)
+    return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=hold, count_from=first)
 
 
 def opened_two(a: str, b: str, given: dict[str, Any], reference: Trace | None = None) -> Iterator[Trace]:
@@ -236,8 +240,16 @@ def opened_two(a: str, b: str, given: dict[str, Any], reference: Trace | None = 
     if reference is not None:
         yield reference
     for source, found, mine in zip(pair[known:], ready[known:], sides[known:], strict=True):
-        given = {"tokens": mine.get("tokens"), "hold": mine.get("hold")}
-        yield opened(source, **given) if found is None else with_bar(*found)
+        yield counted(partial(_opened, source, found, mine), given.get("count_from"), mine.get("hold"))
+
+
+def _opened(source: str, found: tuple[Model, dict[str, Any]] | None, given: dict[str, Any], hold: Any) -> Trace:
+    """The trace of a source; or of the model and arguments in `found`, if it has to be run."""
+    from ..model.sources import read_holds
+
+    if found is None:
+        return opened(source, tokens=given.get("tokens"), hold=hold)
+    return with_bar(found[0], found[1] | {"hold": read_holds(hold or {})})
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from ..documents.formats import FORMATS, UNPICTURED
 from ..languages import languages
 from ..printable import printable
 from .commands import FILE, FORM, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
+from .counting import counted
 from .terminal import in_colours
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class _Selected(TypedDict):
         only: Comma-separated names of lines to include.
         layer: Only this layer (from 0).
         direction: Only this direction: forward, reverse, joined, or that of a gradient, adjoint-forward, ….
-        steps: Only these steps: A:B, A: or :B (B excluded), or T.
+        steps: Only these steps: A:B, A: or :B, or T, as the problem counts: B is included if it counts from 1.
         batch: Only this batch element (from 0).
-        unit: Only this unit (from 0).
+        unit: Only this unit, as the problem counts.
     """
 
     only: Annotated[Any, Option(flag="--only --line"), NAMES]
@@ -174,7 +175,6 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
             """
             from ..base.writing import format_of
             from ..documents.result import save
-            from ..languages.strings import words
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
@@ -184,7 +184,7 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:
                 inputs, _ = inputs_and_outputs(context.command, context.params)
-                screen = partial(result.terminal, words(language))
+                screen = partial(result.terminal, result.words(language))
                 if chosen == "text" and output == "-" and (text := in_colours(screen)):
                     click.echo(text, nl=False)
                     return
@@ -203,11 +203,11 @@ def example_of(what: str) -> str:
     """How to give the value that is explained or drawn; for a memory, a carried one.
 
     >>> example_of("memory")
-    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' if the step is the only choice"
+    "--of ADDRESS, for example --of 'c_3[1]' as printed, or '0/forward/3/0/c_t[1]' (layer, direction, step, sequence, from 0)"
     """  # noqa: E501
-    line = "c_t[0]" if what == "memory" else "h_t[0]"
-    full = f"--of ADDRESS, for example --of '0/forward/3/0/{line}' (layer, direction, step, sequence)"
-    return f"{full}, or '3/{line}' if the step is the only choice"
+    line = "c" if what == "memory" else "h"
+    full = f"'0/forward/3/0/{line}_t[1]' (layer, direction, step, sequence, from 0)"
+    return f"--of ADDRESS, for example --of '{line}_3[1]' as printed, or {full}"
 
 
 def against(name: str, text: str) -> Any:
@@ -221,11 +221,11 @@ def against(name: str, text: str) -> Any:
 
 def opened(
     source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None,
-    tokens: str | None = None, hold: Mapping[str, str] | None = None,
+    tokens: str | None = None, hold: Mapping[str, str] | None = None, count_from: int | None = None,
 ) -> Trace:  # fmt: skip
     """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`.
 
-    tokens: a file with the labels of its steps.
+    tokens: a file with the labels of its steps. count_from: see `counted`.
     """
     from ..model.sources import open_source
     from ..model.tokens import read_tokens
@@ -233,7 +233,9 @@ def opened(
     if source == tokens == "-":
         raise click.UsageError("standard input, -, can be read only once")
     told = None if tokens is None else read_tokens(tokens)
-    return open_source(source, allow_nonfinite, before, told, hold, check=proven)
+    return counted(
+        lambda held: open_source(source, allow_nonfinite, before, told, held, check=proven), count_from, hold
+    )
 
 
 def proven(trace: Trace) -> None:

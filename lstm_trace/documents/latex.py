@@ -222,11 +222,11 @@ def _box(width: str, body: str) -> str:
 def literal(text: str) -> str:
     """Text that LaTeX prints literally.
 
-    >>> literal("50 % of a_b")
-    '50 \\\\% of a\\\\_b'
+    >>> literal("50 % of a_b"), literal("c\u0303_3")
+    ('50 \\\\% of a\\\\_b', '\\\\~{c}\\\\_3')
     """
     text = unicodedata.normalize("NFC", printable(text).replace("\n", " ").replace("\t", " "))
-    return "".join(_SPECIAL.get(c, c) for c in text)
+    return re.sub("([A-Za-z])\u0303", r"\\~{\1}", "".join(_SPECIAL.get(c, c) for c in text))  # the candidate
 
 
 def render(bodies: Sequence[blocks.Body]) -> str:

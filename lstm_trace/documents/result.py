@@ -25,7 +25,7 @@ from ..base.display import escape
 from ..base.writing import Target, format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages import Language
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words, words_for
 from ..printable import json_text, message
 from ..trace.argument_types import checked
 from .blocks import Block, Body, Heading, Items, Picture, marked
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
+    from ..trace.trace import Trace
     from .tables import LongTable
 
 #: The style sheet of a page, in addition to that of its pictures; also used in notebooks.
@@ -53,6 +54,15 @@ class Result:
     more: ClassVar[Mapping[str, str]] = MappingProxyType({})
     #: The language of a reading for which none is given.
     language: str = "en"
+
+    @property
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count; None if they count from 0."""
+        return getattr(self, "trace", None)
+
+    def words(self, language: str = "en") -> Words:
+        """The strings of a language for every reading of the result."""
+        return words_for(self.counted, language)
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
@@ -140,7 +150,7 @@ class Result:
         Raises:
             OptionError: immediately, if the format or language does not exist.
         """
-        words = strings(language or self.language)
+        words = self.words(language or self.language)
         if format == "json":
             return self._json()
         if format == "csv":
@@ -173,10 +183,10 @@ class Result:
         """The blocks with everything that their printers need. words, show: as for `blocks`."""
         return Body(tuple(self.blocks(words, show)), self.own, legible=True)
 
-    def picture(self, language: str = "en", **options: Any) -> Figure | None:
-        """The picture; None if there is none, or nothing to draw. options: further ones of `panels`."""
+    def picture(self, language: str = "en") -> Figure | None:
+        """The picture; None if there is none, or nothing to draw."""
         try:
-            return self.panels(language, **options)
+            return self.panels(language)
         except (MissingError, TooLargeError):
             return None
 
@@ -195,7 +205,7 @@ class Result:
 
     def _rendered(self, kind: str, language: str | None = None) -> str:
         """What a notebook displays, with short tables: `html` (part of its page), `markdown` or `plain`."""
-        words = strings(language or self.language)
+        words = self.words(language or self.language)
         if kind != "html":
             show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
@@ -260,10 +270,10 @@ class Finding(Result):
 
     def facts(self) -> Any:
         """Title, sentences and all rows, in English."""
-        return self._facts(self.tables(strings()))
+        return self._facts(self.tables(self.words()))
 
     def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
-        words = strings()
+        words = self.words()
         *others, last = tables
         sentences = ["".join(map(str, sentence)) for sentence in self.sentences(words)]
         facts = {"title": self.title(words), "sentences": sentences, **last.facts()}
@@ -274,7 +284,7 @@ class Finding(Result):
         """The facts as JSON; the rows of the last table are written in batches."""
         from .tables import JSON
 
-        *others, last = self.tables(strings())
+        *others, last = self.tables(self.words())
         facts = self._facts((*others, replace(last, rows=())))
         before, rows, after = json_text(facts, indent=1).partition('\n "rows": [')
         yield before + rows
@@ -293,10 +303,10 @@ class Finding(Result):
     @property
     def rows(self) -> LongTable:
         """The table that holds the rows."""
-        return self.tables(strings())[-1]
+        return self.tables(self.words())[-1]
 
     def __repr__(self) -> str:
-        return f"<{message(self.title(strings()))}; print(…) shows it>"
+        return f"<{message(self.title(self.words()))}; print(…) shows it>"
 
 
 def page(body: Body, words: Words) -> str:

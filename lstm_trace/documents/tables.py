@@ -39,6 +39,9 @@ PIECE = 1 << 15
 ADDRESS = "address"
 #: The column with the labels of the steps: literal in files, visible in tables.
 STEP_LABEL = "token"
+#: Columns of numbers from 0 that documents count as the problem does; and those that files have beside two of them,
+#: counted and named, if these can differ.
+COUNTED, STEP, UNIT_NAME = ("t", "sequence", "unit", "input"), "step", "unit_name"
 #: The column with the labels of units, which are displayed like those of steps.
 UNIT_LABEL = "label"
 
@@ -132,6 +135,10 @@ class LongTable:
             return self.said[name](value, words)
         if name in self.bounds and value is not None and value > self.bounds[name]:
             return f"> {self.bounds[name]:g}"
+        if name in COUNTED and isinstance(value, int):
+            return words.nth(value)
+        if name in (ADDRESS, "block", "where", "first"):
+            return words.address(value)
         return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
 
     def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
@@ -206,7 +213,8 @@ class EntryGrid:
     address: of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: the values common to all entries, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step.
+    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step. beside:
+    by column, what the numbers along an axis are called otherwise: the axis, and what 0, 1, … are called.
     """
 
     address: str
@@ -215,6 +223,7 @@ class EntryGrid:
     values: Mapping[str, Array]
     partial: frozenset[str] = frozenset()
     labels: Sequence[Sequence[str]] = ()
+    beside: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -229,6 +238,7 @@ class EntryGrid:
         """The columns of the entries at `places`: their numbers along each axis, the labels of their steps, values."""
         index = self.index(places)
         found: dict[str, Array] = {n: r.start + r.step * at for (n, r), at in zip(self.axes, index, strict=True)}
+        found |= {column: called[found[axis]] for column, (axis, called) in self.beside.items()}
         if self.labels and "t" in found:
             batch = found["batch"].tolist() if len(self.labels) > 1 else [0] * len(places)
             rows = ((self.labels[b], t) for b, t in zip(batch, found["t"].tolist(), strict=True))
@@ -242,11 +252,12 @@ class EntryGrid:
         cells: list[str] = []
         names: list[str] = []
         axes = [name for name, _ in self.axes]
+        labelled = (STEP_LABEL,) if self.labels and "t" in axes else ()
         for column in columns:
             if column == ADDRESS:
                 cells.append(style.cell(self.address))
                 names += axes
-            elif column in axes or column in self.values or (column == STEP_LABEL and self.labels and "t" in axes):
+            elif column in (*axes, *self.values, *self.beside, *labelled):
                 cells.append("%s")
                 names.append(column)
             else:
@@ -361,7 +372,7 @@ class Entries(Sequence[tuple[Any, ...]]):
 
         text = pd.Series(["", None]).dtype  # str from pandas 3 on
         grids = [grid for run in self.runs for grid in run.grids]
-        whole = {name for grid in grids for name, _ in grid.axes}
+        whole = {name for grid in grids for name, _ in grid.axes} | {STEP}
         whole |= {name for grid in grids for name, value in grid.fixed.items() if isinstance(value, int)}
         numeric = whole.union(*(grid.values for grid in grids))
         found: dict[str, list[Any]] = {name: [] for name in self.columns}
@@ -414,7 +425,7 @@ def _texts(grid: EntryGrid, name: str, cells: Array, style: RowStyle) -> list[An
     if name in grid.values and name not in grid.partial:
         return style.floats(cells)
     values: list[Any] = cells.tolist()
-    if name == STEP_LABEL:
+    if name in (STEP_LABEL, UNIT_NAME):
         return [*map(style.text, values)]
     return [style.cell(None if v != v else v) for v in values] if name in grid.partial else values
 

@@ -153,13 +153,14 @@ class ModelSpec(NamedTuple):
     """What a model contributes to every request.
 
     stages: the network, with or without padding, and with supplied lines by scope. own: whether the equations are the
-    user's own. names: labels of inputs and units.
+    user's own. names: labels of inputs and units. first: the number of the first unit, for messages.
     """
 
     stages: Callable[[bool, Mapping[str, Sequence[str]]], tuple[Stage, ...]]
     weights: Weights
     own: bool
     names: Mapping[str, Sequence[str]]
+    first: int
 
 
 def lay_out(request: Request, ground: ModelSpec) -> Work:
@@ -208,7 +209,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     faults.tell()
     stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
     work = Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window, shaped)
-    raise_all(MissingError, beyond(asked, work))
+    raise_all(MissingError, beyond(asked, work, ground.first))
     return work
 
 
@@ -262,12 +263,12 @@ def wanted(
     faults.tell()
 
 
-def beyond(found: Iterable[tuple[str, Address]], work: Work) -> Iterator[str]:
-    """A message for each requested unit that its line does not have."""
+def beyond(found: Iterable[tuple[str, Address]], work: Work, first: int) -> Iterator[str]:
+    """A message for each requested unit that its line does not have. first: the number of the first unit."""
     for scope, address in found:
         size = work.grid(scope, address.line) or (work.widths[scope].get(address.line, 0),)
-        if address.unit is not None and size != (0,) and (fault := no_entry(address.line, address.unit, size)):
-            yield f"ask: {fault}"
+        if address.unit is not None and size != (0,) and (fault := no_entry(address.line, address.unit, size, first)):
+            yield f"ask: {fault}{', counted from 1' if first else ''}"
 
 
 def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[LinePlace], own: bool) -> None:

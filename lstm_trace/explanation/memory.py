@@ -24,7 +24,8 @@ from ..cell.ops import OPS
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address, index_text
 from ..trace.held import recurrent_stage
-from ..trace.labels import step_labels
+from ..trace.labels import counted_address, step_labels
+from ..trace.printed import counts_from, slashed
 from ..trace.trace import Trace
 
 #: Operations whose value has the operands as terms, factors or parts.
@@ -202,7 +203,7 @@ SCALED = ", scaled by the hold of "
 
 
 class LedgerRow(NamedTuple):
-    """What one step wrote: step (None: the initial value), the source, its value then, and its part of the final value.
+    """What one step wrote: step (from 0; None: the initial value), source, its value then, its part of the final value.
 
     share: the magnitude of the part relative to all parts. running: the sum of the parts so far.
     """
@@ -284,11 +285,12 @@ class Flow(NamedTuple):
 
 @np.errstate(all="ignore")  # if a value has overflowed, its parts are NaN
 def ledger(trace: Trace, of: str) -> Ledger:
-    """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
+    """The ledger of the carried value at address `of`, for example `3/c_t[1]`, or as printed, `c_3[1]`.
 
     Raises OptionError if the cell's carry is not a sum of (gate * previous) and other terms, MissingError if a
     required line was not recorded.
     """
+    said, of = of, slashed(trace, of)
     if names_several(trace, of):
         raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
     try:
@@ -304,8 +306,9 @@ def ledger(trace: Trace, of: str) -> Ledger:
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
-        what, first = ("entries" if address.columns else "units"), index_text((0,), address.columns)
-        raise MissingError(f"{of}: choose one of the {width} {what}, for example {of}{first}")
+        what = "entries" if address.columns else "units"
+        first = index_text((0,), address.columns, counts_from(trace, said))
+        raise MissingError(f"{said}: choose one of the {width} {what}, for example {said}{first}")
     j = address.unit[0] if address.unit else 0
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
@@ -344,7 +347,8 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
                 width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
                 j, wide = met.get(stage.scope, (0, 0))
                 unit = (j if width == wide else 0,)
-                known.append(str(address._replace(line=name, direction=stage.direction, unit=unit)))
+                one = address._replace(line=name, direction=stage.direction, unit=unit)
+                known.append(counted_address(trace, one))
     hint = f"; what is carried has one: {', '.join(known)}" if known else ""
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
 
@@ -365,13 +369,13 @@ def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
 
 
 def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and rows of a ledger, with the labels of its steps (`token`) if there are any."""
-    labels = step_labels(trace, book.address.b or 0)
-    if not labels:
-        return LedgerRow._fields, [*book.rows]
-    names: dict[int | None, str] = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, names.get(row.step), *row[1:]) for row in book.rows]
-    return ("step", "token", *LedgerRow._fields[1:]), rows
+    """The columns and rows of a ledger: `t` from 0, `step` as the problem counts, and its label (`token`), if any."""
+    labels, first = step_labels(trace, book.address.b or 0), trace.header.count_from
+    names: dict[int | None, str] = dict(zip(trace.span, labels, strict=False))
+    token = ("token",) if labels else ()
+    steps = ((row.step, None if row.step is None else row.step + first, names.get(row.step)) for row in book.rows)
+    rows = [(*step[: 2 + len(token)], *row[1:]) for step, row in zip(steps, book.rows, strict=True)]
+    return ("t", "step", *token, *LedgerRow._fields[1:]), rows
 
 
 @np.errstate(all="ignore")
@@ -420,7 +424,7 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     first = float(start[0, b, j if start.shape[2] > 1 else 0])
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
-        origin = f"{rule.state} at {trace.first}"
+        origin = f"{rule.state} at {trace.first + trace.header.count_from}"
     later = [*reversed(order)]  # the product of the fractions kept by later steps, from the last one back
     since = dict(zip(later, [1.0, *np.cumprod(keep[later]).tolist()], strict=False))
     return Flow(order, past, keep, tuple(writes), tuple(put), since, first, origin)

@@ -10,7 +10,6 @@ from typing import Any
 from ..base.remark import Remark
 from ..base.writing import Target
 from ..frames.differences import DifferenceTable
-from ..languages.strings import words
 from ..results.comparison import not_finite
 from ..verification.compare import Comparison
 from ..verification.measures import Modification, OutputDifference
@@ -39,11 +38,11 @@ def write(found: Comparison, path: Target, format: str) -> None:
     Raises OptionError if the extra that the format needs is not installed, TooLargeError if a workbook cannot hold it,
     FileError.
     """
-    called = Remark("diff.title.of" if found.names else "diff.title", {"names": found.names}).said(words())
+    called = Remark("diff.title.of" if found.names else "diff.title", {"names": found.names}).said(found.words())
     more: dict[str, Any] = {}
     if format == "xlsx":
         more = {"called": called, "changed": tuple(_changed(found)), "output": found.output}
-        more["not_finite"] = tuple(not_finite(found, words()))
+        more["not_finite"] = tuple(not_finite(found, found.words()))
     job = DifferenceJob.between(*found.sides, shape=found.shape, **more)
     import_module(f"{__package__}.{WRITERS[format]}").write(job, path)
 
@@ -51,5 +50,5 @@ def write(found: Comparison, path: Target, format: str) -> None:
 def _changed(found: Comparison) -> Iterator[Modification]:
     """What was changed, as a comparison lists it, in numbers and texts."""
     for one in found.changes.most if found.changes is not None else ():
-        a, b = (side.said(words()) if isinstance(side, Remark) else side for side in (one.a, one.b))
+        a, b = (side.said(found.words()) if isinstance(side, Remark) else side for side in (one.a, one.b))
         yield one._replace(a=a, b=b)

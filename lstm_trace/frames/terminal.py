@@ -17,7 +17,7 @@ from ..documents.blocks import Block, Heading, Para, Table
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..formulas.numbers import show
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words, words_for
 from ..printable import printable
 from ..trace.address import line_name
 from ..trace.held import remark_on_holds
@@ -124,7 +124,7 @@ class ValueTable(Result):
             some = names.get((layer, direction, line))
             named = {"line": line, "unit": first + units.start, "unit_names": some and some[first:][: len(values)]}
             rows.append({**here, **named, "values": to_list(values)})
-        return {"title": _title(trace, strings()), "rows": rows}
+        return {"title": _title(trace, self.words()), "rows": rows}
 
 
 def table(
@@ -137,19 +137,19 @@ def table(
     fit, unnamed lines are left out first, then all but the carried ones, then steps.
     Raises MissingError if the trace does not contain the selection.
     """
-    words, there = words or strings(), [_by_line(part) for part in parts(trace, selection)]
+    words, there = words or words_for(trace), [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None
     rows = list(_rows(there if room is None else _lines_that_fit(trace, there, asked, room, may_drop), room))
     places = [(PLACES[k], k, 0) for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
-    if (first := trace.header.count_from) and (steps := ("t", 2, 0)) in places:
-        places.insert(places.index(steps) + 1, (STEP, 2, first))
+    if first := words.count_from:
+        places = [(STEP, k, first) if name == "t" else (name, k, 0) for name, k, _ in places]
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
-    called = [row.line if row.row is None else f"{row.line}[{row.row},:]" for row in rows]
+    called = [row.line if row.row is None else f"{row.line}[{words.nth(row.row)},:]" for row in rows]
     left = [(*_left(trace, rows, at, places), _cut(line, _NAME)) for at, line in enumerate(called)]
-    head, cells = _by_unit(trace, rows, digits)
+    head, cells = _by_unit(trace, rows, digits, words)
     if not head or _over(width, names, left, head, cells) > 0:
         head, cells = _by_statistics(rows, digits)
         if (over := _over(width, names, left, head, cells)) > 0:
@@ -311,7 +311,9 @@ def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[t
     return ["" if one is None else str(one) for one in told] + [token] * labels
 
 
-def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _by_unit(
+    trace: Trace, rows: Sequence[TerminalRow], digits: int, words: Words
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """One column per unit, with its label if there is one; no columns if there are too many."""
     widths = {len(row.units) and row.units.stop for row in rows} - {0}
     units = sorted({unit for row in rows for unit in row.units})
@@ -323,7 +325,7 @@ def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tu
     alike = len(sorts) == 1 and all(row.row is None for row in rows)
     labels = trace.header.names.get(sorts.pop(), ()) if alike else ()  # if all are units of the same kind
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
-    head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
+    head = tuple(_cut(labels[unit], _LABEL) if named else f"[{words.nth(unit)}]" for unit in units)
     columns = [
         _aligned([show(row.values[unit - row.units.start], digits) if unit in row.units else "" for row in rows])
         for unit in units
@@ -361,7 +363,8 @@ def _title(trace: Trace, words: Words) -> str:
     header = trace.header
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
     stack = words.count("show.layers", len({stage.layer for stage in trace.stages}), directions=directions)
-    window = words.word("show.window", first=trace.first, last=trace.span[-1]) if trace.first else ""
+    first, last = words.nth(trace.first), words.nth(trace.span[-1])
+    window = words.word("show.window", first=first, last=last) if trace.first else ""
     sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes
 

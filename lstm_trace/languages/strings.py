@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, nearest
+from ..trace.address import Address
+from ..trace.labels import counted_address
 from . import languages
 
 if TYPE_CHECKING:
     from ..documents.blocks import Inline, Text
+    from ..trace.trace import Trace
 
 
 @dataclass(frozen=True)
 class Words:
-    """The strings of one language. count_from: the number of the first step, unit and layer."""
+    """The strings of one language.
+
+    count_from: the number of the first step, unit and layer. address: how a person reads an address.
+    """
 
     language: str
     table: dict[str, str]
     count_from: int = 0
+    address: Callable[[object], str] = str
 
     def nth(self, place: int) -> int:
         """The displayed number of a step, unit, row or layer, given its index."""
@@ -49,8 +56,9 @@ class Words:
         return tuple(parts)
 
     def word(self, key: str, **fields: object) -> str:
-        """The string of `key` if every field is text or a number."""
-        return self.table[key].format(**fields)
+        """The string of `key` if every field is text, a number or an address."""
+        said = {name: self.address(field) if isinstance(field, Address) else field for name, field in fields.items()}
+        return self.table[key].format(**said)
 
     def count(self, key: str, n: int, **fields: object) -> str:
         """The string for n things, with a separate form for one."""
@@ -100,6 +108,13 @@ def words(language: str = "en", count_from: int = 0) -> Words:
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
     return Words(language, {**_table("en"), **_table(language)}, count_from)
+
+
+def words_for(trace: Trace | None, language: str = "en") -> Words:
+    """The strings of a language for a result about a trace: they count, and write addresses, as its problem does."""
+    if trace is None:
+        return words(language)
+    return replace(words(language, trace.header.count_from), address=partial(counted_address, trace))
 
 
 @cache

@@ -21,6 +21,7 @@ from ..trace.argument_types import checked, misfit
 from ..trace.edited import put
 from ..trace.held import held_faults
 from ..trace.labels import readout
+from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .model import NETWORK, Model
 from .problem import added_text, own_text, problem
@@ -43,8 +44,9 @@ def edit(
     Args:
         trace: any trace that contains its premises.
         edits: the changes, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or in a supplied line
-            `0/forward/3/0/f_t[1]`, to a number; without the unit, or with fewer parts, to an array of everything that
-            the address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs, of which later ones win.
+            `0/forward/3/0/f_t[1]`, or as printed, `x_3[1]`, to a number; without the unit, or with fewer parts, to an
+            array of everything that the address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs, of
+            which later ones win.
         equations: equations of a cell that replaces this one, written as in a problem, or as in a stage. Weights,
             initial states and supplied lines that they do not use are left out; states that they add start at zero.
             Symbols and labels stay.
@@ -102,6 +104,7 @@ class Changes:
 
     def take(self, text: str, value: Any) -> None:
         """Change the value at an address. Raises MissingError, ShapeError."""
+        text = slashed(self.trace, text, every=True)
         name, trace = line_name(text), self.trace
         if name in PADDED and text.strip() == name:
             self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value

@@ -30,6 +30,7 @@ from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
 from ..trace.files.trace_file import load
 from ..trace.holding import layers, resolved
+from ..trace.printed import names_of_stages
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
 from .tokens import step_rows
@@ -136,9 +137,9 @@ class Model:
             state_from: a trace, or its file, whose last states are the initial ones: the run continues it. `initial`
                 overrides single states. The steps are counted from 0 again; `lt.concat` joins the chunks.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
-            hold: lines held at other values, by address (docs/interventions.md), such as `c_t` or `5..9/f_t[3]`: a
-                number, `"*0.5"` for a multiple, an array, or a trace to take the values from; None releases a hold of
-                the problem.
+            hold: lines held at other values, by address (docs/interventions.md), such as `c_t`, `5..9/f_t[3]`, or as
+                printed, `f_2[1]`: a number, `"*0.5"` for a multiple, an array, or a trace to take the values from; None
+                releases a hold of the problem.
             lengths: (B,) whole numbers. At padding every state is kept (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding may
                 also be at the start or in between. Give lengths or mask, not both.
@@ -188,7 +189,7 @@ class Model:
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where), calling(model.defaults.called), model._continuing(state_from, initial):
             fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens, state_from)
-            asked = model.defaults.ask if ask is None else listed("ask", ask)
+            asked = model._asked(fed, model.defaults.ask if ask is None else listed("ask", ask))
             fed = model._holding(fed, asked, hold)
             job = model._job(fed, asked, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
@@ -222,7 +223,17 @@ class Model:
             return fed
         work = self._work(fed, asked)  # without holds: determines the available lines, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, work.grid, self.header.dtype
-        return replace(fed, holds=resolved(held, self.stages(bool(fed.padded), fed.given), *sizes))
+        stages = self.stages(bool(fed.padded), fed.given)
+        return replace(fed, holds=resolved(held, stages, *sizes, self.header.count_from))
+
+    def _asked(self, fed: RunInputs, ask: Sequence[str]) -> tuple[str, ...]:
+        """The addresses of the requested lines, counted from 0."""
+        if self.cell.by_name.keys() >= {*ask}:  # the usual case, and a small run is short
+            return tuple(ask)
+        stages = self.stages(bool(fed.padded), fed.given)
+        names = names_of_stages(stages, range(fed.steps), fed.batch, self.header.count_from)
+        with within("ask"):
+            return tuple(names.slashed(text, every=True) for text in ask)
 
     def _job(
         self, fed: RunInputs, asked: tuple[str, ...], record: RecordChoice, batch_first: bool | None, plan: Choice,
@@ -280,8 +291,10 @@ class Model:
         Args: those of `plans`. Raises the errors that `run` raises for them.
         """
         with within(self.defaults.where), calling(self.defaults.called):
-            fed = self._holding(self._fed(x, h0, c0, **others), self.defaults.ask, hold)
-            return fed, self._work(fed, self.defaults.ask)
+            fed = self._fed(x, h0, c0, **others)
+            asked = self._asked(fed, self.defaults.ask)
+            fed = self._holding(fed, asked, hold)
+            return fed, self._work(fed, asked)
 
     def _fed(
         self, x: Any = None, h0: Any = None, c0: Any = None, initial: Mapping[str, Any] | None = None,
@@ -347,7 +360,9 @@ class Model:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()
             own = self.header.kind == "equations" or bool(self.extra)
-            self._works[request] = lay_out(request, ModelSpec(self.stages, self.weights, own, self.header.names))
+            self._works[request] = lay_out(
+                request, ModelSpec(self.stages, self.weights, own, self.header.names, self.header.count_from)
+            )
         return self._works[request]
 
     @cached_property

@@ -30,6 +30,7 @@ from ..trace.grids import as_grid
 from ..trace.held import as_hold, plain, plain_stage
 from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
+from ..trace.printed import from_zero
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
 from .build import build, home_of, in_layout, kind_of
@@ -188,6 +189,8 @@ def premises(trace: Trace) -> dict[str, Any]:
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
     spec, extra, carried = _cell(trace, stages, layers, directions)
     asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
+    if header.count_from:  # those of a trace count from 0
+        asked = [from_zero(text) if "[" in text else text for text in asked]
     # the requested lines may not need the readout, or the input
     there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}

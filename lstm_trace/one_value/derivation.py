@@ -17,7 +17,7 @@ from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Key, Node, Num
 from ..formulas.values import Values
-from ..languages.strings import Words, words
+from ..languages.strings import Words, words_for
 from ..report.content import notations
 from ..report.options import STYLE, options_of
 from ..trace.derived import one_row
@@ -163,14 +163,14 @@ class ValueDerivation(Result):
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
-        return f"<ValueDerivation {self.address}: {equation}{self.shown}; print(…) has all>"
+        return f"<ValueDerivation {self.words().address(self.address)}: {equation}{self.shown}; print(…) has all>"
 
     def worded(self, language: str | None) -> ValueDerivation:
         """The same number, with its words in a language. Raises OptionError if there is no such language."""
         if language in (None, self.language):
             return self
         writing, place = self.made
-        writing = replace(writing, words=words(str(language), writing.trace.header.count_from))
+        writing = replace(writing, words=words_for(writing.trace, str(language)))
         return _number(writing, place, self.gradient)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
@@ -192,10 +192,10 @@ class ValueDerivation(Result):
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
         found = self.worded(words.language)
-        yield Heading(1, (self.address,))
+        yield Heading(1, (words.address(self.address),))
         said = [*filter(None, (found.where, found.about)), words.word(f"derivation.{self.verified.verdict}")]
         if (slope := self.gradient) is not None:
-            said.append(words.word("derivation.gradient", of=slope.of, value=slope.shown))
+            said.append(words.word("derivation.gradient", of=words.address(slope.of), value=slope.shown))
         yield Items(tuple((sentence,) for sentence in said))
         (_, symbol), *rest = self.chain
         yield Lines(((Row((symbol,), tuple(rest)),),))
@@ -204,7 +204,8 @@ class ValueDerivation(Result):
             if there:
                 yield Heading(2, (words.word(f"derivation.{role}"),))
                 head = tuple((words.word(f"column.{name}"),) for name in ("symbol", "address", "value", "where"))
-                rows = tuple(((one.symbol.text,), (one.address,), (one.shown,), (one.where,)) for one in there)
+                cells = ((one.symbol.text, words.address(one.address), one.shown, one.where) for one in there)
+                rows = tuple(tuple((cell,) for cell in row) for row in cells)
                 yield Table(head, rows, 1, frozenset({0, 1, 3}))
             if left_out:
                 yield Para((words.word("derivation.more", n=words.number(left_out)),))
@@ -255,7 +256,8 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
     chain = (*chain, (made.written_out_relation or made.relation or "=", result))
     # a copy of `writing` is without its printers, which cannot be pickled
-    vars(found).update(chain=chain, own=writing.own, language=writing.words.language, made=(replace(writing), place))
+    of = {"language": writing.words.language, "trace": trace}
+    vars(found).update(chain=chain, own=writing.own, made=(replace(writing), place), **of)
     return found
 
 
@@ -267,7 +269,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
     chosen = options_of("md", **options)
     trace = chosen.counted(trace)
     trace, _ = notations.applied(trace, notation, joined=False)
-    return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
+    return Writing(trace, words_for(trace, language), Values(trace, chosen.numbers([trace])))
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:

@@ -12,6 +12,7 @@ from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
 from ..trace.address import STATE, Key, address as full, columns_of, entry_of, index_text, line_name, origin
+from ..trace.printed import counts_from, slashed
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
@@ -91,8 +92,10 @@ def location_of(trace: Trace, key: Key) -> Location:
 def located(trace: Trace, text: str) -> Location:
     """The number that an address names; the unit may be left out if there is only one.
 
-    A state is the line of the previous step, and the initial state at the first step. Raises MissingError.
+    text: as printed, or with slashes. A state is the line of the previous step, and the initial state at the first
+    step. Raises MissingError.
     """
+    said, text = text, slashed(trace, text)
     name = line_name(text)
     state = STATE.get(name, name)
     carried = {s: line for stage in trace.stages for s, line in stage.cell.states.items()}
@@ -108,8 +111,10 @@ def located(trace: Trace, text: str) -> Location:
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
         ends = [0] * values.ndim, [n - 1 for n in values.shape]
-        first, last = (f"{name}{index_text(unit, columns_of(trace, place.scope, place.name))}" for unit in ends)
-        raise MissingError(f"{text!r} is {values.size} values: name one, from {first} to {last}")
+        columns, begin = columns_of(trace, place.scope, place.name), counts_from(trace, said)
+        called = name if said == text else said
+        first, last = (f"{called}{index_text(unit, columns, begin)}" for unit in ends)
+        raise MissingError(f"{said!r} is {values.size} values: name one, from {first} to {last}")
     if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):
         units = " and ".join(f"0 to {n - 1}" for n in values.shape)
         raise MissingError(f"{text!r}: {name} has {'units' if values.ndim == 1 else 'rows and columns'} {units}")

@@ -25,12 +25,12 @@ class Plots:
         """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -54,12 +54,12 @@ class Plots:
         """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             order: order of the units: index, cluster (units with similar behaviour together), memory (half-life) or
                 activity (cluster for more than 16 units, else index).
             language: language of the text in the picture (en).
@@ -85,12 +85,12 @@ class Plots:
         """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -113,12 +113,12 @@ class Plots:
         """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
         Args:
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:
@@ -137,7 +137,7 @@ class Plots:
         """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
         Args:
-            of: address of the value, for example 3/c_t[1].
+            of: address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
             language: language of the text in the picture (en).
 
         Returns:
@@ -184,7 +184,7 @@ class Plots:
         """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
         Args:
-            of: address of a value, for example 5/h_t[0], of a vector, 5/h_t, or the name of a loss (the last
+            of: address of a value, h_5[1] (from 0, 5/h_t[1]), of a vector, h_5, or the name of a loss (the last
                 output).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             language: language of the text in the picture (en).
@@ -208,7 +208,7 @@ class Plots:
         """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
         Args:
-            of: address of the value, for example 3/c_t[1].
+            of: address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
             baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
             occlusion: how many steps are occluded: all, none, a number, or auto, as many as fit into a second
                 (auto).
@@ -262,12 +262,12 @@ class Plots:
 
         Args:
             against: the other trace, with the same steps and sequences.
-            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
             lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            steps: steps: A:B, A: or :B (B excluded), or one (all).
+            steps: steps: A:B, A: or :B, or one (all).
             language: language of the text in the picture (en).
 
         Returns:

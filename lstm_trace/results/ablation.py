@@ -17,7 +17,7 @@ from ..languages.strings import Words
 from ..trace.argument_types import checked
 from ..trace.holding import read_value, said_of
 from ..trace.trace import Trace
-from .explanation import Explanation, some_of
+from .explanation import Explanation, counted, some_of
 
 
 @checked
@@ -37,7 +37,7 @@ def ablation(
 
     Args:
         trace: the trace.
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1].
         over: What to hold in turn (units); of a matrix, units are whole rows.
         only: addresses to hold, as for `hold` but without sequences; None for the cell state.
         to: the value to hold them at.
@@ -58,25 +58,25 @@ class AblationExplanation(Explanation):
 
     def title(self, words: Words) -> str:
         """The title, which names the value."""
-        return words.word("ablation.title", of=self.ablation.of)
+        return words.word("ablation.title", of=words.address(self.ablation.of))
 
     def found(self, words: Words) -> Iterator[str]:
         """The value, what was held, and the hold that changes it most."""
         all_held = self.ablation
-        yield f"{all_held.of} = {all_held.value:.6g}"
+        yield f"{words.address(all_held.of)} = {all_held.value:.6g}"
         count = len(all_held.effects)
         if all_held.left:
             every = words.number(all_held.left + count)
             yield words.word(f"ablation.left.{all_held.over}", every=every, count=words.number(count))
         yield words.word("ablation.holds", what=self._held(words))
         if all_held.unreached:
-            names = words.word("list").join(all_held.unreached)
+            names = words.word("list").join(map(words.address, all_held.unreached))
             yield words.count("ablation.unreached", len(all_held.unreached), names=names)
         first = all_held.effects[0] if all_held.effects else None
         if first is not None and not first.effect:
             yield words.word("ablation.nothing")
         elif first is not None:
-            yield words.word("ablation.largest", effect=f"{first.effect:.6g}", address=first.address)
+            yield words.word("ablation.largest", effect=f"{first.effect:.6g}", address=words.address(first.address))
             if none := sum(not effect.effect for effect in all_held.effects):
                 yield words.count("ablation.none", none, every=words.number(count))
 
@@ -86,7 +86,7 @@ class AblationExplanation(Explanation):
         when = list(dict.fromkeys(entry.steps for entry in held))
         asides = ["" if len(when) == 1 else words.aside(_when(entry.steps, False, words)) for entry in held]
         each = zip(held, asides, strict=True)
-        names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
+        names = some_of([f"{words.address(entry._replace(steps=None).address)}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
             unit = "ablation.unit" if all(entry.columns is None for entry in held) else "ablation.unit.row"
             names = words.word(unit if over == "units" else "ablation.one", names=names)
@@ -105,8 +105,9 @@ class AblationExplanation(Explanation):
         cells = attrgetter("line", *which, *label.values(), "value", "effect")
         rows = [(*layer_and_direction(effect.scope), *cells(effect)) for effect in effects]
         several = len({(effect.scope, effect.line) for effect in effects}) > 1
-        notes, shown = (words.word("ablation.note", of=self.ablation.of),), columns if several else columns[3:]
-        return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
+        notes = (words.word("ablation.note", of=words.address(self.ablation.of)),)
+        shown = columns if several else columns[3:]
+        return (counted(self.trace, LongTable(columns, rows, "", shown, notes, ("effect",), adds=False)),)
 
 
 def _when(steps: range | None, any_of: bool, words: Words) -> str:
@@ -114,4 +115,4 @@ def _when(steps: range | None, any_of: bool, words: Words) -> str:
     if steps is None:
         return words.word(f"ablation.when.{'any' if any_of else 'all'}")
     key = "one" if len(steps) == 1 else "any.some" if any_of else "some"
-    return words.word(f"ablation.when.{key}", t=steps[0], first=steps[0], last=steps[-1])
+    return words.word(f"ablation.when.{key}", t=(first := words.nth(steps[0])), first=first, last=words.nth(steps[-1]))

@@ -297,8 +297,9 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         yield Para((words.word("diff.shares.none.end" if other else "diff.shares.none", address=other),))
     if found.arrays:
         others = [
-            words.word("diff.others.array", place=place, n=words.number(n), share=f"{part:+.3g} " if part else "")
-            for place, n, part, _ in found.arrays[:ARRAYS]
+            words.word("diff.others.array", place=words.address(at), n=words.number(n), share=share)
+            for at, n, part, _ in found.arrays[:ARRAYS]
+            for share in [f"{part:+.3g} " if part else ""]
         ]
         listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
         yield Para((words.word("diff.others", n=words.number(sum(n for _, n, *_ in found.arrays)), arrays=listed),))
@@ -347,7 +348,7 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> Iterator[tu
         return name, a, b, f"{part:+.3g}", words.word("profile.share", n=digits)
 
     for one in found.most:
-        name = one.place
+        name = words.address(one.place)
         if isinstance(one.a, float) and isinstance(one.b, float):
             a, b = numbers(one.a, one.b)
             if one.b == -one.a != 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,14 @@ from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
 from ..frames.differences import DifferenceTable
 from ..frames.frame import frame as table_frame
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference
 from . import changes
 from .divergence import FROM
+from .explanation import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,6 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """What was changed, the verdict and its cause, the units that differ, the picture, the measures of each line, and a
     map by line and step.
     """
-    words = _counting(result, words)
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
     if result.changes is not None and result.changes.differences:
         yield from changes.blocks(result, result.changes, words)
@@ -89,7 +88,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             numbers = _short(d.max_abs), _short(d.max_rel), ulp, _short(d.local), _short(d.inherited)
             fit = f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
             known = (text.replace("nan", "?") for text in fit)  # squares may overflow
-            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, *known))
+            rows.append((Code(words.address(f"{d.scope}/{d.line}")), *counts, *numbers, *known))
         there = [k for k in range(len(head)) if any(row[k] for row in rows)]
         yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
         yield from _left(len(result.lines) - len(lines), words)
@@ -97,11 +96,6 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
-
-
-def _counting(result: Comparison, words: Words) -> Words:
-    """The strings, with steps, units and sequences counted as in the problem of a; addresses count from 0."""
-    return replace(words, count_from=result.sides[0].header.count_from) if result.sides else words
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -143,7 +137,7 @@ def facts(result: Comparison) -> dict[str, Any]:
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found: dict[str, Any] = {"same": result.same, "verdict": result.verdict}
-    found |= {"sentences": list(sentences(result, strings()))}
+    found |= {"sentences": list(sentences(result, result.words()))}
     units = _unit_table(result).facts()["rows"]
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
     found["not_finite"] = [first and first.facts() for first in result.not_finite]
@@ -159,7 +153,8 @@ def _lines(result: Comparison) -> LongTable:
 def _unit_table(result: Comparison) -> LongTable:
     names = "unit", "name", "line", "most", "of_range", "value", "other", "t", "b", "since", "since_b", "nonfinite"
     facts = attrgetter(*names)
-    return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
+    table = LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
+    return counted(result.sides[0], table) if result.sides else table
 
 
 # -- the sentences -----------------------------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     """The verdict; the first value that differs and its cause; what was changed, if `changed`; the output and the
     units; the other premises, and notes.
     """
-    words, first, premises, remarks = _counting(result, words), result.first, result.of_premises, result.remarks
+    first, premises, remarks = result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
         yield from not_finite(result, words)
@@ -189,7 +184,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
             if not result.changes.following:  # otherwise the table has the option, and not what it changes
                 remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
-        if words.count_from:
+        if words.count_from and "/" in words.address(first.first):
             yield words.word("diff.note", note=words.word("diff.counted"))
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:
@@ -210,7 +205,7 @@ def _agreement(result: Comparison, words: Words) -> str:
     those = words.count("diff.agree", sum(line.values for line in result.lines))
     why = result.undecided and result.undecided.said(words)
     if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):
-        why = words.word("diff.not.finite", line=words.some(unsure, 1))
+        why = words.word("diff.not.finite", line=words.some([*map(words.address, unsure)], 1))
     if why and not result.lines:
         return words.word("diff.several.those", verdict=words.word("diff.verdict.inconclusive"), names=why)
     if why:
@@ -301,7 +296,7 @@ def _share(share: float, words: Words, digits: int = 2) -> str:
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
-    held, line = ".held" if output.held else "", f"{output.address.scope}/{output.address.line}"
+    held, line = ".held" if output.held else "", words.address(f"{output.address.scope}/{output.address.line}")
     if output.nonfinite is not None:
         yield words.word("diff.output.nonfinite", line=line, address=output.nonfinite)
     if not output.most:
@@ -333,7 +328,10 @@ def _units(result: Comparison, words: Words) -> Table:
                 cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]
             name = f"{words.nth(unit.unit)} ({visible(unit.name)})" if unit.name else words.nth(unit.unit)
             entry = unit.name.startswith(f"{unit.line}[")  # of a matrix
-            of = f"{unit.scope}/{unit.name}" if entry else words.word("diff.unit.name", unit=name, scope=unit.scope)
+            of = words.word("unit", j=name)
+            if entry or "/" in words.address(f"{unit.scope}/{unit.line}"):
+                named = words.word("diff.unit.name", unit=name, scope=unit.scope)
+                of = words.address(f"{unit.scope}/{unit.name}") if entry else named
             rows.append((of, unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
@@ -372,7 +370,7 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
         if any(d.by_step):
             cells = [str(words.nth(begin + int(np.argmax(d.by_step))))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
-            rows.append([Code(f"{d.scope}/{d.line}"), *cells])
+            rows.append([Code(words.address(f"{d.scope}/{d.line}")), *cells])
     if not rows:
         return
     yield Heading(2, (words.word("diff.by.step"),))

@@ -40,6 +40,11 @@ class Comparisons(Finding, Sequence[Comparison]):
     shape: str = "long"
     _csv = Result._csv
 
+    @property
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count: a."""
+        return self.found[0].counted
+
     def __len__(self) -> int:
         return len(self.found)
 

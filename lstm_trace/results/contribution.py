@@ -31,7 +31,7 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
-from .explanation import Worked, step_named
+from .explanation import Worked, counted, step_named
 
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *FaithfulnessScore._fields}
@@ -53,7 +53,7 @@ def contribution(
 
     Args:
         trace: the trace.
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1].
         baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
         points: Number of points on the path (50 to 400, fewer for a large trace).
         occlusion: How many steps to occlude: all, none, or a number (as many as fit into a second or two).
@@ -115,7 +115,7 @@ class ContributionExplanation(SplitExplanation):
 
     def title(self, words: Words) -> str:
         """The title, which names the value."""
-        return words.word("split.contributions", of=self.split.of)
+        return words.word("split.contributions", of=words.address(self.split.of))
 
     def found(self, words: Words) -> Iterator[str]:
         """Both values, the largest contributions, the gaps of other measures, and the results of the experiments."""
@@ -170,7 +170,8 @@ class ContributionExplanation(SplitExplanation):
 
     def _by_step(self, words: Words) -> LongTable:
         told = self.account
-        return by_step(told.ranked, words, len(told.padding), told.faithfulness is None, sorted(told.unreached))
+        table = by_step(told.ranked, words, len(told.padding), told.faithfulness is None, sorted(told.unreached))
+        return counted(self.trace, table)
 
     def draw(self, trace: Trace, language: str) -> Figure:
         """The contribution and the occlusion of each step."""
@@ -189,9 +190,9 @@ def experiments(told: Account, words: Words, show: Callable[[float, str], str] =
     lost = [(row.occlusion, row) for row in every if row.occlusion]
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
-        place = (
-            words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
-        )
+        place = words.address(row.place) if isinstance(row, State) else ""
+        if isinstance(row, Step):
+            place = words.word("faith.step", step=step_named(row.t, row.token, words))
         measured = "" if without.complete else ".measured"
         yield words.word(f"faith.lost{measured}", place=place, lost=show(most, "+.6g"), n=without.made)
     opposed, largest = told.opposed

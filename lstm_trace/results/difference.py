@@ -5,8 +5,9 @@ The tables of a split, by block, by step and by entry, are also used for contrib
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,17 @@ import numpy as np
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
-from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every, largest_first
+from ..documents.tables import STEP, STEP_LABEL, UNIT_NAME, Entries, EntryGrid, LongTable, Run, every, largest_first
 from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words
+from ..trace.address import STATE, columns_of
 from ..trace.derived import total
-from ..trace.labels import step_labels
+from ..trace.labels import step_labels, unit_names
 from ..trace.trace import Trace
 from ..verification.alignment import side_by_side
 from .changes import numbers, through
-from .explanation import Solved, step_named
+from .explanation import Solved, counted, step_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +75,7 @@ class SplitExplanation(Solved):
 
     def is_worked(self, format: str) -> bool:
         """Whether the document is the worked solution; see `Solved`."""
-        why = self.without(strings())
+        why = self.without(self.words())
         if self.worked and (why or format not in WORKED):
             names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in self.worked)
             belong = f"{names} {'belong' if len(self.worked) > 1 else 'belongs'} to the worked steps of a split"
@@ -104,7 +106,7 @@ class DifferenceExplanation(SplitExplanation):
 
     def title(self, words: Words) -> str:
         """The title, which names the value."""
-        return words.word("split.difference", of=self.split.of)
+        return words.word("split.difference", of=words.address(self.split.of))
 
     def found(self, words: Words) -> Iterator[str]:
         """Both values, the sum of the parts, and the largest of them."""
@@ -120,15 +122,15 @@ class DifferenceExplanation(SplitExplanation):
         padding = padding_of(self.trace, self.split, self._steps)
         over = [row for row in self._steps if row.t not in padding]
         notes = [note for note in (words.word("split.note"), self.without(words)) if note]
-        steps = by_step(over, words, len(padding), timed=True)
+        steps = counted(self.trace, by_step(over, words, len(padding), timed=True))
         entries = by_entry(self.split, self.trace, words, notes, _sides(self.split))
         shown = (*entries.shown[:-1], *SIDES, "contribution")
         return by_block(self.split, words), steps, replace(entries, shown=shown)
 
     def frame(self) -> pd.DataFrame:
         """One row per entry; see `frame_of`."""
-        whole = frame_of(self.split)
-        whole.attrs["sentences"] = [*self.sentences(strings())]
+        whole = frame_of(self.split, self.trace)
+        whole.attrs["sentences"] = [*self.sentences(self.words())]
         return whole
 
 
@@ -138,7 +140,7 @@ class DifferenceExplanation(SplitExplanation):
 def totals(split: Split, key: str, words: Words) -> Iterator[str]:
     """Both values and the sum of the parts. key: of the sentence that names the two sides."""
     a, b = numbers(split.baseline, split.value)
-    yield words.word(key, of=split.of, a=a, b=b, difference=f"{split.difference + 0.0:.6g}")
+    yield words.word(key, of=words.address(split.of), a=a, b=b, difference=f"{split.difference + 0.0:.6g}")
     yield words.word("split.sum", total=f"{split.total + 0.0:.6g}", residual=f"{split.residual:.2g}")
     if local := total(split.local.values()):
         yield words.word("split.local", local=f"{local:.6g}")
@@ -190,7 +192,8 @@ def _sides(split: Split) -> dict[str, dict[str, Array]]:
 
 
 def _block(name: str, words: Words) -> str:
-    return words.word("split.rounding") if name == ROUNDING else name.replace(LOCAL, words.word("split.block.local"))
+    local = words.word("split.block.local") * name.endswith(LOCAL)
+    return words.word("split.rounding") if name == ROUNDING else words.address(name.removesuffix(LOCAL)) + local
 
 
 def by_step(
@@ -211,8 +214,7 @@ def by_step(
         notes.append(words.count("split.unreached", len(unreached), **ends))
     columns, found = tuple(Step._fields[k] for k in there), [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    said = {"t": lambda t, words: words.nth(t)}
-    return LongTable(columns, found, words.word("split.steps"), (), tuple(notes), ranked, timed, said=said)
+    return LongTable(columns, found, words.word("split.steps"), (), tuple(notes), ranked, timed)
 
 
 def by_entry(
@@ -222,20 +224,39 @@ def by_entry(
 
     notes: text below. partial, others: see `_grids`.
     """
-    labels = trace.header.step_labels
-    token = (STEP_LABEL,) if labels else ()
-    at = COLUMNS.index("batch") + 1
+    token = (STEP_LABEL,) if trace.header.step_labels else ()
     measures = ("contribution", *others)
-    columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *others, *partial)
-    rows = Entries(columns, lambda: [largest_first(list(_grids(split, partial, others, labels)), measures)])
+    columns = (*_columns(trace, token), *others, *partial)
+    rows = Entries(columns, lambda: [largest_first(list(_called(trace, _grids(split, partial, others))), measures)])
     heading, shown = words.word("explanation.entries"), ("address", *token, *measures)
     return LongTable(columns, rows, heading, shown, tuple(notes), ranked=measures)
+
+
+def _columns(trace: Trace | None, token: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The columns of an entry, with those that `_called` fills."""
+    beside = {"t": (STEP,), "unit": (UNIT_NAME,)} if trace is not None and trace.header.count_from else {}
+    return tuple(chain.from_iterable((name, *beside.get(name, ()), *token * (name == "batch")) for name in COLUMNS))
+
+
+def _called(trace: Trace | None, grids: Iterable[EntryGrid]) -> Iterator[EntryGrid]:
+    """The grids with the labels of steps and, if the problem does not count from 0, how it counts and names units."""
+    for grid in grids:
+        first = trace.header.count_from if trace is not None else 0
+        axes, of, beside = dict(grid.axes) if first else {}, grid.fixed, dict[str, tuple[str, Array]]()
+        if "t" in axes:
+            beside[STEP] = "t", np.arange(first, axes["t"].stop + first)
+        if trace is not None and "unit" in axes:
+            name, scope = str(of["name"]), f"{of['layer']}/{of['direction']}" if "layer" in of else ""
+            stage = trace.stage(scope) if scope and not columns_of(trace, scope, name) else None
+            names = unit_names(trace, stage, STATE.get(name, name), len(axes["unit"]), first)
+            beside[UNIT_NAME] = "unit", np.array(names, object)
+        yield replace(grid, labels=trace.header.step_labels if trace is not None else (), beside=beside)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------
 
 
-def frame_of(split: Split) -> pd.DataFrame:
+def frame_of(split: Split, trace: Trace | None = None) -> pd.DataFrame:
     """One row per parameter, input, initial state and supplied value, with its `contribution`, which may be 0, and its
     values in a and b.
 
@@ -246,28 +267,27 @@ def frame_of(split: Split) -> pd.DataFrame:
 
     def runs() -> Iterator[Run]:
         """All entries; for `local` only those that are not 0."""
-        for grid in _grids(split, _sides(split)):
+        for grid in _called(trace, _grids(split, _sides(split))):
             if grid.fixed["kind"] == "local":
                 there = np.flatnonzero(grid.values["contribution"])
                 yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
             else:
                 yield every([grid])
 
-    whole = Entries((*COLUMNS, *SIDES), runs).frame()
-    whole = whole.astype(dict.fromkeys(("layer", "t", "batch", "unit", "input"), "Int64"))
+    whole = Entries((*_columns(trace), *SIDES), runs).frame()
+    numbers = [name for name in ("layer", "t", STEP, "batch", "unit", "input") if name in whole]
+    whole = whole.astype(dict.fromkeys(numbers, "Int64"))
     whole.attrs["of"] = str(split.of)
     for name in ("value", "baseline", "difference", "residual"):
         whole.attrs[name] = getattr(split, name)
     return whole
 
 
-def _grids(
-    split: Split, partial: Measures, others: Measures = NONE, labels: Sequence[Sequence[str]] = ()
-) -> Iterator[EntryGrid]:
+def _grids(split: Split, partial: Measures, others: Measures = NONE) -> Iterator[EntryGrid]:
     """Every array of the split.
 
     others: parts by other measures; entries without a part are 0. These measures do not cover local parts and rounding.
-    partial: likewise, but entries without a part, or with NaN, are empty. labels: of the steps.
+    partial: likewise, but entries without a part, or with NaN, are empty.
     """
     for place, part in split.parts.items():
         scope, name = scope_and_name(place)
@@ -278,11 +298,11 @@ def _grids(
         some = {column: parts[place] for column, parts in partial.items() if place in parts}
         axes, shape = _matrix(split, place, _AXES.get(kind, ("unit", "input"))[: part.ndim], part.shape)
         values = {n: np.reshape(array, shape) for n, array in {"contribution": part, **measured, **some}.items()}
-        yield EntryGrid(*_places(split, kind, scope, name, axes, shape), values, frozenset(some), labels)
+        yield EntryGrid(*_places(split, kind, scope, name, axes, shape), values, frozenset(some))
     for place, part in split.local.items():
         axes, shape = _matrix(split, place, _STEPS, part.shape)
         there = _places(split, "local", *scope_and_name(place), axes, shape)
-        yield EntryGrid(*there, {"contribution": part.reshape(shape)}, labels=labels)
+        yield EntryGrid(*there, {"contribution": part.reshape(shape)})
     if split.rounding:
         yield EntryGrid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
 

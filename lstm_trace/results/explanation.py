@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from ..base.display import visible
@@ -15,12 +16,14 @@ from ..base.option import Option, parameters
 from ..documents.blocks import Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
+from ..documents.tables import STEP, UNIT_NAME
 from ..errors import MissingError, OptionError, nearest, raise_all
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words
 from ..report.options import Options, ReportOptions
 from ..report.report import FORMATS, document, shown
 from ..trace.argument_types import checked
 from ..trace.held import remark_on_holds
+from ..trace.labels import unit_names
 from ..trace.rows import Selected, renamed
 from ..trace.trace import Trace
 from . import EXPLANATIONS, How
@@ -107,22 +110,23 @@ class Explanation(Finding):
                 address = self.trace.locate(self.of, every=True)
                 t, b = address.t, address.b
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
-                    yield words.word("explanation.padding", t=t, b=b)
+                    yield words.word("explanation.padding", t=words.nth(t), b=words.nth(b))
 
     def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
         first = self.trace.not_finite
         return {**super()._facts(tables), "not_finite": first and first.facts()}
 
-    def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
-        """The picture, drawn once per language. first: the number of the first step; 0 as in addresses."""
-        if (language, first) not in self._drawn:
-            self._drawn[language, first] = self.draw(Options(count_from=first).counted(self.trace), language)
-        return self._drawn[language, first]
+    def panels(self, language: str = "en") -> Figure | None:
+        """The picture, drawn once per language and number of the first step."""
+        trace = self.counted or self.trace
+        if (at := (language, trace.header.count_from)) not in self._drawn:
+            self._drawn[at] = self.draw(trace, language)
+        return self._drawn[at]
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table; `frame.attrs["sentences"]` has the sentences in English."""
         frame = super().frame()
-        frame.attrs["sentences"] = [*self.sentences(strings())]
+        frame.attrs["sentences"] = [*self.sentences(self.words())]
         return frame
 
 
@@ -143,7 +147,7 @@ class Worked(Selected, total=False):
     detail: Annotated[Literal["scalar", "vector", "summary"], Option()]
     notation: Annotated[Literal["exercise", "pytorch", "keras", "goodfellow", "cho", "d2l"], Option()]
     everything: Annotated[bool, Option(flag="--all")]
-    count_from: Annotated[int, Option(least=0, most=1)]
+    count_from: int
     width: Annotated[int, Option(least=40, hidden=True)]
     digits: Any
     significant: int | None
@@ -196,7 +200,8 @@ class Explain:
 
         Args:
             trace: the trace.
-            of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
+            of: the address of the value, for example `h_3[1]` as printed, or `3/h_t[1]` from 0; not for `gates` and
+                `padding`.
             how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of the output
                 weighted by `seed`), `contribution` (relative to a `baseline`, split exactly), `gates` (saturation and
                 memory of every unit), `ablation` (the value after holding each unit, step or line: `over`, `only`,
@@ -214,7 +219,7 @@ class Explain:
         """
         explained = explanation(trace, of, how, **options)
         if getattr(explained, "nothing", False):  # a cell may have no gates, but a value always comes from something
-            said = "; ".join(explained.sentences(strings()))
+            said = "; ".join(explained.sentences(explained.words()))
             warnings.warn(f"the table is empty: {said}", stacklevel=2)
         return explained
 
@@ -245,9 +250,9 @@ class Solved(Explanation):
     worked: Mapping[str, Any]
 
     @property
-    def counted(self) -> Literal[0, 1]:
-        """The number of the first step, unit and layer in the worked solution."""
-        return self.worked.get("count_from", self.trace.header.count_from)  # type: ignore[no-any-return]
+    def counted(self) -> Trace:
+        """The trace, counted as the options of the worked solution say, or as in its problem."""
+        return Options(count_from=self.worked.get("count_from")).counted(self.trace)
 
     @property
     def alone(self) -> str:
@@ -276,7 +281,7 @@ class Solved(Explanation):
         language, width = worked.pop("language", None), worked.pop("width", None)
         solved = replace(self, worked={**self.worked, **worked})
         if solved.is_worked(format):
-            return solved._solution(strings(language or self.language), Show(format), width, None)
+            return solved._solution(solved.words(language or self.language), Show(format), width, None)
         tables: Any = super().report  # these have no options of a worked solution
         return tables(format, language=language, width=width, **worked)  # type: ignore[no-any-return]
 
@@ -295,10 +300,33 @@ class Solved(Explanation):
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked, "alone": self.alone}
-        if show.pictured and (figure := self.picture(words.language, first=self.counted)) is not None:
+        if show.pictured and (figure := self.picture(words.language)) is not None:
             picture = Picture(figure.svg, figure.title, figure.caption, show.file)
             options["pictured"] = Heading(2, (words.word("plot.section"),)), picture
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
+
+
+def counted(trace: Trace, table: LongTable) -> LongTable:
+    """The table with `step` beside `t` and `unit_name` beside `unit`, if the problem does not count from 0.
+
+    Its rows are tuples, and a unit is one of the line in the columns layer, direction and line.
+    """
+    if not (first := trace.header.count_from):
+        return table
+    beside = {"t": STEP, "unit": UNIT_NAME}
+    columns = tuple(chain.from_iterable(filter(None, (name, beside.get(name))) for name in table.columns))
+    names = cache(lambda scope, line, width: unit_names(trace, trace.stage(scope), line, width, first))
+
+    def row(cells: dict[str, Any]) -> tuple[Any, ...]:
+        if (t := cells.get("t")) is not None:
+            cells[STEP] = t + first
+        if (unit := cells.get("unit")) is not None:
+            scope, line = f"{cells['layer']}/{cells['direction']}", cells["line"]
+            cells[UNIT_NAME] = names(scope, line, trace.lines[scope][line].shape[-1])[unit]
+        return tuple(map(cells.get, columns))
+
+    rows = [row(dict(zip(table.columns, cells, strict=True))) for cells in table.rows]
+    return replace(table, columns=columns, rows=rows, shown=table.shown or table.columns)
 
 
 # -- in words --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ..report.in_words.cases import percent
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
-from .explanation import Explanation, in_steps, some_of
+from .explanation import Explanation, counted, in_steps, some_of
 
 #: The states of a unit, by the word used in rows, to the key of their description.
 ALWAYS = {"shut": "gates.always.zero", "open": "gates.always.one"}
@@ -66,7 +66,7 @@ class GatesExplanation(Explanation):
             if not (left or right or lives):
                 continue
             shares = {"left": percent(words, left), "right": percent(words, right)}
-            told = [words.word("gates.saturated", line=f"{scope}/{line}", **shares)]
+            told = [words.word("gates.saturated", line=words.address(f"{scope}/{line}"), **shares)]
             for state, key in ALWAYS.items():
                 if those := [unit.unit for unit in units if unit.state == state]:
                     told.append(words.count(key, len(units), some=len(those), units=_named(those, names, words)))
@@ -102,6 +102,7 @@ class GatesExplanation(Explanation):
         said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
         heading, ranked = words.word("explanation.entries"), ("left", "right")
         every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)
+        every = counted(self.trace, every)
         lives = [row for row in behaviour.rows if row[-1] is not None]
         if not lives:
             return (every,)
@@ -118,4 +119,5 @@ class GatesExplanation(Explanation):
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:
     """Units by number, with their labels if there are any; neighbours as a range; only the first of many."""
-    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else [*map(words.span, runs(those))], words)
+    named = [f"{words.nth(j)} ({visible(names[j])})" for j in those] if names else [*map(words.span, runs(those))]
+    return some_of(named, words)

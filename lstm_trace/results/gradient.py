@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal, Unpack
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def gradient(
 
     Args:
         trace: a trace with every line that the value depends on.
-        of: Address of the value, for example 3/h_t[1], or a loss.
+        of: Address of the value as printed, for example h_3[1], or from 0, 3/h_t[1], or a loss.
         seed: weights of the output, in its shape.
         equations: Show only the equations of the backward pass.
         arithmetic: the arithmetic of the forward and the backward pass.
@@ -88,12 +88,13 @@ class GradientExplanation(Solved):
         """The title, which names the value."""
         if self.of is None:
             return words.word("gradient.title.weighted")
-        return words.word("gradient.title", of=self.of if loss_of(self.trace, self.of) else target(self.trace, self.of))
+        of = self.of if loss_of(self.trace, self.of) else words.address(target(self.trace, self.of))
+        return words.word("gradient.title", of=of)
 
     def found(self, words: Words) -> Iterator[str]:
         """Where the gradient is largest."""
         for name, sizes, most in magnitudes(self.gradients)[:3]:
-            yield words.word("gradient.largest", name=name, most=f"{most:.6g}", sum=f"{sizes:.6g}")
+            yield words.word("gradient.largest", name=words.address(name), most=f"{most:.6g}", sum=f"{sizes:.6g}")
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """By block, and every nonzero gradient of a line, with all of those of inputs and weights."""
@@ -107,10 +108,6 @@ class GradientExplanation(Solved):
             LongTable(("block", "sum of sizes", "largest"), blocks, heading, ranked=("sum of sizes",)),
             LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",), said=said),
         )
-
-    def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
-        """The picture, counted as the worked solution, which is the document in every format."""
-        return super().panels(language, self.counted)
 
     def draw(self, trace: Trace, language: str) -> Figure:
         """How far the gradient reaches back."""

@@ -30,7 +30,7 @@ def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
     The parts add up to the value. In a sum like c_t = f_t * c_prev + i_t * c_tilde the ledger is exact.
 
     Args:
-        of: Address of the value, for example 3/h_t[1].
+        of: Address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
 
     Raises:
         OptionError: if the carry is not a sum of (gate * previous) and other terms.
@@ -100,7 +100,8 @@ class MemoryExplanation(Explanation):
         """One row per step that wrote something."""
         columns, rows = table(self.trace, self.ledger)
         notes, ranked = (words.word("memory.note"),), ("part", "share")
-        return (LongTable(columns, rows, notes=notes, ranked=ranked, timed=True, said={"source": _source}),)
+        said = {"source": _source}
+        return (LongTable(columns, rows, shown=columns[1:], notes=notes, ranked=ranked, timed=True, said=said),)
 
     def draw(self, trace: Trace, language: str) -> Figure:
         """The ledger as bars."""

@@ -38,7 +38,8 @@ class Overview(Finding):
         trace = self.trace
         steps = words.count("explanation.steps", trace.steps)
         if trace.first:
-            steps = words.word("overview.window", steps=steps, first=trace.first, last=trace.span[-1])
+            first, last = words.nth(trace.first), words.nth(trace.span[-1])
+            steps = words.word("overview.window", steps=steps, first=first, last=last)
         size = words.word("overview.size", steps=steps, batch=trace.batch, dtype=trace.header.dtype)
         yield words.word("overview.layers", n=len(trace.stages), size=size) if len(trace.stages) > 1 else size
 

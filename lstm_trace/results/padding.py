@@ -44,8 +44,8 @@ class PaddingExplanation(Explanation):
         if len(set(lengths)) > 1:
             yield words.word("padding.lengths", least=min(lengths), most=max(lengths))
         first = self.trace.first
-        empty = [str(b) for b, steps in enumerate(self.valid) if not steps]
-        gaps = [str(b) for b, steps in enumerate(self.valid) if steps and steps[-1] - first + 1 > len(steps)]
+        empty = [str(words.nth(b)) for b, steps in enumerate(self.valid) if not steps]
+        gaps = [str(words.nth(b)) for b, steps in enumerate(self.valid) if steps and steps[-1] - first + 1 > len(steps)]
         for key, those in (("padding.empty", empty), ("padding.gaps", gaps)):
             if those:
                 yield words.word(key, names=some_of(those, words))

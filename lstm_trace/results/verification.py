@@ -12,7 +12,7 @@ from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words
 from ..verification.verify import SUPPLIED, Verification, hint
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def facts(result: Verification) -> dict[str, Any]:
     rows = zip(_failures(result).facts()["rows"], result.failures, strict=True)
     failures = [{**row, "consequences": list(failure.consequences)} for row, failure in rows]
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
-    unsure = [{**one._asdict(), "what": in_words(one.what, strings())} for one in result.unknown]
+    unsure = [{**one._asdict(), "what": in_words(one.what, result.words())} for one in result.unknown]
     rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
     first = {"not_finite": result.not_finite and result.not_finite.facts()}
-    return {"verdict": result.verdict, "sentences": list(sentences(result, strings())), **counts, **rest, **first}
+    return {"verdict": result.verdict, "sentences": list(sentences(result, result.words())), **counts, **rest, **first}
 
 
 def _failures(result: Verification) -> LongTable:
@@ -72,7 +72,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=words.number(failure.values - 1))
         if failure.consequences:
-            names = words.some(failure.consequences, LISTED)
+            names = words.some([*map(words.address, failure.consequences)], LISTED)
             yield words.word("verification.consequences", address=failure.address, names=names)
     if most is not None and (others := result.failures[most:]):
         consequences = sum(len(failure.consequences) for failure in others)
@@ -85,9 +85,10 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     for one in unbounded[:1]:
         several = ".several" if len(unbounded) > 1 else ""
         count = words.number(len(unbounded))
-        yield words.word(f"verification.unknown{several}", place=one.place, reason=one.why(words), n=count)
+        place = words.address(one.place)
+        yield words.word(f"verification.unknown{several}", place=place, reason=one.why(words), n=count)
     for one in rest[:LISTED]:
-        yield words.word("verification.unknown", place=one.place, reason=one.why(words))
+        yield words.word("verification.unknown", place=words.address(one.place), reason=one.why(words))
     if (more := len(rest) - LISTED) > 0:
         yield words.word("verification.unknown.more", n=words.number(more))
     for scope, some in by_key(map(scope_and_name, result.premises or [words.word("none")])).items():

@@ -14,7 +14,6 @@ from ..documents.result import Result
 from ..documents.tables import LongTable
 from ..documents.wire import encoded
 from ..errors import OptionError
-from ..languages.strings import words
 from ..one_value.derivation import ValueDerivation, derivation
 from ..printable import printable
 from ..results import comparison, divergence
@@ -188,8 +187,8 @@ def compared(
     a, b = opened(of_a), opened(of_b)
     found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
-    text = printable("\n".join(comparison.sentences(found, words())))
-    sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, words())]
+    text = printable("\n".join(comparison.sentences(found, found.words())))
+    sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, found.words())]
     first = None
     if (differs := found.first) is not None:
         one, other = differs.first_values or (float("nan"), float("nan"))
@@ -250,9 +249,9 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
         if other is not None and "baseline" in given:
             raise OptionError("against is a baseline itself: omit baseline")
         found = explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
-    *others, rows = found.tables(words())
+    *others, rows = found.tables(found.words())
     more = [TitledTable(part.heading, *_table(part, most)) for part in others]
-    text = printable("\n".join(map(str, found.sentences(words()))))
+    text = printable("\n".join(map(str, found.sentences(found.words()))))
     document = _document(found, asked.language)
     return as_json(ExplanationReply(asked.how, asked.of, *_table(rows, most), text, more, document))
 
@@ -265,7 +264,7 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
 
 def _document(found: Result, language: str | None) -> Document:
     """The blocks of a result in a language, in wire form; without its picture, which has its own route."""
-    return None if language is None else encoded(found.body(words(language), Show()))
+    return None if language is None else encoded(found.body(found.words(language), Show()))
 
 
 def verified(path: str, language: str | None = None) -> bytes:
@@ -274,7 +273,7 @@ def verified(path: str, language: str | None = None) -> bytes:
     failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     verdict: Any = found.verdict
-    text, document = "\n".join(verdict_of(found, words())), _document(found, language)
+    text, document = "\n".join(verdict_of(found, found.words())), _document(found, language)
     return as_json(VerificationReply(verdict, text, checked, failures, document))
 
 

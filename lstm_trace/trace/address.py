@@ -1,5 +1,8 @@
 """Addresses: `layer/direction/t/b/line[j]`; a part may be left out if the trace has only one value for it.
 
+These count from 0, as all addresses with a slash do; `/c_t[0]` has one, and leaves out every part. Those without a
+slash, `c_2[1]`, are as printed, see `trace/printed.py`.
+
 An address of several values may have ranges of steps and sequences, `5..9` (both ends included), and several units,
 `[1,4..6]`. Of a matrix, `C_t[2,1]` is row 2, column 1, and `C_t[0..3,1]` several rows of column 1. Also here: windows
 of steps, and where a number of a trace was computed.
@@ -64,31 +67,35 @@ class Address(NamedTuple):
         return f"{self.layer}/{self.direction}"
 
 
-def index_text(unit: Sequence[int], columns: int | None) -> str:
-    """The end of an address; of a matrix with so many columns a unit becomes row and column.
+def index_text(unit: Sequence[int], columns: int | None, first: int = 0) -> str:
+    """The end of an address, counted from `first`; of a matrix with so many columns a unit becomes row and column.
 
-    >>> index_text((5,), None), index_text((5,), 2), index_text((0, 3), None)
-    ('[5]', '[2,1]', '[0,3]')
+    >>> index_text((5,), None), index_text((5,), 2), index_text((0, 3), None, 1)
+    ('[5]', '[2,1]', '[1,4]')
     """
-    return f"[{','.join(map(str, unit if columns is None or len(unit) > 1 else divmod(unit[0], columns)))}]"
+    entry = unit if columns is None or len(unit) > 1 else divmod(unit[0], columns)
+    return f"[{','.join(str(k + first) for k in entry)}]"
 
 
-def no_entry(name: str, unit: Sequence[int], size: tuple[int, ...]) -> str:
-    """Why an index is not one of a value, as a message; empty if it is one. size: the width, or rows and columns.
+def no_entry(name: str, unit: Sequence[int], size: tuple[int, ...], first: int = 0) -> str:
+    """Why an index is not one of a value, as a message that counts from `first`; empty if it is one.
+
+    unit: from 0. size: the width, or rows and columns.
 
     >>> no_entry("C_t", (2, 1), (3, 2)), no_entry("C_t", (5,), (3, 2))
     ('', 'there is no C_t[5]; C_t is a matrix, C_t[row,column], with rows 0 to 2 and columns 0 to 1')
-    >>> no_entry("h_t", (5,), (2,))
-    'there is no h_t[5]; h_t has [0] to [1]'
+    >>> no_entry("h_t", (5,), (2,)), no_entry("h_2", (-1,), (2,), 1)
+    ('there is no h_t[5]; h_t has [0] to [1]', 'there is no h_2[0]; h_2 has [1] to [2]')
     """
     if len(unit) == len(size) and all(0 <= k < n for k, n in zip(unit, size, strict=True)):
         return ""
-    last = [n - 1 for n in size]
+    last = [n - 1 + first for n in size]
     if len(size) == 1:
-        there = f"{name} has [0]" + (f" to {last}" if last[0] else " only")
+        there = f"{name} has [{first}]" + (f" to {last}" if last[0] > first else " only")
     else:
-        there = f"{name} is a matrix, {name}[row,column], with rows 0 to {last[0]} and columns 0 to {last[1]}"
-    return f"there is no {name}{index_text(unit, None)}; {there}"
+        rows, columns = (f"{first} to {end}" for end in last)
+        there = f"{name} is a matrix, {name}[row,column], with rows {rows} and columns {columns}"
+    return f"there is no {name}{index_text(unit, None, first)}; {there}"
 
 
 def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
@@ -139,7 +146,7 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     '0/forward/1/0/h_t[0]'
     """
     *given, name = text.strip().split("/")
-    given = [part.strip() for part in given]
+    given = [part.strip() for part in given if given != [""]]  # a slash in front: no part is given
     unit = None
     if match := _UNIT.search(name):
         unit = tuple(int(n) for n in match[1].split(","))
@@ -223,7 +230,7 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
     >>> found.t, found.b, found.of_width(8)
     (range(5, 10), range(1, 2), (1, 4, 5, 6))
     """
-    parts = [part.strip() for part in text.split("/")[:-1]]
+    parts = [part.strip() for part in text.removeprefix("/").split("/")[:-1]]
     units = _units(said, text)
     several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
     ranges = [_numbers(said, part) for part in parts]

@@ -15,8 +15,9 @@ from ..base.remark import Remark
 from ..cell.lines import names_of, with_holds
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, reading
+from ..errors import Faults, MissingError, OptionError, ShapeError, reading, within
 from .address import INITIAL, STATE, Grid, columns_of, extents_of, index_text, line_name, read_several, size_of
+from .printed import names_of_stages
 from .trace import Trace
 
 #: The accepted values, for messages.
@@ -152,13 +153,13 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 
 def resolved(
     asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
-    widths: Mapping[str, Mapping[str, int]], grid: Grids, dtype: Any,
+    widths: Mapping[str, Mapping[str, int]], grid: Grids, dtype: Any, first: int = 0,
 ) -> HeldLines:  # fmt: skip
     """The requested holds as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths,
-    grid: of its lines. Raises one error with every fault: in an address, in a value, or if one mapping holds the same
-    value twice.
+    grid: of its lines. first: the number of the first step and unit in a printed address. Raises one error with every
+    fault: in an address, in a value, or if one mapping holds the same value twice.
     """
     faults = Faults()
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
@@ -170,7 +171,7 @@ def resolved(
                 continue
             said = f"hold {text!r}"
             with faults.gather():
-                found = places(text, stages, span, batch, widths, grid)
+                found = places(text, stages, span, batch, widths, grid, first)
                 what = None if value is None else read_value(said, value)
                 for place in found:
                     key, shape = (place.scope, place.line), (len(span), batch, widths[place.scope][place.line])
@@ -278,16 +279,24 @@ class Region(NamedTuple):
 
 
 def places(
-    text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]], grid: Grids
-) -> list[Region]:
+    text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]], grid: Grids,
+    first: int = 0,
+) -> list[Region]:  # fmt: skip
     """The values that an address names (see `read_several`), in every layer and direction that it can mean.
 
-    widths: of the computed lines, by scope; grid: of a line. Raises MissingError that says what is wrong with the
-    address.
+    widths: of the computed lines, by scope; grid: of a line. first: see `resolved`. Raises MissingError that says what
+    is wrong with the address.
     """
     if not isinstance(text, str):
         raise MissingError(f"hold {text!r}: expected an address, for example 'c_t' or '5..9/f_t[3]'")
-    said, name = f"hold {text!r}", line_name(text)
+
+    def size(name: str, there: Mapping[str, Sequence[Any]]) -> tuple[int, ...] | None:
+        return next((grid(s, name) or (here[name],) for s, here in widths.items() if name in here), None)
+
+    said = f"hold {text!r}"
+    with within(said):
+        text = names_of_stages(stages, span, batch, first, size).slashed(text, every=True)
+    name = line_name(text)
     scopes = [stage.scope for stage in stages if name in _lines(stage)]
     if not scopes:
         raise MissingError(f"{said}: {_no_line(name, stages)}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage, X
+from ..cell.network import Stage, X, forward_stages
 from ..cell.ops import OPS
 from ..errors import counted
 from .address import columns_of
+from .printed import from_zero, printed
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -157,6 +159,24 @@ def column_name(trace: Trace, stage: Stage, name: str, k: int) -> str:
     owner = trace.stage(stage.owner)
     *_, operand = sides(owner.cell, name)
     return unit_names(trace, owner, operand, trace.parameters[owner.scope][name].shape[1], 0)[k]
+
+
+def counted_address(trace: Trace, address: object) -> str:
+    """How a person reads an address: as printed, if the problem does not count from 0, otherwise as it is.
+
+    If there is a single layer, so is that of a value at all steps: `f_t[2]`. Other addresses of several values, and
+    those that need a layer or sequence, keep their slashes, and count from 0. Of a sum, it is that of each term.
+    """
+    if (terms := re.split(r"( [+-] )(?=[0-9]+/)", str(address)))[1:]:
+        return "".join(term if k % 2 else counted_address(trace, term) for k, term in enumerate(terms))
+    full, first = from_zero(str(address)), trace.header.count_from
+    if not first or (text := printed(trace, full)) == full:
+        scope, _, text = full.removeprefix("/").rpartition("/")
+        if not first or (scope and (scope not in trace.scopes or len(forward_stages(trace.stages)) > 1)):
+            return str(address)
+        counted = partial(re.sub, "[0-9]+", lambda n: str(int(n[0]) + first))
+        text = re.sub(r"\[[0-9,. ]+\]$", lambda index: counted(index[0]), text)
+    return text
 
 
 def units(trace: Trace, stage: Stage) -> int:

@@ -65,7 +65,8 @@ class NotFinite(NamedTuple):
 
     def said(self, words: Words, mark: str = "") -> str:
         """The sentence, the same wherever it is shown. mark: what names are put in, such as a backquote."""
-        pairs = [(f"{mark}{name}{mark} = {value:g}", math.isfinite(value)) for name, value in self.operands]
+        named = ((words.address(name), value) for name, value in self.operands)
+        pairs = [(f"{mark}{name}{mark} = {value:g}", math.isfinite(value)) for name, value in named]
         causes = [text for text, finite in pairs if not finite][:1] or [text for text, _ in pairs if "[" in text]
         digits, exponent = _FORMATS[self.format]
         largest = (2 - 2.0 ** (1 - digits)) * 2.0 ** (1 - exponent)
@@ -83,7 +84,7 @@ class NotFinite(NamedTuple):
             counted += words.word("notfinite.stays")
         elif self.output is not None:
             counted += words.word("notfinite.output", t=words.nth(int(self.output)))
-        address = f"{mark}{self.address}{mark}"
+        address = f"{mark}{words.address(self.address)}{mark}"
         return words.word("notfinite", address=address, value=f"{self.value:g}", why=why, counted=counted)
 
     def facts(self) -> dict[str, Any]:

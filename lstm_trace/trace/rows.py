@@ -244,7 +244,8 @@ def parts(
     if not found:
         raise empty(trace, chosen)
     if not padding and not valid.any() and all(part.steps is not None for part in found):
-        steps, batch = trace.span[window], range(trace.batch)[rows]
+        first = trace.header.count_from
+        steps, batch = ([n + first for n in there] for there in (trace.span[window], range(trace.batch)[rows]))
         which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
         row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
         said = f"{which} not part of the sequence of {row}; export has --padding"

@@ -19,11 +19,12 @@ from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find,
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, OptionError, counted
-from .address import STATE, Address, extents_of, line_name, positions
+from .address import Address, line_name, positions
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
 from .grids import as_read, grids_of, located
 from .outputs import TraceOutputs
+from .printed import extents_in, from_zero, ours, slashed
 from .window import between, every_array, last_value, stages_at, step_before
 
 
@@ -39,7 +40,7 @@ class Header:
     arithmetic: the arithmetic, if it is not that of dtype. agreement: which framework result the trace was compared
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
-    in a report; addresses count from 0.
+    as printed, and in addresses without a slash (`trace/printed.py`).
     """
 
     title: str = ""
@@ -241,7 +242,7 @@ class Trace(TraceOutputs):
         merged value, even if padding gives each direction a y_t of its own. Otherwise raises MissingError that lists
         the stages that have the line. To change values, see `with_values`.
         """
-        name = self._translated(name)
+        name = ours(self, name)
         scope, bare = scope_and_name(name)
         scope, bare = (scope, bare) if scope in self.scopes else ("", name)
         for owner, here in self.sums.items():
@@ -408,40 +409,23 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: if the trace has no such name; the message suggests the nearest one.
         """
-        steps, rows = self.span, range(self.batch)
-        supplied = any(name in here for here in self.given.values())  # in a part of a trace: the layer below
-        if name in ("x", "x_t") and self.x is not None and not supplied:
-            return {"t": steps, "b": rows}
-        fed = {s.scope for s in self.stages if name in s.cell.inputs and s.has(name)}
-        if lines := [scope for scope in self.scopes if scope in fed or name in self.lines.get(scope, {})]:
-            return extents_of(lines, steps, rows)
-        state = STATE.get(name, name)
-        if initial := [stage.scope for stage in self.stages if state in stage.cell.states]:
-            return extents_of(initial, b=rows)
-        for part in (self.parameters, self.sums):
-            if scopes := [scope for scope, here in part.items() if name in here]:
-                return extents_of(scopes)
-        known = [n for part in (self.lines, self.parameters, self.sums) for here in part.values() for n in here]
-        raise MissingError(f"the trace has no {name!r}{nearest_line(name, known, 'it has')}")
+        if (found := extents_in(self, name)) is None:
+            known = [n for part in (self.lines, self.parameters, self.sums) for here in part.values() for n in here]
+            raise MissingError(f"the trace has no {name!r}{nearest_line(name, known, 'it has')}")
+        return found
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Parse the address of a line, input, parameter or initial state of this trace.
 
         Args:
-            text: for example `0/forward/3/0/h_t[1]`; a part may be left out if it has only one value.
+            text: for example `0/forward/3/0/h_t[1]`; a part may be left out if it has only one value. Without a slash,
+                as printed and as the problem counts: `h_3[1]`.
             every: whether a part that is left out may stand for several values.
 
         Raises:
             MissingError: if the trace does not contain it.
         """
-        return located(self, self._translated(text), every)
-
-    def _translated(self, text: str) -> str:
-        """An address with our name of a line or weight that only the author's own code calls so."""
-        name = line_name(text)
-        ours = [one for one, called in self.header.aliases.items() if called == name]
-        known = len(ours) != 1 or any(name in stage.cell.parameters or stage.has(name) for stage in self.stages)
-        return text if known else ours[0].join(text.rsplit(name, 1))
+        return located(self, slashed(self, text, every), every)
 
     def asked(self) -> list[Address]:
         """The requested addresses; a bare name is listed once for each layer and direction that has it.
@@ -454,7 +438,7 @@ class Trace(TraceOutputs):
             holders = [s for s in self.stages if any(name in p.get(s.scope, {}) for p in (self.lines, self.given))]
             if not holders and any(name in stage.cell.by_name for stage in self.stages):
                 continue
-            address = self.locate(text, every=True)
+            address = self.locate(from_zero(text), every=True)
             for stage in holders:
                 if address.layer in (None, stage.layer) and address.direction in (None, stage.direction):
                     found[address._replace(layer=stage.layer, direction=stage.direction)] = None

@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..cell.network import GIVEN, Stage, scope_and_name
 from ..errors import MissingError
 from .address import line_name
+from .printed import from_zero
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -160,7 +161,7 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
 def _within(trace: Trace, text: str, span: range) -> bool:
     """Whether a requested line may lie in `span`."""
     try:
-        t = trace.locate(text, every=True).t
+        t = trace.locate(from_zero(text), every=True).t
     except MissingError:  # not recorded
         return True
     return t is None or t in span

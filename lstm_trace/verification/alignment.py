@@ -177,6 +177,8 @@ def _spans(a: Trace, b: Trace) -> Remark:
 
 def notes(a: Trace, b: Trace) -> Iterator[Remark]:
     """What keeps the traces from being aligned whole."""
+    if (begin := a.header.count_from) != (other := b.header.count_from):
+        yield Remark("diff.counts", {"a": begin, "b": other})
     if a.first != b.first:
         yield Remark("diff.common", {"spans": _spans(a, b)})
     for noun, of_a, of_b in (("steps", a.steps, b.steps), ("rows", a.batch, b.batch)):

@@ -114,14 +114,19 @@ class Comparison(Result):
     not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
 
     @property
+    def counted(self) -> Trace | None:
+        """The trace whose problem decides how steps and units count: a."""
+        return self.sides[0] if self.sides else None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What differs beside values, in sentences."""
-        return tuple(remark.said(words()) for remark in self.remarks)
+        return tuple(remark.said(self.words()) for remark in self.remarks)
 
     @property
     def premises(self) -> tuple[str, ...]:
         """How premises differ, in sentences."""
-        return tuple(remark.said(words()) for remark in self.of_premises)
+        return tuple(remark.said(self.words()) for remark in self.of_premises)
 
     @property
     def verdict(self) -> Verdict:
@@ -143,7 +148,8 @@ class Comparison(Result):
         if self.first is None:
             return f"<Comparison {self.verdict}: {lines}>"
         differing = sum(line.differing > 0 for line in self.lines)
-        return f"<Comparison different: {differing} of {lines} differ, first at {self.first.first}; print(…) has all>"
+        first = self.words().address(self.first.first)
+        return f"<Comparison different: {differing} of {lines} differ, first at {first}; print(…) has all>"
 
     def to_frame(self, shape: str | None = None) -> pd.DataFrame:
         """The values that both have as a table.

@@ -87,7 +87,7 @@ class Unknown(NamedTuple):
 
 def hint(suspects: Sequence[str], words: Words) -> str:
     """The sentence about premises that were more likely changed than the lines; empty if there are none."""
-    names = words.table["and"].join(suspects)
+    names = words.table["and"].join(map(words.address, suspects))
     return words.word("verification.suspects", names=names) if names else ""
 
 
@@ -95,7 +95,8 @@ def hint(suspects: Sequence[str], words: Words) -> str:
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 
-    suspects: the premises shared by several failing lines. not_finite: the first value that is NaN or infinite.
+    suspects: the premises shared by several failing lines. not_finite: the first value that is NaN or infinite. trace:
+    what was verified.
     """
 
     verified: int
@@ -105,11 +106,12 @@ class Verification(Result):
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
     not_finite: NotFinite | None = None
+    trace: Trace | None = field(default=None, compare=False)
 
     @property
     def hint(self) -> str:
         """The premises that were more likely changed than the lines, in a sentence; empty if there are none."""
-        return hint(self.suspects, words())
+        return hint(self.suspects, self.words())
 
     @property
     def verdict(self) -> str:
@@ -122,7 +124,7 @@ class Verification(Result):
         values = counted(self.verified, "value")
         if self.verdict == "verified":
             return f"<Verification verified: {values}>"
-        first = f", first {self.failures[0].address}" if self.failures else ""
+        first = f", first {self.words().address(self.failures[0].address)}" if self.failures else ""
         return f"<Verification {self.verdict}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
 
 
@@ -163,7 +165,8 @@ def verify(trace: Trace) -> Verification:
     failures = tuple(culprits(trace, judged.failing))
     counts = judged.verified, judged.failed
     shared, given = suspects(trace, failures), tuple(premises(trace))
-    return Verification(*counts, failures, tuple(judged.unknown), given, shared, first_not_finite(trace))
+    first = first_not_finite(trace)
+    return Verification(*counts, failures, tuple(judged.unknown), given, shared, first, trace)
 
 
 def first_failure(trace: Trace) -> Failure | None:

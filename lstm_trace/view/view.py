@@ -17,7 +17,7 @@ from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
 from ..formulas.tree import HELD, SYMBOLIC, Call, Num, formula, kept, written_out
 from ..formulas.values import Values
-from ..languages.strings import Words, words
+from ..languages.strings import Words, words_for
 from ..trace.address import INITIAL, Address
 from ..trace.held import plain_stage
 from ..trace.rows import Selection, parts
@@ -370,7 +370,7 @@ def view(
     stages = tuple(s for s in plain if chosen.places(s) and lines_of(trace, s, chosen))
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
-        trace, Values(trace, digits, noise=everything), words(language, trace.header.count_from), chosen,
+        trace, Values(trace, digits, noise=everything), words_for(trace, language), chosen,
         detail or "scalar", everything, stages, tuple(steps), tuple(batch), paper=paper,
     )  # fmt: skip
     return fitted(shown, detail)

@@ -217,7 +217,7 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
         (("top", "{}", "--unit", "c_t[6]"), "'c_t[6]': c_t has the units 0 to 5"),
         (("top", "{}", "--unit", "c_t"), "expected a unit of a line"),
         (("top", "{}"), "Missing option '--unit'"),
-        (("match", "{}", "--units", "a"), "expected comma-separated units (from 0), found 'a'"),
+        (("match", "{}", "--units", "a"), "expected comma-separated units, found 'a'"),
         (("match", "{}", "--units", "7"), "c_t has the units 0 to 5; found 7"),
         (("match", "{}", "--units", "1", "--above", "nan"), "a level is a finite number"),
         (("match", "{}", "--units", "1", "-o", "m.doc"), "m.doc: results are written as .md, "),

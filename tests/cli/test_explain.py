@@ -261,7 +261,7 @@ def test_a_terminal_gets_the_tables_of_a_split(dtype: str, tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["memory", "FILE"], "memory needs a value: --of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (lay"),
+        (["memory", "FILE"], "memory needs a value: --of ADDRESS, for example --of 'c_3[1]' as printed, or '0/for"),
         (["memory", "FILE", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["contribution", "FILE", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["gates", "FILE", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),

@@ -33,7 +33,7 @@ def out(*words: str) -> str:
 
 
 def test_run_a_problem_and_run_a_trace_again(here: Path) -> None:
-    held = ["--hold", "c_t[0]=0", "--hold", "1..2/f_t = *0.5"]
+    held = ["--hold", "c_t[1]=0", "--hold", "1..2/f_t = *0.5"]
     out("run", "q.yaml", *held, "-o", "a.json")
     out("run", "t.json", *held, "-o", "b.json")
     a, b = lt.load("a.json"), lt.load("b.json")
@@ -48,7 +48,7 @@ def test_run_a_problem_and_run_a_trace_again(here: Path) -> None:
 
 @pytest.mark.few(0)
 def test_every_verb_says_what_is_held(here: Path) -> None:
-    held = ["--hold", "c_t[0]=0.25"]
+    held = ["--hold", "c_t[1]=0.25"]
     assert "Held: 0/forward/c_t[0] at 0.25." in out("show", "t.json", *held)
     assert "Held instead of computed: c_t[1] = 0.25." in out("report", "q.yaml", *held, "--format", "text")
     rows = [*csv.DictReader(io.StringIO(out("export", "q.yaml", *held)))]
@@ -133,18 +133,18 @@ def test_diff_of_other_values_holds_nothing(here: Path) -> None:
 
 def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
     told = out("explain", "ablation", "t.json", "--of", "2/h_t[1]")
-    assert "each variant holds one unit of 0/forward/c_t at 0, at all steps" in told
+    assert "each variant holds one unit of c_t at 0, at all steps" in told
     assert told.index("wet") < told.index("bright")
     trace = lt.load("t.json")
     labels = (("mon", "tue", "wed"),)
     replace(trace, header=replace(trace.header, step_labels=labels)).save("l.json")
     found = json.loads(
-        out("explain", "ablation", "l.json", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[0,1]",
+        out("explain", "ablation", "l.json", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[1,2]",
             "--to", "*0.5", "--format", "json")
     )  # fmt: skip
     assert [row["token"] for row in found["rows"]] == ["wed", "tue", "mon"]
     assert [row["t"] for row in found["rows"]] == [2, 1, 0]
-    assert "each variant holds 0/forward/f_t at 0.5 times its own value, at one step" in found["sentences"]
+    assert "each variant holds f_t at 0.5 times its own value, at one step" in found["sentences"]
     frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines").to_frame()
     assert [*frame.columns] == ["layer", "direction", "line", "value", "effect"]
     assert frame["effect"].abs().is_monotonic_decreasing

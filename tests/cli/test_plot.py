@@ -26,7 +26,7 @@ def test_the_kinds_are_those_of_the_table() -> None:
 
 
 def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> None:
-    shown = invoke(EXAMPLE, "--kind", "unit", "--unit", "1", "--line", "f_t,h_t")
+    shown = invoke(EXAMPLE, "--kind", "unit", "--unit", "2", "--line", "f_t,h_t")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("<svg")
     assert "unit 2 (wet)" in shown.stdout
@@ -48,8 +48,8 @@ def test_without_a_kind_gates_and_states_are_drawn() -> None:
     [
         (["--kind", "unti"], "'--kind': 'unti' is not"),
         (["--kind", "unit", "-o", "p.gif"], "p.gif: pictures are written as .svg, .png, .html, .htm, .json, not .gif"),
-        (["--kind", "unit", "--unit", "a"], "expected comma-separated units (from 0), found 'a'"),
-        (["--kind", "unit", "--unit", "9"], "no unit 9 to draw: there are 0 to 1"),
+        (["--kind", "unit", "--unit", "a"], "expected comma-separated units, found 'a'"),
+        (["--kind", "unit", "--unit", "9"], "there is no unit 9: units are counted 1 to 2"),
         (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
         (["--kind", "text", "--order", "memory"], "--order belongs to --kind states, not to --kind text"),
         (["--kind", "weights", "--batch", "0"], "--batch belongs to --kind states, unit, text, gradient and diff, not"),
@@ -65,7 +65,7 @@ def test_what_is_refused(arguments: list[str], message: str) -> None:
 
 
 def test_text_in_the_terminal() -> None:
-    shown = invoke(EXAMPLE, "--kind", "text", "--unit", "1")
+    shown = invoke(EXAMPLE, "--kind", "text", "--unit", "2")
     assert shown.stdout == (
         "h_t, unit 2 (wet)\n−0.556 █▓▒░ ░▒▓█ 0.556\n  1 2 3\n+   █ ▒\n"
     )  # there is no terminal that has colours

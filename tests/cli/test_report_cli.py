@@ -284,4 +284,4 @@ def test_a_file_that_begins_with_a_dash_is_no_option(tmp_path: Path, monkeypatch
     Path("-o.yaml").write_text(text("three-steps"), encoding="utf-8")
     done = CliRunner().invoke(main, ["report", "--detail", "profile", "--", "-o.yaml"])
     assert done.exit_code == 0, done.stderr
-    assert "lstm-trace plot ./-o.yaml --kind unit" in " ".join(done.stdout.split())
+    assert "lstm-trace plot ./-o.yaml --count-from 1 --kind unit" in " ".join(done.stdout.split())

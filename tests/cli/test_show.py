@@ -91,7 +91,7 @@ def trace_rows(trace: Any) -> int:
         (["show", "--steps", "١"], "expected A:B, A:, :B or one step, found '١'"),
         (["show", "--steps", "0:²"], "expected A:B, A:, :B or one step, found '0:²'"),
         (["report", "--digits", "٣"], "'٣' is neither a number in 0<=x<=17 nor LINE=NUMBER"),
-        (["plot", "--kind", "unit", "--unit", "١", "-o", "-"], "expected comma-separated units (from 0), found '١'"),
+        (["plot", "--kind", "unit", "--unit", "١", "-o", "-"], "expected comma-separated units, found '١'"),
         (["run", "--arithmetic", "by-hand-٣"], "there is no arithmetic 'by-hand-٣'"),
     ],
 )
@@ -215,10 +215,13 @@ def test_json_and_csv_have_every_value(tmp_path: Path) -> None:
     assert [(row["unit"], len(row["values"])) for row in one["rows"]] == [(2, 1)] * 8
 
 
-def test_the_step_as_it_is_counted_stands_beside_t() -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_steps_and_units_count_as_in_the_problem(first: int) -> None:
     trace = stacked(3, 2, 1, 2, ("forward",))
-    shown = table(replace(trace, header=replace(trace.header, count_from=1)))
-    assert shown.head[:4] == ("t", "step", "b", "line")
+    shown = table(replace(trace, header=replace(trace.header, count_from=first)))
+    assert shown.head[:3] == ("step" if first else "t", "b", "line")
+    assert shown.head[3] == f"[{first}]"
+    assert [row[:2] for row in shown.rows if row[0]][:2] == [(str(first), "0"), (str(first), "1")]
 
 
 def test_a_document_says_what_it_leaves_out_in_its_language(tmp_path: Path) -> None:

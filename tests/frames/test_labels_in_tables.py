@@ -111,13 +111,9 @@ def test_steps_and_units_are_those_of_the_report(case: str, count_from: int, tok
     steps = [str(row["step"]) for row in shown]
     assert [pair for step, units in zip(steps, numbered, strict=True) for pair in product([step], units)] == expected
     drawn = table(trace, height=None)
-    assert ("step" in drawn.head) == bool(count_from)
-    if count_from:
-        at = drawn.head.index("t")
-        assert drawn.head[at + 1] == "step"
-        assert [int(row[at + 1]) for row in drawn.rows if row[at]] == [
-            int(row[at]) + 1 for row in drawn.rows if row[at]
-        ]
+    assert (drawn.head.count("step"), drawn.head.count("t")) == (count_from, 1 - count_from)
+    at = drawn.head.index("step" if count_from else "t")
+    assert [int(row[at]) for row in drawn.rows if row[at]] == [*range(count_from, trace.steps + count_from)]
 
 
 def named() -> Trace:

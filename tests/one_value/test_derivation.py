@@ -166,7 +166,7 @@ def test_values_without_a_name_are_written_out() -> None:
     assert shown == [f"0/forward/{place}[0]" for place in places]
     gate = lt.derivation(trace, "2/f_t[0]")  # sigmoid of a value that has a name
     product = lt.derivation(trace, "2/f_t * c_prev[0]")  # what has no name is not written out itself
-    for one in (gate, product, lt.derivation(trace, "W_xi[0,0]")):
+    for one in (gate, product, lt.derivation(trace, "W_xi[1,1]")):
         assert (one.written_out, one.written_out_relation) == (None, "")
         assert one.facts()["written_out"] is None
     exact = lt.derivation(lt.run(yaml.safe_load(text("q22"))), "z_i[0]")

@@ -36,7 +36,7 @@ HELD = {
 @pytest.mark.few(1)
 @pytest.mark.parametrize("language", HELD)
 def test_the_given_say_what_is_held(language: str) -> None:
-    trace = run({"c_t[0]": 0.25, "1..2/f_t": "*0.5"})
+    trace = run({"c_t[1]": 0.25, "1..2/f_t": "*0.5"})
     found = str(trace.report("text", language=language, width=200))
     paragraph = next(line for line in found.splitlines() if "c_t[1] =" in line)
     # which of the two comes first is the order of the equations

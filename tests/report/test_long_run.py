@@ -453,11 +453,17 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
 
 @pytest.mark.few(0)
 @pytest.mark.parametrize("first", [0, 1])
-def test_commands_say_that_they_count_from_0(first: int) -> None:
+def test_commands_count_steps_as_the_report_does(first: int) -> None:
     """Of a report that counts from 1, `--steps 25` opened a step that its reader calls 26."""
     report = str(traced(problem(50)).report("text", count_from=first))
-    said = "# commands count steps, units and layers from 0\n" in report
-    assert said == bool(first)
+    commands = report.partition("Look closer")[2]
+    assert ("# commands count layers and sequences from 0\n" in commands) == bool(first)
+    assert ("--count-from 1 --steps" in commands) == bool(first)
+    step = re.search("--steps ([0-9]+)", commands)
+    other = re.search("--steps ([0-9]+)", str(traced(problem(50)).report("text")).partition("Look closer")[2])
+    assert step is not None
+    assert other is not None
+    assert int(step[1]) == int(other[1]) + first
 
 
 @pytest.mark.few(0)

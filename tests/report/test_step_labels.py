@@ -112,14 +112,14 @@ def test_show_on_a_terminal(tmp_path: Path) -> None:
 
 def test_memory_names_the_steps() -> None:
     found = explanation(ONE, "2/c_t[0]", "memory")
-    assert found.rows.columns[:3] == ("step", "token", "source")
-    assert [row[1] for row in found.rows.rows] == [None, *WORDS]
+    assert found.rows.columns[:4] == ("t", "step", "token", "source")
+    assert [row[2] for row in found.rows.rows] == [None, *WORDS]
     text = found.report()
     assert "| ␣cat " in text
     assert r"&lt;b>\|x_1\|&lt;/b>" in text
     assert re.search(r"comes from step \d \(‘", text)
-    assert "".join(found.pieces("csv")).splitlines()[3].startswith("1, cat,")
-    assert explanation(PLAIN, "2/c_t[0]", "memory").rows.columns[1] != "token"
+    assert "".join(found.pieces("csv")).splitlines()[3].startswith("1,1, cat,")
+    assert explanation(PLAIN, "2/c_t[0]", "memory").rows.columns[2] != "token"
     assert "token" in lt.explain(ONE, "2/c_t[0]", "memory").to_frame().columns
 
 

@@ -664,13 +664,22 @@ def test_whether_the_first_line_is_correct_but_for_rounding() -> None:
     assert cause(lt.diff(a, b)).startswith(f"its own error is 0.000977; the rest of the difference of {abs(off):.3g} ")
 
 
-def test_what_counts_from_1_is_said_beside_addresses() -> None:
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("start", [0, 1])
+def test_what_counts_from_1_is_said_beside_addresses(start: int, batch: int) -> None:
+    """An address has slashes, and counts from 0, where a printed one would not be unique: in a batch."""
     values = drawn(2)
-    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
-    for start in (0, 1):
-        a, b = (lt.run({"weights": weights, "x": x, "count_from": start}) for x in (values["x"], values["x"] + 0.5))
-        text = " ".join(lt.diff(a, b).report("text").split())
-        assert text.count("those of an address count from 0") == start
+    weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"]] * batch, axis=1)
+    a, b = (lt.run({"weights": weights, "x": one, "count_from": start}) for one in (x, x + 0.5))
+    text = " ".join(lt.diff(a, b).report("text").split())
+    slashes = start == 0 or batch > 1
+    assert ("first at 0/forward/0/0/W_xi @ x_t[0]" in text) == slashes
+    assert ("first at W_xi @ x_1[1]" in text) != slashes
+    assert text.count("those of an address count from 0") == (start and slashes)
+    other = lt.run({"weights": weights, "x": x, "count_from": 1 - start})
+    note = f"b counts steps and units from {1 - start}; here they are counted from {start}, as in a"
+    assert note in lt.diff(a, other).notes
+    assert note not in lt.diff(a, b).notes
 
 
 def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:

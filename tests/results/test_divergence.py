@@ -70,9 +70,10 @@ def test_the_unit_that_was_changed_is_found_by_name(start: int) -> None:
     change = f"{first.other - first.value:+.3g}"
     place = f"t = {first.t + start} ‘w{first.t}’"
     cells = [cell.strip() for cell in row]
-    assert cells[:3] == [f"unit {4 + start} (u4) of 0/forward", first.line, change]
+    assert cells[:3] == [f"unit {4 + start} (u4)" + " of 0/forward" * (not start), first.line, change]
     assert cells[4:] == [place, f"t = {7 + start} ‘w7’"]
-    assert f"first at 0/forward/7/0/W_xc @ x_t[4] (in computing order; step {7 + start} is ‘w7’)" in text
+    place = "W_xc @ x_8[5]" if start else "0/forward/7/0/W_xc @ x_t[4]"
+    assert f"first at {place} (in computing order; step {7 + start} is ‘w7’)" in text
     assert f"step {7 + start} is ‘w7’" in json.loads(found.as_json())["sentences"][0]
     (head,) = (line for line in text.splitlines() if f" {13 + start} w13 " in line)
     assert [cell.split()[0] for cell in head.split("|")[2:-1]] == [str(t + start) for t in range(T)]

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -168,16 +169,10 @@ def test_padding_in_front_and_a_sequence_without_a_valid_step_are_named() -> Non
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize(
-    ("name", "format", "first"),
-    [
-        ("memory", "html", 0), ("memory", "md", 0), ("diff", "md", 1), ("contribution", "md", 0),
-        ("contribution", "html", 1), ("gradient", "md", 1), ("gradient", "html", 1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "format"), [*product(("memory", "diff", "contribution", "gradient"), ("md", "html"))])
+@pytest.mark.parametrize("first", [0, 1])
 def test_a_picture_counts_as_the_document_around_it(name: str, format: str, first: int, tmp_path: Path) -> None:
-    """In a trace that counts from 1: explanations from 0, as addresses do; diffs and worked steps from 1."""
-    trace = replace(TRACE, header=replace(TRACE.header, count_from=1))
+    trace = replace(TRACE, header=replace(TRACE.header, count_from=first))
     other = stacked(4, 2, 1, 2, ("forward",), lengths=[4, 2], hold={"2/0/f_t[1]": 0.5})
     result = lt.diff(trace, other) if name == "diff" else explanation(trace, OF[name], name)
     result.save(tmp_path / f"x.{format}", format)

@@ -162,6 +162,11 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "Anmerkung: a hat die Schritte 0 bis 3, b hat die Schritte 1 bis 2; verglichen werden die gemeinsamen",
         "es", "nota: a tiene los pasos 0 a 3; b, los pasos 1 a 2; se comparan los comunes",
     ),
+    "counted from 0 and 1": (
+        lambda: lt.diff(*(replace(a, header=replace(a.header, count_from=n)) for n, a in enumerate([traced()] * 2))),
+        "Anmerkung: b zählt Schritte und Einheiten ab 1; hier werden sie wie in a ab 0 gezählt",
+        "fr", "remarque\u00a0: b compte les pas et les unités à partir de 1\u202f; ici, ils sont comptés à partir de 0",
+    ),
     "fewer steps": (
         lambda: lt.diff(traced(), traced(X[:2])),
         "Anmerkung: a hat 4 Schritte, b hat 2; verglichen werden die ersten 2",

@@ -22,7 +22,7 @@ from ..support.kept_runs import Kept
 
 def two(folder: Kept) -> tuple[Any, Any, tuple[str, str]]:
     a = folder.make(example="three-steps")
-    b = folder.edit(a, {"W_xf[0,1]": -1.0})
+    b = folder.edit(a, {"0/forward/W_xf[0,1]": -1.0})
     return a, b, (folder.path(a), folder.path(b))
 
 
@@ -185,4 +185,4 @@ def test_a_value_that_does_not_follow_is_found(kept: Kept) -> None:
     (failure,) = [one for one in found["failures"] if one["address"] == "0/forward/1/0/c_t[1]"]
     assert failure["recorded"] - failure["derived"] == pytest.approx(0.25)
     assert found["verdict"] == "failed"
-    assert "failed: 0/forward/1/0/c_t[1]" in found["text"]
+    assert "failed: c_2[2]" in found["text"]

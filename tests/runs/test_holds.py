@@ -21,7 +21,7 @@ from lstm_trace.runs.reading import Look
 
 from ..support.kept_runs import BOUNDS, Kept
 
-HOLD = {"c_t[0]": 0.5, "1..2/f_t": "*0.25", "2/h_t": [0.1, 0.2]}
+HOLD = {"forward/c_t[0]": 0.5, "1..2/f_t": "*0.25", "2/h_t": [0.1, 0.2]}
 
 
 def loaded(kept: Kept, run: Any) -> lt.Trace:
@@ -38,7 +38,7 @@ def test_a_run_holds_as_python_does(kept: Kept) -> None:
     assert kept.make(**kept.spec(run))["id"] == run["id"]
     symbols = {line["name"]: line["symbol"] for line in run["stages"][0]["lines"]}
     assert (symbols["c_t"], symbols["free_c_t"]) == ("c_t", "c_t⁰")
-    edited = kept.edit(run, {"W_xi[0,0]": 2.0})
+    edited = kept.edit(run, {"0/forward/W_xi[0,0]": 2.0})
     assert (loaded(kept, edited)["c_t"][..., 0] == 0.5).all()
 
 
@@ -50,11 +50,11 @@ def test_its_steps_pictures_and_numbers_can_be_read(kept: Kept) -> None:
 
 
 def test_the_equations_of_its_stage_are_taken_back(kept: Kept) -> None:
-    run = kept.make(example="three-steps", hold={"c_t[0]": 0.5})
+    run = kept.make(example="three-steps", hold={"forward/c_t[0]": 0.5})
     equations = run["stages"][0]["equations"]
     assert equations.endswith("hold: c_t\n")
     other = kept.make(
-        example="three-steps", hold={"c_t[0]": 0.5}, equations=equations.replace("o_t * tanh", "o_t + tanh")
+        example="three-steps", hold={"forward/c_t[0]": 0.5}, equations=equations.replace("o_t * tanh", "o_t + tanh")
     )
     trace = loaded(kept, other)
     assert (trace["c_t"][..., 0] == 0.5).all()
@@ -65,14 +65,14 @@ def test_a_trace_of_the_library_is_run_again(kept: Kept, tmp_path_factory: pytes
     file = tmp_path_factory.mktemp("files") / "0.safetensors"
     lt.run(yaml.safe_load(text("three-steps"))).save(file)
     item = running.Item("t", str(file), "1" * 64, "kept.safetensors")
-    run = kept.make(item, item="t", hold={"c_t[0]": 0.5})
+    run = kept.make(item, item="t", hold={"forward/c_t[0]": 0.5})
     assert (loaded(kept, run)["c_t"][..., 0] == 0.5).all()
     with pytest.raises(OptionError, match="a trace has its own x"):
-        kept.make(item, item="t", x=[[1.0, 2.0]], hold={"c_t[0]": 0.5})
+        kept.make(item, item="t", x=[[1.0, 2.0]], hold={"forward/c_t[0]": 0.5})
 
 
 def test_what_a_source_holds_is_changed_and_released(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
-    problem = yaml.safe_load(text("three-steps")) | {"hold": {"c_t[1]": 0.25, "0..1/f_t": "*0.5"}}
+    problem = yaml.safe_load(text("three-steps")) | {"hold": {"forward/c_t[1]": 0.25, "0..1/f_t": "*0.5"}}
     file = tmp_path_factory.mktemp("files") / "q.yaml"
     file.write_text(yaml.safe_dump(problem))
     item = running.Item("p", str(file), "4" * 64, "q.yaml")
@@ -148,7 +148,7 @@ def test_an_ablation_is_that_of_the_command_line(kept: Kept) -> None:
 
 @pytest.mark.few(0)
 def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
-    hold = {"0/forward/1/0/c_t[0]": -1.0, "f_t[1]": "*0.25", "2/o_t": [0.1, 0.2]}
+    hold = {"0/forward/1/0/c_t[0]": -1.0, "forward/f_t[1]": "*0.25", "2/o_t": [0.1, 0.2]}
     run = kept.make(example="three-steps", hold=hold)
     assert {one["address"]: one["value"] for one in run["held"]} == {
         "0/forward/1/0/c_t[0]": -1.0,
@@ -168,7 +168,7 @@ def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
         "1/c_t[0]": ("0/forward/1/0/c_t[0]", -1.0),
         "2/f_t[1]": ("0/forward/f_t[1]", "*0.25"),
         "2/o_t[1]": ("0/forward/2/0/o_t[1]", 0.2),
-        **dict.fromkeys(("0/c_t[0]", "1/c_t[1]", "1/o_t[1]", "W_xi[0,0]")),
+        **dict.fromkeys(("0/c_t[0]", "1/c_t[1]", "1/o_t[1]", "0/forward/W_xi[0,0]")),
     }
     for address, held in ones.items():
         expected = None if held is None else dict(zip(("address", "value"), held, strict=True))

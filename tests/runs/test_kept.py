@@ -59,21 +59,21 @@ def test_what_is_known_of_dropped_runs_is_bounded(
     kept = bounded(BOUNDS._replace(runs=2))
     run = kept.make(example="q22")
     for k in range(60):
-        run = kept.edit(run, {"W_xi[0,0]": k / 8})
+        run = kept.edit(run, {"0/forward/W_xi[0,0]": k / 8})
     assert len(names(kept, "safetensors")) == 2
     assert names(kept, "safetensors") <= names(kept, "json")
     for suffix in ("json", "gone"):
         assert 2 <= len(names(kept, suffix)) <= keeping.REMEMBERED * 2 + 3
     monkeypatch.setattr(keeping, "RECIPE", 10)  # of a large one nothing stays but its id
-    kept.edit(run, {"W_xi[0,0]": -1.0})
+    kept.edit(run, {"0/forward/W_xi[0,0]": -1.0})
     dropped = names(kept, "json") - names(kept, "safetensors")
-    kept.edit(run, {"W_xi[0,0]": -2.0})
+    kept.edit(run, {"0/forward/W_xi[0,0]": -2.0})
     assert len(names(kept, "json") - names(kept, "safetensors") - dropped) == 0
 
 
 def test_a_dropped_run_is_made_again_as_it_was(bounded: Callable[[Bounds], Kept]) -> None:
     kept = bounded(BOUNDS._replace(runs=1))
-    run = kept.edit(kept.make(example="three-steps"), {"b_f[0]": 0.3}, arithmetic="by-hand-3")
+    run = kept.edit(kept.make(example="three-steps"), {"0/forward/b_f[0]": 0.3}, arithmetic="by-hand-3")
     trace, said = lt.load(kept.path(run)), running.run(kept.path(run))
     lines = {name: values.copy() for name, values in trace.items()}
     kept.make(example="q22")
@@ -158,7 +158,7 @@ def test_a_damaged_run_is_made_again(kept: Kept, damage: Callable[[Path], None],
 
 
 def test_another_runs_files_are_not_served_as_this_one(kept: Kept) -> None:
-    run, other = kept.make(example="q22"), kept.edit(kept.make(example="q22"), {"W_xi[0,0]": 0.5})
+    run, other = kept.make(example="q22"), kept.edit(kept.make(example="q22"), {"0/forward/W_xi[0,0]": 0.5})
     keeping._open.clear()
     shutil.copy(kept.path(other), kept.path(run))
     with pytest.raises(DroppedRunError):

@@ -60,7 +60,7 @@ def test_a_picture_is_that_of_python(kept: Kept, kind: str, said: dict[str, Any]
 
 def test_of_two_runs_it_is_b_less_a(kept: Kept) -> None:
     a = kept.make(problem=EVERY_LINE)
-    b = kept.edit(a, {"W_xi[0,0]": 0.5})
+    b = kept.edit(a, {"0/forward/W_xi[0,0]": 0.5})
     paths = kept.path(a), kept.path(b)
     one, other = map(lt.load, paths)
     for kind, mine in (("diff", one.plot.diff(other)), ("weights", one.plot.weights(against=other))):

@@ -26,7 +26,7 @@ def content(kept: Kept, run: Any, file: str, **options: Any) -> bytes:
 
 @pytest.fixture
 def run(kept: Kept) -> Any:
-    return kept.edit(kept.make(example="three-steps"), {"W_xf[0,0]": -1.0})
+    return kept.edit(kept.make(example="three-steps"), {"0/forward/W_xf[0,0]": -1.0})
 
 
 @pytest.mark.few(1)

@@ -202,4 +202,4 @@ def test_an_edit_leaves_the_picture_as_it_is(kept: Kept, monkeypatch: pytest.Mon
     picture = reading.picture(kept.path(run), None, None, Look())
     monkeypatch.setattr("lstm_trace.report.diagram.placement.order", lambda *_: pytest.fail("placed again"))
     for value in (-2.5, 0.123456, 30.0):
-        assert reading.picture(kept.path(kept.edit(run, {"W_xc[0,0]": value})), None, None, Look()) == picture
+        assert reading.picture(kept.path(kept.edit(run, {"0/forward/W_xc[0,0]": value})), None, None, Look()) == picture

@@ -88,14 +88,16 @@ def test_a_run_of_many_steps_is_described_without_their_labels(kept: Kept) -> No
 
 
 def test_the_spec_of_a_run_makes_it_again(kept: Kept, tmp_path: Path) -> None:
-    one = kept.edit(kept.make(example="three-steps"), {"W_xi[0,0]": 0.5, "x": [[1, 0], [0, 0], [2, 1], [1, 1]]})
-    run = kept.edit(one, {"W_xi[0,0]": -1.5, "c0[1]": 2.0})
+    one = kept.edit(
+        kept.make(example="three-steps"), {"0/forward/W_xi[0,0]": 0.5, "x": [[1, 0], [0, 0], [2, 1], [1, 1]]}
+    )
+    run = kept.edit(one, {"0/forward/W_xi[0,0]": -1.5, "0/forward/c0[1]": 2.0})
     (tmp_path / "elsewhere").mkdir()
     there = Kept(tmp_path / "elsewhere")
     again = there.make(**kept.spec(run))
     assert again["id"] == run["id"]
     assert lt.diff(loaded(kept, run), loaded(there, again)).lines_frame()["max_abs"].max() == 0
-    assert [edit["address"] for edit in kept.spec(run)["edits"]] == ["x", "W_xi[0,0]", "c0[1]"]
+    assert [edit["address"] for edit in kept.spec(run)["edits"]] == ["x", "0/forward/W_xi[0,0]", "0/forward/c0[1]"]
 
 
 @pytest.mark.few(0)
@@ -127,22 +129,25 @@ def test_an_edited_run_is_that_of_the_edited_problem(kept: Kept, edits: list[Any
 
 def test_edits_after_each_other_are_those_at_once(kept: Kept) -> None:
     run = kept.make(example="three-steps")
-    steps = kept.edit(kept.edit(run, {"b_f[0]": 2.0}), {"W_hi[1,0]": -0.5})
-    once = kept.edit(run, {"b_f[0]": 2.0, "W_hi[1,0]": -0.5})
+    steps = kept.edit(kept.edit(run, {"0/forward/b_f[0]": 2.0}), {"0/forward/W_hi[1,0]": -0.5})
+    once = kept.edit(run, {"0/forward/b_f[0]": 2.0, "0/forward/W_hi[1,0]": -0.5})
     assert steps["id"] == once["id"]
-    assert kept.edit(steps, {"b_f[0]": 0.25})["id"] == kept.edit(run, {"W_hi[1,0]": -0.5, "b_f[0]": 0.25})["id"]
+    assert (
+        kept.edit(steps, {"0/forward/b_f[0]": 0.25})["id"]
+        == kept.edit(run, {"0/forward/W_hi[1,0]": -0.5, "0/forward/b_f[0]": 0.25})["id"]
+    )
     assert once["parent"] == run["id"]
 
 
 def test_another_arithmetic_and_back(kept: Kept) -> None:
-    run = kept.edit(kept.make(example="three-steps"), {"b_f[0]": 0.123})
+    run = kept.edit(kept.make(example="three-steps"), {"0/forward/b_f[0]": 0.123})
     by_hand = kept.edit(run, arithmetic="by-hand-2")
     found = loaded(kept, by_hand)
     np.testing.assert_array_equal(found["i_t"], found["i_t"].round(2))
     assert by_hand["arithmetic"] == "by-hand-2"
-    whole = kept.edit(by_hand, {"b_f[1]": 0.5}, arithmetic=None)
-    assert whole["id"] == kept.edit(run, {"b_f[1]": 0.5})["id"]
-    both = kept.edit(by_hand, {"b_f[1]": 0.5})
+    whole = kept.edit(by_hand, {"0/forward/b_f[1]": 0.5}, arithmetic=None)
+    assert whole["id"] == kept.edit(run, {"0/forward/b_f[1]": 0.5})["id"]
+    both = kept.edit(by_hand, {"0/forward/b_f[1]": 0.5})
     assert both["arithmetic"] == "by-hand-2"
     assert kept.make(**kept.spec(both))["id"] == both["id"]
 
@@ -320,7 +325,7 @@ def test_an_item_of_the_library(kept: Kept, tmp_path_factory: pytest.TempPathFac
     edits = json.dumps({"arithmetic": "float16"}).encode()
     assert running.edit(edits, kept.path(run), BOUNDS).wanted == "m"
     changed = running.edit(
-        json.dumps({"edits": [{"address": "W_xi[0,0]", "value": 1}]}).encode(), kept.path(run), BOUNDS
+        json.dumps({"edits": [{"address": "0/forward/W_xi[0,0]", "value": 1}]}).encode(), kept.path(run), BOUNDS
     )
     assert changed.new  # from the trace of its parent, without the item
 

@@ -77,14 +77,14 @@ async def test_a_run_is_made_found_and_dropped(tmp_path: Path) -> None:
     made = await runs.make(b'{"example": "q22"}')
     path = runs.path(made.id)
     assert path.exists()
-    other = await runs.edit(made.id, b'{"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}')
+    other = await runs.edit(made.id, b'{"edits": [{"address": "0/forward/W_xi[0,0]", "value": 0.5}]}')
     assert (other.new, json.loads(other.reply)["parent"]) == (True, made.id)
     assert runs.path(other.id).exists()
     with pytest.raises(DroppedRunError, match="no longer kept"):
         runs.path(made.id)
     assert await runs.ready(made.id) == str(path)  # it is made again, and the other one dropped
     assert path.exists()
-    again = await runs.edit(other.id, b'{"edits": [{"address": "W_xi[0,0]", "value": 0.75}]}')
+    again = await runs.edit(other.id, b'{"edits": [{"address": "0/forward/W_xi[0,0]", "value": 0.75}]}')
     assert json.loads(again.reply)["parent"] == other.id
     path.with_suffix(".json").unlink()
     path.with_suffix(".gone").touch()

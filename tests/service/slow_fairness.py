@@ -172,7 +172,7 @@ def test_one_user_does_not_starve_another(tmp_path: Path) -> None:
             run = lt.client(server.url).run(example="three-steps")
             for n in range(5):
                 began = time.monotonic()
-                run = run.edit({"W_xi[0,0]": n / 7})
+                run = run.edit({"0/forward/W_xi[0,0]": n / 7})
                 times.append(time.monotonic() - began)
         finally:
             stop.set()

@@ -83,7 +83,7 @@ def test_an_equation_whose_operands_are_in_a_alone_is_not_evaluated_for_b(
     )
     (line,) = (part for part in json.loads(found.as_json())["lines"] if part["line"] == "h_t")
     assert (line["local"], line["inherited"]) == (None, None)
-    assert "| `0/forward/h_t` | 4/4 | " in unpadded(found.report())
+    assert "| `h_t` | 4/4 | " in unpadded(found.report())
     assert " | ? | ? | " in unpadded(found.report())
 
 

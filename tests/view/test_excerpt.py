@@ -118,8 +118,8 @@ def test_memory_says_what_was_left_out() -> None:
     shown = {row[0] for row in cells(text, "step")}
     gone = [row for row in found.rows.rows if row[0] is not None and str(row[0]) not in shown]
     assert int(said[1].replace(",", "")) == len(gone) == LAST + 1 - (len(shown) - 2)
-    assert float(said[2]) == pytest.approx(sum(row[3] for row in gone), rel=1e-2)
-    step, source, part = max(((row[0], row[1], abs(row[3])) for row in gone), key=lambda row: row[2])
+    assert float(said[2]) == pytest.approx(sum(row[4] for row in gone), rel=1e-2)
+    step, source, part = max(((row[1], row[2], abs(row[4])) for row in gone), key=lambda row: row[2])
     assert float(said[3]) == pytest.approx(part, rel=1e-2)
     assert (int(said[4]), said[5]) == (step, source)
     assert len(list(csv.reader(io.StringIO("".join(found.pieces("csv")))))) == LAST + 3

@@ -286,7 +286,7 @@ def top(states: Folder, *, unit: str, lowest: bool, count: Count = 20, before: B
     """Show where --unit is highest in STATES, at most once per sequence, as text coloured by its values.
 
     Args:
-        unit: The unit: c_t[35], or 1/reverse/c_t[35]; of a matrix C_t[2,1].
+        unit: The unit, from 0: c_t[35], or 1/reverse/c_t[35]; of a matrix C_t[2,1].
         lowest: Show where it is lowest instead.
     """
     return result_of(states, lambda found: found.top(unit, count, lowest, before, after))

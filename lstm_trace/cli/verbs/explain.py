@@ -16,6 +16,7 @@ from ...documents.formats import SUFFIXES
 from ...errors import nearest
 from ...results import EXPLANATIONS
 from ..commands import OneNameCommand, Verbs, command, options_from
+from ..counting import from_zero
 from ..model_options import MODELS, model_options, opened_with
 from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
@@ -68,8 +69,9 @@ def _command(name: str) -> click.Command:
         if "of" in takes and given["of"] is None and given.get("seed") is None:
             example = "a loss: --of LINE, for example --of L" if name == "training" else f"a value: {example_of(name)}"
             raise click.UsageError(f"{name} needs {example}")
-        said = arguments(function, given)
-        return function(opened_with(source, given, allow_nonfinite), **said)
+        said = arguments(function, given | {"count_from": None})  # the trace itself is counted
+        trace = opened_with(source, given, allow_nonfinite)
+        return function(trace, **from_zero(said, trace.header.count_from, trace))
 
     written = result_options("md", SUFFIXES)(explained)
     written.__doc__ = function.__doc__
@@ -82,7 +84,7 @@ def _command(name: str) -> click.Command:
 def explain() -> None:
     """Explain a value of a trace, or a whole trace. Each explanation has its own options: see explain memory --help.
 
-    Example: `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
+    Example: `lstm-trace explain memory trace.json --of c_3[1] -o memory.html` (docs/explain.md).
     """
 
 

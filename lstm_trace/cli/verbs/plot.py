@@ -10,6 +10,7 @@ import click
 from ...base.option import Option
 from ...plot.kinds import KINDS, USUAL, maker, options, required
 from ..commands import FILE, NAMES, STEPS, UNITS, Command, command
+from ..counting import counted, from_zero
 from ..model_options import INPUTS, MODELS, STORED, model_in, model_options, of_side, opened_two, opened_with
 from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, example_of
 
@@ -95,7 +96,8 @@ def plot(
 
 def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:
     """The picture. Raises click.UsageError, before anything is read, if an option belongs to another kind."""
-    own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED, "hold") and value is not None}
+    of_source = (*INPUTS, *STORED, "hold", "count_from")
+    own = {name: value for name, value in given.items() if name not in of_source and value is not None}
     if foreign := [name for name in own if name not in options(kind)]:
         name = foreign[0]
         *some, last = (other for other in KINDS if name in options(other))
@@ -111,15 +113,18 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
         first, values["against"] = _two(source, own["against"], kind, given, allow_nonfinite)
     else:
         first = _opened(source, kind, given, allow_nonfinite)
-    return maker(kind)(first, **values)
+    of_run = None if kind == "weights" else first  # or of a model, which has no steps
+    return maker(kind)(first, **from_zero(values, first.header.count_from, of_run))
 
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
     """The trace of a source; for weights, also a model without an input."""
     from ...weights.read import is_model
 
-    without = kind == "weights" and is_model(source) and not given.get("input")
-    return (model_in if without else opened_with)(source, given, allow_nonfinite)
+    if kind != "weights" or not is_model(source) or given.get("input"):
+        return opened_with(source, given, allow_nonfinite)
+    model: Any = model_in(source, given, allow_nonfinite)
+    return counted(lambda _: model, given.get("count_from"), None)
 
 
 def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
 from ...base.option import Option
 from ...export.formats import TABLE_FORMATS
 from ..commands import OUTPUT, command
+from ..counting import CountFrom, from_zero, selected
 from ..model_options import layout_options, stored
 from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, result_options, selection_options
+
+if TYPE_CHECKING:
+    from ...model.model import Model
 
 _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
 
@@ -24,6 +28,7 @@ def show(
     *,
     digits: Annotated[int, Option(least=0, most=17)] = 6,
     everything: Annotated[bool, Option(flag="--all")],
+    count_from: CountFrom = None,
     hold: Hold,
     tokens: Tokens = None,
     allow_nonfinite: AllowNonfinite,
@@ -43,8 +48,9 @@ def show(
     from ...frames.terminal import ValueTable
     from ...trace.rows import Selection
 
-    trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
-    return ValueTable(trace, Selection(**selection), digits, None if everything else shutil.get_terminal_size().lines)
+    trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold, count_from=count_from)
+    chosen = Selection(**selected(trace, selection))
+    return ValueTable(trace, chosen, digits, None if everything else shutil.get_terminal_size().lines)
 
 
 @command("export")
@@ -64,6 +70,7 @@ def export(
     digits: Digits,
     gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     values: bool,
+    count_from: CountFrom = None,
     hold: Hold,
     tokens: Tokens = None,
     allow_nonfinite: AllowNonfinite,
@@ -87,7 +94,7 @@ def export(
         title_column: Add a first column `title` that identifies the source in stacked tables.
         title: Text for that column instead of the title of SOURCE.
         digits: Decimals in .csv and .tsv, for all lines or for one: c_t=6 (repeatable); in .xlsx, decimals shown (6).
-        gradient_of: Add the gradient of one value (2/h_t[0]) or of a loss (L): every line of the backward pass; live
+        gradient_of: Add the gradient of one value (h_2[1]) or of a loss (L): every line of the backward pass; live
             formulas in .xlsx.
         values: Write plain numbers to .xlsx instead of formulas.
     """
@@ -100,15 +107,19 @@ def export(
     from ...trace.rows import Selection
     from ..terminal import ProgressBar
 
-    chosen = Selection(**selection)
     options: dict[str, Any] = {
         "shape": shape, "with_inputs": with_inputs, "padding": padding, "all_lines": all_lines, "names": names,
         "title": title_column if title is None else title, "dialect": dialect, "values": values,
         "digits": Style(digits[0], lines=digits[1]),
     }  # fmt: skip
     writer = check(output, **options)  # before a long run, like the next lines
-    before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
-    trace = opened(source, allow_nonfinite, before, tokens, hold)
+
+    def before(model: Model) -> None:
+        first = model.header.count_from if count_from is None else count_from
+        refuse(model, Selection(**from_zero(selection, first)), not values, padding)
+
+    trace = opened(source, allow_nonfinite, before if writer.workbook else None, tokens, hold, count_from)
+    chosen = Selection(**selected(trace, selection))
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = ExportJob(trace, selection=chosen, **options)

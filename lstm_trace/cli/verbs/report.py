@@ -10,6 +10,7 @@ import click
 from ...base.option import Option
 from ...cell.notations import NotationName
 from ..commands import FILE, command
+from ..counting import selected
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
 from ..options import FORMAT, Language, OfFile, arithmetic_options, default_format, number_options, selection_options
 
@@ -36,11 +37,11 @@ def report(
     fragment: bool,
     heading: Annotated[str | None, Option(flag="--heading-level", metavar="LEVEL")] = None,
     width: Annotated[int | None, Option(least=20)] = None,
-    count_from: Annotated[int | None, Option(least=0, most=1)] = None,
     everything: Annotated[bool, Option(flag="--all")],
     no_diagram: bool,
     allow_nonfinite: bool,
     arithmetic: str | None,
+    count_from: int | None,
     style: dict[str, Any],
     **given: Any,
 ) -> None:
@@ -69,7 +70,6 @@ def report(
         fragment: tex, typ, md: write a fragment, for example to be included by \input.
         heading: Headings of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.
         width: Width in columns of a text report (80), or of the formulas in a LaTeX fragment (66).
-        count_from: Count steps, units and layers from 0 or 1.
         everything: Do not truncate.
         no_diagram: Do not write a picture of the cell (x.svg) next to a Markdown file x.md.
     """
@@ -110,7 +110,13 @@ def report(
     }  # fmt: skip
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run that would be wasted
-    traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
+    traces = _traces(sources, allow_nonfinite, arithmetic, of_source | {"count_from": count_from})
+    first, *others = [selected(trace, given) for trace in traces]
+    if any(other != first for other in others):
+        differ = "the selection is not the same in all sources, which count from 0 and from 1, or end differently"
+        raise click.UsageError(f"{differ}: give --count-from, or one source at a time")
+    options |= first
+    asked = options_of(chosen, **options)
     named = [_as_typed(click.get_current_context(), source) for source in sources]
     if chosen == "pdf":
         made = pdf(traces, named, **options)

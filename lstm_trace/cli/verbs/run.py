@@ -8,6 +8,7 @@ import click
 
 from ...base.option import Option
 from ..commands import NAMES, STEPS, command
+from ..counting import from_zero
 from ..model_options import input_options, layout_options, opened_with, prepared, with_bar
 from ..options import AllowNonfinite, OfFile, Source, arithmetic_options, echo
 
@@ -26,7 +27,7 @@ def run(
     form: Annotated[Literal["json", "safetensors"] | None, Option(flag="--format")] = None,
     record: Annotated[tuple[str, ...] | None, NAMES] = None,
     layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)],
-    steps: Annotated[slice | None, STEPS] = None,
+    steps: Annotated[Any, STEPS] = None,
     plan: bool,
     by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
     plan_of: Annotated[str | None, Option(metavar="TRACE"), click.Path()] = None,
@@ -44,7 +45,7 @@ def run(
         form: Output format, for a pipe.
         record: Comma-separated names of lines to store.
         layers: Store only this layer (repeatable).
-        steps: Store only these steps: A:B, A: or :B (B excluded), or T.
+        steps: Store only these steps: A:B, A: or :B, or T, as the problem counts: B is included if it counts from 1.
         plan: Print the name of the default execution plan and the listing of the numpy plan, and exit.
         by_plan: Execution plan; auto (the default) chooses by the size of the run.
         plan_of: Use the execution plan that computed TRACE.
@@ -71,6 +72,7 @@ def run(
     if plan:
         echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
+    steps = from_zero({"steps": steps}, model.header.count_from)["steps"]
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if plan_of is not None:
@@ -88,8 +90,8 @@ def run(
 
 def _noted(trace: Trace) -> Trace:
     """The trace; its first value that is NaN or infinite is noted on standard error."""
-    from ...languages.strings import words
+    from ...languages.strings import words_for
 
     if (first := trace.not_finite) is not None:
-        echo(f"note: {first.said(words())}", err=True)
+        echo(f"note: {first.said(words_for(trace))}", err=True)
     return trace

@@ -136,7 +136,7 @@ def diff(
         rtol: Relative tolerance.
         atol: Absolute tolerance.
         ulps: Tolerance in units in the last place.
-        attribute: Split the difference of this value, b minus a, exactly.
+        attribute: Split the difference of this value (h_2[1]), b minus a, exactly.
         bound: Judge by the rounding bound (the default).
         shape: Of .csv and .parquet: a row for each value (long), or for each step, with b minus a (wide).
     """

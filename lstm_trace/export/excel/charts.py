@@ -121,8 +121,10 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     chosen = f"${column(right + 1)}$1"
     page.write(0, 0, f"{title(grid)}: one unit", "title")
     page.write(0, right, "unit", "name")
-    page.write(0, right + 1, unit, "input")
-    page.write(1, 0, TEXTS["notes"]["unit"].format(sheet=grid.sheet, last=shown[0].width - 1), "note")
+    begin = book.trace.header.count_from
+    ends = {"first": begin, "last": begin + shown[0].width - 1}
+    page.write(0, right + 1, begin + unit, "input")
+    page.write(1, 0, TEXTS["notes"]["unit"].format(sheet=grid.sheet, **ends), "note")
     for at, text in enumerate(place_names(book.trace)):
         page.write(4, at, text, "unit")
     for at, block in enumerate(shown):
@@ -136,14 +138,14 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
         places(book, page, row, i, k)
         for at, (block, (number,)) in enumerate(zip(shown, numbers, strict=True)):
             there = area(row, block.first, row, block.columns[-1])
-            formula = f"INDEX('{grid.sheet}'!{there},1,{chosen}+1)"
+            formula = f"INDEX('{grid.sheet}'!{there},1,{chosen}+{1 - begin})"
             formula = f"IF({padding}{row + 1}=0,NA(),{formula})" if padding else formula
             page.write(row, first + at, number, "copy", formula=formula)
     page.shown(TOP, book.height - 1, [range(first, first + len(shown))])
     page.worksheet.set_column(0, 1, 5)
     page.worksheet.set_column(first, first + len(shown) - 1, page.styles.digits + 8)
     page.printed(TOP, first, len(shown))
-    count = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": shown[0].width - 1}
+    count = {"validate": "integer", "criteria": "between", "minimum": ends["first"], "maximum": ends["last"]}
     page.worksheet.data_validation(0, right + 1, 0, right + 1, count)
     page.worksheet.insert_chart(TOP - 3, right, _chart(book, page, grid, shown, first), {"object_position": 3})
 
@@ -155,8 +157,9 @@ def _chart(book: Book, page: Page, grid: StepGrid, shown: list[ValueBlock], firs
     sequence = int(valid.any(axis=0).argmax())
     steps = np.flatnonzero(valid[:, sequence]) if valid.any() else np.arange(len(book.steps))
     top, last = (TOP + sequence * len(book.steps) + int(steps[k]) for k in (0, -1))
+    step = 1 + book.trace.header.count_from  # the column t, or step
     for at, (name, look) in enumerate(line_looks(grid.stage, [block.name for block in shown], 2.25).items(), first):
-        steps_at, values = [page.name, top, 1, last, 1], [page.name, top, at, last, at]
+        steps_at, values = [page.name, top, step, last, step], [page.name, top, at, last, at]
         chart.add_series({"name": name, "categories": steps_at, "values": values, "line": look})
     of = f", row {book.rows[sequence]}" if len(book.rows) > 1 else ""
     chart.set_x_axis({"name": f"t{of}", "label_position": "low"})

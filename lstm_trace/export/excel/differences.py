@@ -14,6 +14,7 @@ from ...base.writing import Target
 from ...cell.network import scope_and_name
 from ...errors import TooLargeError
 from ...formulas.numbers import smallest
+from ...languages.strings import words_for
 from ...results.changes import numbers
 from ...trace.address import INITIAL, address as at_address
 from ...trace.labels import axis, labels
@@ -161,18 +162,19 @@ def _place(book: Book, change: Modification) -> str:
 
 def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
     """Headings, and a row for each change: a link to the cell of b, the cells of a and b, and its share as recorded."""
+    said = words_for(job.sides[0]).address
     if (output := job.output) is not None and any(change.share is not None for change in job.changed):
         a, b = numbers(*output.values)
-        page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
+        page.write(2, 0, _NOTES["shares"].format(address=said(output.address), a=a, b=b), "note")
     for at, text in enumerate(("what was changed", "a", "b", "contribution", "share")):
         page.write(3, at, text, "unit" if at else "column")
     for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
         places = [_place(book, change) for book in books]
         shown = [value if isinstance(value, float) else str(value or "") for value in (change.a, change.b)]
         if all(places):
-            page.worksheet.write_url(row, 0, f"internal:{places[1]}", page.styles.link, change.place)
+            page.worksheet.write_url(row, 0, f"internal:{places[1]}", page.styles.link, said(change.place))
         else:
-            page.write(row, 0, change.place, "text")
+            page.write(row, 0, said(change.place), "text")
         texts = {value if isinstance(value, str) else f"{value:.{page.styles.digits}f}" for value in shown}
         for at, (value, place) in enumerate(zip(shown, places, strict=True), 1):
             style = "text" if isinstance(value, str) else "shown" if len(texts) == 1 else "copy"  # all digits

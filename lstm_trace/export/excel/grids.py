@@ -39,11 +39,11 @@ class BlockColumns(NamedTuple):
 
 def headings(
     page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], places: Sequence[str],
-    height: int,
+    height: int, first: int,
 ) -> None:  # fmt: skip
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels.
 
-    height: how many rows the sheet has.
+    height: how many rows the sheet has. first: the number of the first unit.
     """
     page.titled(title, note)
     for block, _ in blocks:
@@ -53,7 +53,7 @@ def headings(
     for at, text in enumerate(places):
         page.write(4, at, text, "unit")
     for block, named in blocks:
-        page.block(4, block.first, units(block.width, named, block.across), "unit")
+        page.block(4, block.first, units(block.width, named, first, block.across), "unit")
     page.printed(TOP, len(places), blocks[-1][0].columns[-1] + 1 - len(places), height - 1)
 
 
@@ -65,7 +65,7 @@ def write_steps(
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
     named = [(columns.block, columns.labels) for columns in found]
-    headings(page, title, note, named, place_names(book.trace), book.height)
+    headings(page, title, note, named, place_names(book.trace), book.height, book.trace.header.count_from)
     for block, names, *_ in found:
         longest = max([max(len(block.name), len(block.heading) * 0.9) / block.width, *(4 + len(n) for n in names)])
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
@@ -156,7 +156,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
     called, note = f"Initial states{_of_side(book.side)}", _NOTES["by_hand" if moved else "initial"]
-    headings(page, called, note, blocks, ["row"], TOP + len(book.rows))
+    headings(page, called, note, blocks, ["row"], TOP + len(book.rows), book.trace.header.count_from)
     for i, b in enumerate(book.rows):
         page.write(TOP + i, 0, b, "place")
         for start in book.starts:
@@ -169,7 +169,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
 
 def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> None:
     """The parameters of one layer and direction, one below the other."""
-    tables = book.tables[grid.stage.scope]
+    tables, first = book.tables[grid.stage.scope], book.trace.header.count_from
     moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
     page.titled(f"{title(grid)}: weights", _NOTES["by_hand" if any(moved) else "weights"])
     for table, away in zip(tables, moved, strict=True):
@@ -180,8 +180,8 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
         across, down = _sides(book, grid, table)
         page.write(table.top + 1, 0, "", "unit")
         if table.values.ndim == 2:
-            page.block(table.top + 1, 1, units(values.shape[1], across), "unit")
-        for j, (name, numbers) in enumerate(zip(units(len(values), down), values.tolist(), strict=True)):
+            page.block(table.top + 1, 1, units(values.shape[1], across, first), "unit")
+        for j, (name, numbers) in enumerate(zip(units(len(values), down, first), values.tolist(), strict=True)):
             page.write(table.top + 2 + j, 0, name, "place")
             formulas = [elsewhere(key, j, k) for k in range(len(numbers))]
             page.block(table.top + 2 + j, 1, numbers, "shown" if away else "weight", formulas)
@@ -217,16 +217,16 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
     page.titled(f"{grid.sheet}: weights", _NOTES["totals"])
-    widest = max(table.matrix.shape[1] for table in tables)
+    widest, first = max(table.matrix.shape[1] for table in tables), book.trace.header.count_from
     for table in tables:
         values = table.matrix
         page.write(table.top, 0, f"∂L/∂{of.get(table.name, table.name)}", "name")
         page.write(table.top, 1, f"{sums[table.name].text.replace(' <-', ' =')}, over all rows", "note")
         page.write(table.top + 1, 0, "", "unit")
-        page.block(table.top + 1, 1, units(values.shape[1], ()) if table.values.ndim == 2 else [""], "unit")
+        page.block(table.top + 1, 1, units(values.shape[1], (), first) if table.values.ndim == 2 else [""], "unit")
         page.block(table.top + 1, widest + 2, ["recorded"] + [""] * (values.shape[1] - 1), "unit")
         for j, numbers in enumerate(values.tolist()):
-            page.write(table.top + 2 + j, 0, f"[{j}]", "place")
+            page.write(table.top + 2 + j, 0, f"[{j + first}]", "place")
             formulas = [_formula(book, grid, sums[table.name], j, k, len(numbers)) for k in range(len(numbers))]
             page.block(table.top + 2 + j, 1, numbers, "result", formulas)
             page.block(table.top + 2 + j, widest + 2, numbers, "recorded")

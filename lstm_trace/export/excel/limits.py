@@ -113,7 +113,7 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
         if text := " ".join(text for text, _ in more):
             yield text, chosen
         if steps := _steps(book, chosen):
-            span = f"--steps {book.steps.start}:{book.steps.start + steps}"
+            span = f"--steps {book.steps.start + book.trace.header.count_from}:{book.steps.start + steps}"
             yield f"{text} {span}".strip(), replace(chosen, steps=slice(book.steps.start, book.steps.start + steps))
 
 

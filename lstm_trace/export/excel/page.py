@@ -113,7 +113,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     header, said = book.trace.header, TEXTS["read_me"]
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": book.live and computed != "float64"}
-    flags |= {"counted": header.count_from == 1 and not left_out, "both": False}
+    flags |= {"zero": not header.count_from, "one": bool(header.count_from), "both": False}
     there = [(name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README]
     there += [(BY_HAND, said["left_out"].format(why=left_out), "note")] if left_out else []
     parts: list[tuple[str, Iterable[tuple[str, str, str]]]] = [(said["change"], ())] if book.live else []
@@ -136,7 +136,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
 
 def _extent(book: Book) -> str:
     trace = book.trace
-    first, last = book.steps[0], book.steps[-1]
+    first, last = (step + trace.header.count_from for step in (book.steps[0], book.steps[-1]))
     steps = f"step {first}" if first == last else f"steps {first} to {last}"
     rows = "" if trace.batch == 1 else f", rows {book.rows[0]} to {book.rows[-1]} of {trace.batch}"
     steps += "" if trace.first else f" of {trace.steps}"
@@ -181,11 +181,13 @@ def safe(text: str) -> str:
     return f" {text}" if text.startswith("<r>") else text
 
 
-def units(width: int, labels: Sequence[str], across: int | None = None) -> list[str]:
-    """The headings of units: the number of each, and its label if it has one; of a matrix row and column."""
-    if across is not None:
-        return [index_text((j,), across) for j in range(width)]
-    return [f"[{j}] {labels[j]}" if labels else f"[{j}]" for j in range(width)]
+def units(width: int, labels: Sequence[str], first: int, across: int | None = None) -> list[str]:
+    """The headings of units: the number of each, and its label if it has one; of a matrix row and column.
+
+    first: the number of the first.
+    """
+    numbers = [index_text((j,), across, first) for j in range(width)]
+    return [f"{number} {label}" for number, label in zip(numbers, labels, strict=True)] if labels else numbers
 
 
 def _sheet_class() -> Any:

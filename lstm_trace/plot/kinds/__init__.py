@@ -10,12 +10,12 @@ kinds is that of the file, and a new kind is added at the end.
 A kind describes its own options in its docstring; shared options are described here, and added to it.
 
 Args:
-    unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+    unit: units, in Python from 0 (all; unit draws at most the 8 that change most, text only the one).
     lines: names of lines (gates and states; unit: also candidates; text: the output).
     layer: layer, from 0 (all).
     direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
     batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-    steps: steps: A:B, A: or :B (B excluded), or one (all).
+    steps: steps: A:B, A: or :B, or one (all).
     language: language of the text in the picture (en).
 """
 

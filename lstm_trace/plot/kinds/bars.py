@@ -158,7 +158,7 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
     Args:
-        of: address of the value, for example 3/c_t[1].
+        of: address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
 
     Returns:
         A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
@@ -240,7 +240,7 @@ def contribution(
     """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
     Args:
-        of: address of the value, for example 3/c_t[1].
+        of: address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
         baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
         occlusion: how many steps are occluded: all, none, a number, or auto, as many as fit into a second (auto).
 

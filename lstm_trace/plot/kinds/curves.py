@@ -117,7 +117,7 @@ def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: La
     """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
     Args:
-        of: address of a value, for example 5/h_t[0], of a vector, 5/h_t, or the name of a loss (the last output).
+        of: address of a value, h_5[1] (from 0, 5/h_t[1]), of a vector, h_5, or the name of a loss (the last output).
 
     Returns:
         A picture, on a logarithmic scale, whose `data` has the norm for each layer, direction, line and step: the

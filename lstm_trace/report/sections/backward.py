@@ -351,7 +351,8 @@ def by_size(back: Backward) -> Iterator[Block]:
     """The gradients that are not zero, in order of the sum of the sizes of their entries."""
     if back.between:
         return
-    if not (blocks := [block for block in magnitudes(by_address(back.trace)) if block[1]]):
+    named = {back.words.address(name): values for name, values in by_address(back.trace).items()}
+    if not (blocks := [block for block in magnitudes(named) if block[1]]):
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."

@@ -64,10 +64,15 @@ def _intro(shown: View) -> Text:
     fields["rows"] = words.word("rows", n=trace.batch) if trace.batch > 1 else ""
     fields["inputs"] = "" if trace.x is None else words.count("inputs", trace.x.shape[-1])
     begin = shown.said("intro.noinput" if trace.x is None else "intro.1" if trace.steps == 1 else "intro", **fields)
-    if not trace.first:
-        return begin
-    key = "intro.window" if trace.steps > 1 else "intro.window.1"  # only some steps were recorded
-    return (*begin, *shown.said(key, first=words.nth(trace.first), last=words.nth(trace.span[-1])))
+    recorded, chosen = (
+        trace.span if trace.first else (),
+        shown.every_step if len(shown.every_step) < trace.steps else (),
+    )
+    for key, some in (("intro.window", recorded), ("intro.steps", chosen)):
+        if some:
+            ends = {"first": words.nth(some[0]), "last": words.nth(some[-1]), "n": trace.span.stop}
+            begin = (*begin, *shown.said(f"{key}.1" if len(some) == 1 else key, **ends))
+    return begin
 
 
 # -- weights ---------------------------------------------------------------------------------------------------------

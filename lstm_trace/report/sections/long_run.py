@@ -28,7 +28,7 @@ from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
 from ..content.value_blocks import over_steps, shortened, state_columns, wide_columns
 from ..in_words.sentences import described
-from .profile import EMPTY, PIPE, Command, ProfileCells, listing
+from .profile import EMPTY, PIPE, Command, ProfileCells, listing, opened_as
 
 #: How many rows all tables have together, if there are many layers and sequences.
 EVERY = 400
@@ -260,7 +260,7 @@ def _commands(shown: View) -> Iterator[Command]:
     source, options, _ = shown.source
     gates = ((stage, sorted(keeping(stage) & {*shown.trace.lines.get(stage.scope, {})})) for stage in shown.stages)
     each = ((*keep, *_lines(shown, stage)) for stage, keep in gates)  # their values are the shares that units keep
-    opened, lines = [source, *options], dict.fromkeys(chain.from_iterable(each))
+    opened, lines = opened_as(shown), dict.fromkeys(chain.from_iterable(each))
     part = shown.chosen
     place = [
         text
@@ -270,10 +270,10 @@ def _commands(shown: View) -> Iterator[Command]:
     ]
     full = shown.eventful.steps if shown.eventful is not None else ()
     other = next((t for t in shown.every_step[len(shown.every_step) // 2 :] if t not in full), shown.every_step[0])
-    yield "other", ["report", *opened, *place, "--steps", str(other)], ""
+    yield "other", ["report", *opened, *place, "--steps", str(shown.words.nth(other))], ""
     yield "every", ["report", *opened, *place, "--detail", "scalar", "--all"], ""
     table = ["--line", ",".join(lines), *place, "--shape", "wide", "-o", "states.csv"]
-    yield "table", ["run", *opened, PIPE, "export", "-", *table] if options else ["export", source, *table], ""
+    yield "table", ["run", source, *options, PIPE, "export", "-", *table] if options else ["export", source, *table], ""
     yield "states", ["plot", *opened, "--kind", "states", *place, "-o", "states.svg"], ""
 
 

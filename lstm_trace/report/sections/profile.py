@@ -90,7 +90,7 @@ class ProfileCells:
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
         unit, columns = None if j is None else (j,), columns_of(trace, part.stage.scope, line)
-        return str(Address(line, unit=unit, columns=columns, **known))
+        return self.shown.words.address(Address(line, unit=unit, columns=columns, **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
@@ -366,28 +366,34 @@ def listing(shown: View, commands: Iterable[Command]) -> Iterator[Block]:
     yield Listing(tuple(rows))
 
 
+def opened_as(shown: View) -> list[str]:
+    """A source with the options that open it and count it as the report does."""
+    source, options, _ = shown.source
+    return [source, *options, *(["--count-from", "1"] if shown.words.count_from else [])]
+
+
 def _commands(c: ProfileCells) -> Iterator[Command]:
     """The commands in order; only those whose data the trace has."""
     source, options, run = c.shown.source
-    opened = [source, *options]
+    opened, nth = opened_as(c.shown), c.shown.words.nth
     units = long_memories(c.found) or large_values(c.found)
     if units and c.found.counted:
         part, line, j = unit = units[0]
-        (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(j)]
+        (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(nth(j))]
         key = "largest" if line.kept is None else "unit"
-        yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{j}.svg"], ""
+        yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{nth(j)}.svg"], ""
         yield "worked", ["report", *opened, *at], ""
         if line.kept is not None:
             yield "memory", ["explain", "memory", *opened, "--of", c.address(line.name, part, t, b, j)], ""
         if any(step_labels(c.found.trace, b)):
             part, line, j = told = (followers(c.found) or units)[0]
-            chosen = [*_place(c, told), "--line", line.name, "--unit", str(j)]
+            chosen = [*_place(c, told), "--line", line.name, "--unit", str(nth(j))]
             yield "text", ["plot", *opened, "--kind", "text", *chosen], c.address(line.name, part, j=j)
     for _, t, b in events(c.found, 1):
         row = ["--batch", str(b)] if c.found.trace.batch > 1 else []
-        yield "step", ["report", *opened, *row, "--steps", str(c.found.trace.span[t])], ""
+        yield "step", ["report", *opened, *row, "--steps", str(nth(c.found.trace.span[t]))], ""
     yield c.squashed, ["explain", "gates", *opened], ""
-    yield "verify", ["run", *opened, PIPE, "verify", "-"] if run else ["verify", source], ""
+    yield "verify", ["run", source, *options, PIPE, "verify", "-"] if run else ["verify", source], ""
 
 
 def _place(c: ProfileCells, unit: Unit) -> list[str]:

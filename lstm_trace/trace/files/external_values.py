@@ -1,8 +1,9 @@
 """Values printed by another program (a C, Rust or FPGA port), read alongside a trace of ours.
 
 CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
-leaves out (layer, direction, t, batch) must have only one possible value. Of a matrix, row and column may stand for the
-unit, and in JSON a value has rows.
+leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place a
+row may have `step`, as the problem counts, and `unit_name`, the label of the unit or its number as the problem counts.
+Of a matrix, row and column may stand for the unit, and in JSON a value has rows.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from ...base.arrays import Array
 from ...base.display import unguarded
 from ...base.files import plain, read_bytes
 from ...base.remark import Remark
-from ...errors import FileError, nearest, within
+from ...errors import FileError, nearest, some, within
 from ..address import columns_of, index_text, no_entry
+from ..labels import unit_names
 from ..trace import Trace
 from ..window import names
 
@@ -105,14 +107,17 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         values = extents.get({"batch": "b"}.get(part, part), ())
         if not values:
             continue
-        found = entry.get(part, entry.get("b") if part == "batch" else None)
+        found, read, first = entry.get(part, entry.get("b") if part == "batch" else None), part, 0
+        if part == "t" and found in (None, "") and (found := entry.get("step")) not in (None, ""):
+            read, first = "step", like.header.count_from
         if found in (None, ""):
             if len(values) > 1:
                 raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
             found = values[0]
-        place[part] = str(found).strip() if part == "direction" else _whole(part, found)
+        place[part] = str(found).strip() if part == "direction" else _whole(read, found) - first
         if place[part] not in values:
-            raise FileError(f"{part} {found} does not exist; {name} has {values[0]} to {values[-1]}")
+            ends = [end + first if isinstance(end, int) else end for end in (values[0], values[-1])]
+            raise FileError(f"{read} {found} does not exist; {name} has {ends[0]} to {ends[1]}")
     scope = f"{place['layer']}/{place['direction']}"
     gathered = like.sums.get(scope, {}).get(name)
     if gathered is None and name not in like.lines.get(scope, {}):
@@ -121,6 +126,11 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
+    if at is None and (called := str(entry.get("unit_name") or "")):
+        there = unit_names(like, like.stage(scope), name, width, like.header.count_from)
+        if called not in there:
+            raise FileError(f"{name} has no unit_name {called!r}; it has {some(there, 5)}")
+        at = there.index(called)
     grid, held = like.grid(scope, name), entry["value"]
     if grid and all(entry.get(part) not in (None, "") for part in ("row", "column")):
         both = [_whole(part, entry[part]) for part in ("row", "column")]

@@ -153,7 +153,7 @@ def test_a_number_is_held_and_released(opened: Opening) -> None:
     assert "hold=0/forward/c_t[0]=-1&" in page.url
     page.locator('#step-table .num[data-address="0/forward/1/0/h_t[0]"]').click()
     page.locator('.value[data-address="0/forward/1/0/h_t[0]"]').wait_for()
-    held = lt.run(data, hold={"c_t[0]": -1.0})
+    held = lt.run(data, hold={"forward/c_t[0]": -1.0})
     assert number(page.locator("#value").inner_text()) == held["h_t"][1, 0, 0]
     page.locator('#step-table .num[data-address="0/forward/1/0/c_t[0]"]').click()
     page.click("#release")
@@ -171,7 +171,7 @@ def test_a_link_holds_what_it_says_and_an_edit_keeps_it(opened: Opening) -> None
     page = opened(f"{BENCH}&hold=0/forward/c_t[1]=0.25&edits=W_xi[0,0]=0.5&at=0/forward/2/0/h_t[1]")
     data = problem("three-steps")
     data["weights"]["W_xi"][0][0] = 0.5
-    held = lt.run(data, hold={"c_t[1]": 0.25})
+    held = lt.run(data, hold={"forward/c_t[1]": 0.25})
     assert number(page.locator("#value").inner_text()) == held["h_t"][2, 0, 1]
     assert page.locator(".givens .grid").count() == 15  # x, h0, c0 and weights: what says where is not among them
     page.locator('td[role="gridcell"][data-address="0/forward/W_xo[1,0]"]').dblclick()
@@ -181,7 +181,7 @@ def test_a_link_holds_what_it_says_and_an_edit_keeps_it(opened: Opening) -> None
     data["weights"]["W_xo"][1][0] = 2.0
     page.locator('#step-table .num[data-address="0/forward/2/0/h_t[1]"]').click()
     page.locator('.value[data-address="0/forward/2/0/h_t[1]"]').wait_for()
-    assert number(page.locator("#value").inner_text()) == lt.run(data, hold={"c_t[1]": 0.25})["h_t"][2, 0, 1]
+    assert number(page.locator("#value").inner_text()) == lt.run(data, hold={"forward/c_t[1]": 0.25})["h_t"][2, 0, 1]
 
 
 def test_two_runs_are_compared_in_pictures(opened: Opening, stored: dict[str, str]) -> None:
@@ -243,7 +243,7 @@ def test_the_options_of_a_picture_are_chosen_and_kept(opened: Opening, trace: lt
 
 
 def test_what_a_file_holds_is_seen_changed_and_released(opened: Opening, empty: str, tmp_path: Any) -> None:
-    data = problem("three-steps") | {"hold": {"c_t[1]": 0.25, "0..1/f_t[0]": "*0.5"}}
+    data = problem("three-steps") | {"hold": {"forward/c_t[1]": 0.25, "0..1/f_t[0]": "*0.5"}}
     (tmp_path / "held.yaml").write_text(yaml.safe_dump(data), "utf-8")
     item = kept(empty, tmp_path / "held.yaml")
     try:

@@ -73,7 +73,7 @@ def test_the_rows_are_those_of_the_explanation() -> None:
     trace = lstm(c0=C0[0])
     figure = trace.plot.memory("4/1/c_t[2]")
     assert figure.data.equals(lt.explain(trace, "4/1/c_t[2]", "memory").to_frame())
-    assert list(figure.data.columns) == ["step", "source", "written", "part", "share", "running"]
+    assert list(figure.data.columns) == ["t", "step", "source", "written", "part", "share", "running"]
     wanted = account(trace, "forward", 4, 1, 2)
     assert figure.data["written"].tolist() == pytest.approx([written for written, _ in wanted.values()], rel=1e-14)
     assert figure.data["part"].tolist() == pytest.approx([left for _, left in wanted.values()], rel=1e-14)

@@ -77,7 +77,9 @@ def test_what_is_not_there_is_refused_by_name(api: Any, run: Any, place: str, st
 
 @pytest.mark.few(0)
 def test_two_runs(api: Any, run: Any) -> None:
-    other = api.post(f"/runs/{run['id']}/edits", json={"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}).json()
+    other = api.post(
+        f"/runs/{run['id']}/edits", json={"edits": [{"address": "0/forward/W_xi[0,0]", "value": 0.5}]}
+    ).json()
     query = {"a": run["id"], "b": other["id"]}
     for kind in ("diff", "weights"):
         found = api.get(f"/diffs/plot/{kind}", params=query)

@@ -47,7 +47,9 @@ def made(api: Any, **spec: Any) -> Any:
 @pytest.mark.few(0)
 def test_question_22_changed_downloads_a_problem_with_the_same_report(api: Any, tmp_path: Path) -> None:
     run = made(api, example="q22")
-    edited = api.post(f"/runs/{run['id']}/edits", json={"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}).json()
+    edited = api.post(
+        f"/runs/{run['id']}/edits", json={"edits": [{"address": "0/forward/W_xi[0,0]", "value": 0.5}]}
+    ).json()
     problem = api.get(f"/runs/{edited['id']}/download/problem.yaml")
     (tmp_path / "problem.yaml").write_bytes(problem.content)
     ran = CliRunner().invoke(main, ["report", str(tmp_path / "problem.yaml"), "--format", "text"])
@@ -63,7 +65,7 @@ def test_question_22_changed_downloads_a_problem_with_the_same_report(api: Any, 
 
 
 def test_a_run_is_created_once(api: Any) -> None:
-    spec = {"example": "three-steps", "edits": [{"address": "b_f[0]", "value": 0.375}]}
+    spec = {"example": "three-steps", "edits": [{"address": "0/forward/b_f[0]", "value": 0.375}]}
     first, again = (api.post("/runs", json=spec) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json() == api.get(f"/runs/{first.json()['id']}").json()
@@ -85,7 +87,7 @@ def test_damaged_files_are_not_noticed(api: Any, folder: Path) -> None:
     os.truncate(trace, 100)
     assert api.post("/verifications", json={"run": run["id"]}).json()["verdict"] == "verified"
     os.truncate(trace, 100)
-    change = {"edits": [{"address": "h0[0]", "value": 0.5}]}
+    change = {"edits": [{"address": "0/forward/h0[0]", "value": 0.5}]}
     assert api.post(f"/runs/{run['id']}/edits", json=change).status_code == 201
     os.truncate(trace, 100)
     reply = api.post("/diffs", json={"a": run["id"], "b": made(api, example="q21")["id"]})
@@ -105,7 +107,7 @@ def test_a_reply_is_small_and_the_spec_is_asked_for(api: Any) -> None:
     weights = {f"W_{a}{gate}": rng.normal(size=(48, n)).tolist() for a, n in (("x", 1), ("h", 48)) for gate in "ifco"}
     problem = {"weights": weights, "x": [[1.0], [2.0]]}
     run = made(api, problem=problem)
-    edit = {"address": "W_hf[2,3]", "value": 0.5}
+    edit = {"address": "0/forward/W_hf[2,3]", "value": 0.5}
     reply = api.post(f"/runs/{run['id']}/edits", json={"edits": [edit]})
     assert len(reply.content) < 20_000 < len(json.dumps(problem))
     spec = api.get(f"/runs/{reply.json()['id']}/spec").json()
@@ -147,7 +149,7 @@ def test_values_as_arrow(api: Any) -> None:
 
 def test_two_runs_and_what_explains_them(api: Any) -> None:
     a = made(api, example="three-steps")
-    b = api.post(f"/runs/{a['id']}/edits", json={"edits": [{"address": "W_xf[0,1]", "value": -1}]}).json()
+    b = api.post(f"/runs/{a['id']}/edits", json={"edits": [{"address": "0/forward/W_xf[0,1]", "value": -1}]}).json()
     pair = {"a": a["id"], "b": b["id"]}
     assert api.post("/diffs", json=pair).json()["verdict"] == "different"
     assert api.post("/diffs", json={**pair, "atol": 100}).json()["verdict"] == "same"
@@ -249,7 +251,7 @@ def test_replies_are_as_described(api: Any) -> None:
     described = api.get("/openapi.json").json()
     jsonschema = pytest.importorskip("jsonschema")
     a = made(api, example="three-steps")
-    b = api.post(f"/runs/{a['id']}/edits", json={"edits": [{"address": "W_xf[0,1]", "value": -1}]})
+    b = api.post(f"/runs/{a['id']}/edits", json={"edits": [{"address": "0/forward/W_xf[0,1]", "value": -1}]})
     at = f"/runs/{a['id']}"
     replies = {
         ("/runs/{id}", "get"): api.get(at),

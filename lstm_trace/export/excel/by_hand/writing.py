@@ -137,19 +137,18 @@ def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
 def draw(found: Arranged, page: Page) -> None:
     """Insert the charts."""
     words, steps = found.layout.called.words, found.layout.book.steps
-    counted = words.nth(steps.start) == 1  # by position: 1, 2, 3; the layer's sheet always counts from 0
+    counted, step = words.nth(steps.start) == 1, 1 + words.count_from  # by position: 1, 2, 3; the column t, or step
     last, looks = TOP + len(steps) - 1, TEXTS["by_hand"]["chart"]
-    axis = "step" if words.count_from == 0 or counted else "step, counted from 0"
     for spot, (name, sheet, series) in zip(found.spots, _charts(found.layout), strict=False):
         chart = page.workbook.add_chart({"type": "line"})
         for block, j, called, look in series:
             values = {"values": [sheet, TOP, block.first + j, last, block.first + j]}
-            places = {} if counted else {"categories": [sheet, TOP, 1, last, 1]}
+            places = {} if counted else {"categories": [sheet, TOP, step, last, step]}
             colour = {"color": look["color"]}
             marker = {"type": "circle", "size": 5, "fill": colour, "border": colour}
             chart.add_series({"name": called, **places, **values, "line": look, "marker": marker})
         chart.set_title({"name": name, **looks["title"]})
-        chart.set_x_axis({"name": axis, **looks["x"]})
+        chart.set_x_axis({"name": "step", **looks["x"]})
         chart.set_y_axis(looks["y"])
         chart.set_legend(looks["legend"])
         chart.set_size({"width": spot.width, "height": spot.height})

@@ -1,0 +1,260 @@
+"""Addresses as they are printed: `c_2[1]`, `W_xi[2,3]`, `h_T`, `c_0[1]`, `∂L/∂c_2[1]`.
+
+The rule: an address with a slash, `1/c_t[0]`, counts from 0. An address without one is as printed, and counts as the
+problem does (`count_from`): if that is from 1, `c_2[1]` is `1/c_t[0]`. The slash of a gradient, `∂L/∂W_xi` or
+`dL/dW_xi`, separates nothing. A name that the trace has is that name, even if it ends in a number. `T` is the last
+step; a line whose name does not end in `_t` has the step behind its name, `z_i_2[1]`.
+
+A printed address is translated where it enters, by `slashed`; everything below counts from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..cell.network import MEET, Stage
+from ..errors import MissingError
+from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+#: A name at a step: `c_2`, `h_T`.
+_AT_STEP = re.compile(r"(.+)_(T|0|[1-9][0-9]{0,17})", re.DOTALL)
+_GRADIENT = re.compile(r"(?:∂\s*L\s*/\s*∂|dL/d)(?=\w)")
+#: A candidate is printed with an accent, c̃_t.
+_ACCENT = "\u0303"
+_SEVERAL = {"layer": "layers", "direction": "directions", "t": "steps", "b": "sequences"}
+
+Extents = Mapping[str, Sequence[Any]]
+#: The width of a value, or its rows and columns; None if unknown.
+Size = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class PrintedNames:
+    """What printed addresses are read against.
+
+    first: the number of the first step and unit. span: the steps. extents: those of a name, as of `Trace.extents`; None
+    if there is no such name. size: that of a name with its extents. gradient: the name of a value's gradient.
+    """
+
+    first: int
+    span: range
+    extents: Callable[[str], Extents | None]
+    size: Callable[[str, Extents], Size] = lambda name, there: None
+    gradient: Callable[[str], str | None] = lambda name: None
+
+    def slashed(self, text: str, every: bool = False) -> str:
+        """The address with a slash; one that has a slash, or whose name is unknown, is unchanged.
+
+        every: whether all sequences may be meant. Raises MissingError for a step or unit that does not exist, and for a
+        step of several layers, directions or sequences.
+        """
+        printed = text.strip()
+        mark = _GRADIENT.match(printed)
+        inner = printed[mark.end() :] if mark else printed
+        name = line_name(inner)
+        found = None if "/" in inner else self._found(name, self.gradient if mark else str)
+        if mark and found is None:
+            raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
+        if found is None or not (self.first or mark or found[2] is not None):
+            return text  # without a step, it says the same from 0
+        line, there, t = found
+        typed = inner[len(name) :].strip()
+        index = self._from_zero(name, typed, self.size(line, there) if typed else None, every)
+        if MEET in there.get("direction", ()):  # without a direction, the merged value is meant
+            there["direction"] = [MEET]
+        several = [part for part in PARTS if len(there.get(part, ())) > 1]
+        if t is None and (every or not several):
+            return f"/{line}{index}" if index else line
+        if several == ["t"]:
+            each = (f"{mark[0] if mark else ''}{self.at_step(name, self.span[end])}{typed}" for end in (0, -1))
+            raise MissingError(f"{printed} has a value at each step: name one, from {' to '.join(each)}")
+        if every and several == ["b"]:
+            del there["b"], several[0]
+        given = [part for part in PARTS if part in there]
+        full = "/".join([*(str(there[part][0]) for part in given), f"{INITIAL.get(line, line)}{index}"])
+        if several:
+            said = " and ".join(f"{len(there[part])} {_SEVERAL[part]}" for part in several)
+            form = f"{'/'.join(given)}/{line}, which counts from 0"
+            raise MissingError(f"{printed}: there are {said}; write {form}: for example {full}")
+        return full
+
+    def _found(
+        self, name: str, meant: Callable[[str], str | None]
+    ) -> tuple[str, dict[str, Sequence[Any]], int | None] | None:
+        """The value that a name means, its extents, and the step, if the name has one; None if it means nothing.
+
+        meant: the value itself, or its gradient. An initial state has the step that reads it.
+        """
+
+        def known(*names: str) -> list[tuple[str, dict[str, Sequence[Any]]]]:
+            values = filter(None, map(meant, names))
+            return [(value, dict(there)) for value in values if (there := self.extents(value)) is not None]
+
+        if named := known(name, _plain(name)):
+            return *named[0], None
+        if (match := _AT_STEP.fullmatch(name)) is None:
+            return None
+        stem, t = match[1], self.span[-1] if match[2] == "T" else int(match[2]) - self.first
+        lines = [(line, there) for line, there in known(f"{stem}_t", _plain(f"{stem}_t"), stem) if "t" in there]
+        if lines and t in self.span:
+            return lines[0][0], lines[0][1] | {"t": [t]}, t
+        for state, there in known(f"{stem}_prev") if self.first else ():  # from 0 it is not printed with a number
+            at, before = (self.span[-1], 1) if "reverse" in there["direction"][0] else (self.span[0], -1)
+            if t == at + before and (meant is not str or "t" not in there):
+                return state, there | {"t": [at]} if "t" in there else there, at
+        if not lines:
+            return None
+        ends = f"{self.span[0] + self.first} to {self.span[-1] + self.first}"
+        raise MissingError(f"there is no {name}: steps are counted {ends}")
+
+    def at_step(self, name: str, t: int | None, reverse: bool = False) -> str:
+        """A name as printed at a step; a state, as before the first step that its stage visits."""
+        if name.isidentifier() and name.endswith("_prev"):
+            return f"{name.removesuffix('_prev')}_{(self.span.stop if reverse else self.span.start - 1) + self.first}"
+        if t is None:
+            return name
+        stem = f"{name[0]}{_ACCENT}" if name[1:] == "_tilde" else name.removesuffix("_t")
+        return f"{stem}_{t + self.first}"
+
+    def _from_zero(self, name: str, index: str, size: Size, every: bool) -> str:
+        """An index, from 0. Raises MissingError if the value has no such entry. every: whether several may be meant."""
+        parts = [[k for n in re.findall("[0-9]+", part) if (k := whole(n)) is not None] for part in index.split(",")]
+        if every and size is not None and len(size) == 1:
+            parts = [[k for part in parts for k in part]]
+        for end in (min, max) if all(parts) else ():
+            entry = [end(part) - self.first for part in parts]
+            if size is None and min(entry) < 0:
+                raise MissingError(f"there is no {name}{index}: units are counted from {self.first}")
+            if size is not None and ".." not in index and (fault := no_entry(name, entry, size, self.first)):
+                raise MissingError(fault)
+        return re.sub("[0-9]+", lambda n: n[0] if (k := whole(n[0])) is None else str(k - self.first), index)
+
+
+def from_zero(text: str) -> str:
+    """An address without a slash that counts from 0 all the same, as those in a file of a trace do."""
+    return text if "/" in text else f"/{text}"
+
+
+def counts_from(trace: Trace, text: str) -> int:
+    """The number of the first step and unit in an address."""
+    return 0 if "/" in _GRADIENT.sub("", text.strip(), count=1) else trace.header.count_from
+
+
+def _plain(name: str) -> str:
+    """The name of a line in which a candidate has an accent.
+
+    >>> _plain("c\u0303_t"), _plain("c_t")
+    ('c_tilde', 'c_t')
+    """
+    return name.replace(f"{_ACCENT}_t", "_tilde") if name.endswith(f"{_ACCENT}_t") else name
+
+
+def extents_in(trace: Trace, name: str) -> dict[str, Sequence[Any]] | None:
+    """The possible values of each part of an address; None if the trace has no such name."""
+    steps, rows = trace.span, range(trace.batch)
+    supplied = any(name in here for here in trace.given.values())  # in a part of a trace: the layer below
+    if name in ("x", "x_t") and trace.x is not None and not supplied:
+        return {"t": steps, "b": rows}
+    fed = {s.scope for s in trace.stages if name in s.cell.inputs and s.has(name)}
+    if lines := [scope for scope in trace.scopes if scope in fed or name in trace.lines.get(scope, {})]:
+        return extents_of(lines, steps, rows)
+    state = STATE.get(name, name)
+    if initial := [stage.scope for stage in trace.stages if state in stage.cell.states]:
+        return extents_of(initial, b=rows)
+    for part in (trace.parameters, trace.sums):
+        if scopes := [scope for scope, here in part.items() if name in here]:
+            return extents_of(scopes)
+    return None
+
+
+def names_of(trace: Trace) -> PrintedNames:
+    """What printed addresses are read against in a trace."""
+
+    def gradient(name: str) -> str | None:
+        state = STATE.get(name, name)
+        return next((new for stage in trace.stages if (new := stage.cell.gradient_of.get(state))), None)
+
+    def size(name: str, there: Extents) -> Size:
+        if "layer" not in there:
+            return None if trace.x is None else trace.x.shape[2:]
+        scope, state = f"{there['layer'][0]}/{there['direction'][-1]}", STATE.get(name, name)
+        values = trace.sums.get(scope, {}).get(name)
+        values = trace.operand(scope, state, slice(1)) if values is None else values
+        if values is None or len(there["layer"]) > 1:
+            return None
+        return trace.grid(scope, state) or values.shape[2 if "b" in there else 0 :]
+
+    return PrintedNames(trace.header.count_from, trace.span, partial(extents_in, trace), size, gradient)
+
+
+def names_of_stages(
+    stages: Sequence[Stage], span: range, batch: int, first: int,
+    size: Callable[[str, Extents], Size] = lambda name, there: None,
+) -> PrintedNames:  # fmt: skip
+    """What the addresses of lines are read against before a run."""
+
+    def extents(name: str) -> Extents | None:
+        lines = [stage.scope for stage in stages if stage.has(name)]
+        weights = [stage.scope for stage in stages if name in stage.cell.parameters]
+        return extents_of(lines, span, range(batch)) if lines else extents_of(weights) if weights else None
+
+    return PrintedNames(first, span, extents, size)
+
+
+def slashed(trace: Trace, text: str, every: bool = False) -> str:
+    """An address as one that counts from 0; see the rule above, and `PrintedNames.slashed`.
+
+    >>> import lstm_trace as lt
+    >>> problem = {"cell": {"equations": "c_t = c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}, "weights": {},
+    ...            "x": [[1.0, 3.0], [2.0, 4.0]], "count_from": 1}
+    >>> trace = lt.run(problem)
+    >>> slashed(trace, "c_2[1]"), slashed(trace, "c_T"), slashed(trace, "c_0[2]"), slashed(trace, "1/c_t[0]")
+    ('0/forward/1/0/c_t[0]', '0/forward/1/0/c_t', '0/forward/0/c0[1]', '1/c_t[0]')
+    """
+    return names_of(trace).slashed(ours(trace, text), every)
+
+
+def ours(trace: Trace, text: str) -> str:
+    """An address with our name of a line or weight that only the author's own code calls so."""
+    name = line_name(text)
+    found = [one for one, called in trace.header.aliases.items() if called == name]
+    known = len(found) != 1 or any(name in stage.cell.parameters or stage.has(name) for stage in trace.stages)
+    return text if known else found[0].join(text.rsplit(name, 1))
+
+
+def printed(trace: Trace, address: Address | str) -> str:
+    """The address of one value as printed, counted as the problem counts; `slashed` reads it.
+
+    A value whose printed name is not unique, because there are several layers, directions or sequences, keeps its
+    address with slashes, which counts from 0.
+
+    >>> import lstm_trace as lt
+    >>> problem = {"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0]], "ask": ["i_t"], "count_from": 1}
+    >>> trace = lt.run(problem)
+    >>> [printed(trace, text) for text in ("0/forward/0/0/i_t[0]", "0/forward/W_xi[0,0]", "0/forward/0/h0[0]")]
+    ['i_1', 'W_xi[1,1]', 'h_0']
+    """
+    with suppress(MissingError):
+        found, known = trace.locate(str(address)), names_of(trace)
+        stage = next((one for one in trace.stages if found.layer is not None and one.scope == found.scope), None)
+        names, mark = [STATE.get(found.line, found.line)], ""
+        if stage is not None and stage.is_adjoint:
+            names, mark = [n for n, new in stage.cell.gradient_of.items() if new == found.line], "∂L/∂"
+        size = known.size(found.line, trace.extents(found.line))
+        entry = None if size == (1,) else found.unit
+        reverse = "reverse" in (found.direction or "")
+        index = "" if entry is None else index_text(entry, found.columns, known.first)
+        for name in names:
+            text = f"{mark}{known.at_step(name, found.t, reverse)}{index}"
+            with suppress(MissingError):
+                if trace.locate(text) == found._replace(unit=entry):
+                    return text
+    return str(address)
