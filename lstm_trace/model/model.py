@@ -230,9 +230,7 @@ class Model:
     ) -> RunJob:  # fmt: skip
         """A run, checked and laid out."""
         work = self._work(fed, asked, record)
-        last, answer = work.stages[-1], tuple[str, ...]()
-        if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is requested
-            answer = (f"{last.scope}/{line}" if last.direction == "joined" else line,)
+        answer = work.stages[-1].answers(work.recorded)
         header = replace(
             self.header, ask=asked or answer, padding=self.padding if fed.padded else None, batched=fed.batched,
             step_labels=fed.step_labels, plan=choose(plan, work, self.weights, self.header.dtype),

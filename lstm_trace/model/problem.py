@@ -298,21 +298,25 @@ def own_text(cell: Cell, padded: bool) -> str:
     output = cell.output
     if not padded or output not in cell.by_name:
         return cell.text
-    past = f"{output.removesuffix('_t')}_prev"
     valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
-    carry = ((state, valid.get(line, line)) for state, line in cell.carry if (state, line) != (past, output))
+    carry = ((state, valid.get(line, line)) for state, line in cell.carry)
     inputs = tuple(name for name in cell.inputs if name != "valid")
     lines = cell.lines[: cell.lines.index(cell.by_name[output])]
-    return replace(cell, lines=lines, carry=tuple(carry), output=valid.get(output, output), inputs=inputs).text
+    known = {*inputs, *(line.name for line in lines)}  # neither the output that padding repeats, nor later totals
+    carry = tuple(pair for pair in carry if pair[1] in known)
+    return replace(cell, lines=lines, carry=carry, output=valid.get(output, output), inputs=inputs).text
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
     """The equations that a cell has in addition to the bare one. padding: names that `variants.masked` added."""
     known = {*bare.by_name, *padding}
+    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"} if padding else {}
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
     rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
+    own = [f"{state} <- {valid.get(line, line)}" for state, line in cell.carry if state not in bare.states]
+    rows += [f"carry: {', '.join(own)}"] if own else []
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
     return "".join(f"{row}\n" for row in rows)
 

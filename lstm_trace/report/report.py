@@ -166,13 +166,13 @@ def is_profile(trace: Trace, chosen: Options) -> bool:
     """Whether the report of a trace is its profile: as `detail` says, or by default for a trained model.
 
     The report has worked steps if an option selects some of them, if the trace is by hand or has a backward pass, and
-    if something other than the output of the last layer was asked for.
+    if something other than usual was asked for.
     """
     if chosen.detail is not None:
         return chosen.detail == "profile"
     by_hand = trace.header.arithmetic is not None or any(stage.is_adjoint for stage in trace.stages)
     last = forward_stages(trace.stages)[-1]
-    asks = set(trace.header.ask) - {last.cell.output, f"{last.scope}/{last.cell.output}"}
+    asks = set(trace.header.ask) not in ({last.cell.output}, {*last.answers(trace.lines)})
     return not (chosen.of_steps or chosen.alone or by_hand or asks) and trained(trace)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
-from ..cell.lines import Cell, Line
+from ..cell.lines import Cell
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
@@ -188,7 +188,7 @@ def readout(cell: Cell) -> frozenset[str]:
     ones.
     """
     inner = hidden(cell)
-    states = {state for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))}
+    states = _fed_back(cell).keys()
     beside = {name: name for name in (*cell.by_name, *cell.inputs, *cell.states)}
 
     def root(name: str) -> str:
@@ -214,8 +214,8 @@ def readout(cell: Cell) -> frozenset[str]:
 @lru_cache(256)
 def hidden(cell: Cell) -> frozenset[str]:
     """The lines on which a state depends; in a cell without states, the operands of the last product before output."""
-    if cell.carry:
-        return cell.closure(name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name)))
+    if cell.states.keys() - cell.totals:
+        return cell.closure(_fed_back(cell).values())
     ends: list[str] = []
     waiting = [cell.output]
     while waiting:  # back from the output to the nearest products
@@ -227,7 +227,9 @@ def hidden(cell: Cell) -> frozenset[str]:
     return cell.closure(ends or [cell.output])
 
 
-def _repeats(cell: Cell, state: str, line: Line | None) -> bool:
-    """Whether a state exists only to repeat the output at padding."""
-    readers = [reader for reader in cell.lines if state in reader.reads]
-    return line is not None and line.op == "where" and line.name == cell.output and readers == [line]
+def _fed_back(cell: Cell) -> dict[str, str]:
+    """The carried states and their lines, without totals, and without one that only repeats the output at padding."""
+    found = {state: line for state, line in cell.carry if state not in cell.totals}
+    last = cell.by_name.get(cell.output)
+    repeats = last is not None and last.op == "where"
+    return {s: n for s, n in found.items() if not (repeats and n == cell.output and cell.readers.get(s, ()) == (last,))}
