@@ -403,9 +403,9 @@ class Cell:
 
     @cached_property
     def totals(self) -> frozenset[str]:
-        """The carried states on which the output does not depend, such as a loss summed over time."""
+        """The carried states on which the output, if it is computed, does not depend: a loss summed over time."""
         inner = self.closure([self.output])
-        return frozenset(state for state, line in self.carry if line not in inner)
+        return frozenset(state for state, line in self.carry if inner and line not in inner)
 
     @cached_property
     def answers(self) -> tuple[str, ...]:

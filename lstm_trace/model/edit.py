@@ -158,8 +158,8 @@ class Changes:
         if whole:
             if array.shape[-2:] == trace.grid(scopes[0], state):
                 array = array.reshape(*array.shape[:-2], -1)
-            rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
-            for scope, values in zip(scopes, rows, strict=True):
+            rows = initial_states({state: array}, {state: scopes}, trace.batch, trace.header.dtype)[state]
+            for scope, values in rows.items():
                 self._set("initial", scope, state, values)
         else:
             scope = self._only(scopes, text, address.line)

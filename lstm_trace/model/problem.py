@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..base.arrays import Array, as_plain, describe, to_list
+from ..base.arrays import Array, as_plain, by_key, describe, to_list
 from ..base.files import read_bytes, read_data
 from ..cell import arithmetic
 from ..cell.composites import BUILT_IN
@@ -181,7 +181,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     header = trace.header
     layers, directions = extent(stage.scope for stage in stages)
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
-    spec, extra, carried = _cell(trace, stages, layers, directions)
+    spec, extra, starting = _cell(trace, stages, layers, directions)
     asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
     # the requested lines may not need the readout, or the input
     there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
@@ -193,7 +193,7 @@ def premises(trace: Trace) -> dict[str, Any]:
         "cell": spec if spec != {"kind": "lstm"} else None,
         "weights": _weights(trace, stages, len(scopes) == 1),
         "x": _input(trace),
-        **_states(trace, carried, scopes),
+        **_states(trace, starting),
         "given": {
             name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
             for stage in stages
@@ -246,8 +246,11 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
 
 def _cell(
     trace: Trace, stages: Sequence[Stage], layers: int, directions: tuple[str, ...]
-) -> tuple[dict[str, Any], str, Sequence[str]]:
-    """The cell as written in a problem, the equations that the last stage adds, and the states. Raises CellError."""
+) -> tuple[dict[str, Any], str, Mapping[str, Sequence[str]]]:
+    """The cell as written in a problem, the equations that the last stage adds, and the scopes of each state.
+
+    The output that padding repeats starts at zero, and is not among the states. Raises CellError.
+    """
     header = trace.header
     given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
     network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
@@ -265,7 +268,8 @@ def _cell(
             continue
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
-            return {**spec, **network}, extra, tuple(cell.states)
+            pairs = ((state, s) for s in again for state, line in s.cell.carry if line != s.cell.output or not padding)
+            return {**spec, **network}, extra, by_key((state, stage.scope) for state, stage in pairs)
     raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
@@ -298,24 +302,32 @@ def own_text(cell: Cell, padded: bool) -> str:
     output = cell.output
     if not padded or output not in cell.by_name:
         return cell.text
-    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
-    carry = ((state, valid.get(line, line)) for state, line in cell.carry)
     inputs = tuple(name for name in cell.inputs if name != "valid")
     lines = cell.lines[: cell.lines.index(cell.by_name[output])]
-    known = {*inputs, *(line.name for line in lines)}  # neither the output that padding repeats, nor later totals
-    carry = tuple(pair for pair in carry if pair[1] in known)
-    return replace(cell, lines=lines, carry=carry, output=valid.get(output, output), inputs=inputs).text
+    known = {*inputs, *(line.name for line in lines)}  # no totals
+    carry = tuple(pair for pair in _carried(cell) if pair[1] in known)
+    return replace(cell, lines=lines, carry=carry, output=_valid(cell).get(output, output), inputs=inputs).text
+
+
+def _valid(cell: Cell) -> dict[str, str]:
+    """The lines that `variants.masked` replaced at padding, by what replaced them."""
+    return {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
+
+
+def _carried(cell: Cell) -> list[tuple[str, str]]:
+    """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
+    return [(state, _valid(cell).get(line, line)) for state, line in cell.carry if line != cell.output]
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
     """The equations that a cell has in addition to the bare one. padding: names that `variants.masked` added."""
     known = {*bare.by_name, *padding}
-    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"} if padding else {}
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
     rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
-    own = [f"{state} <- {valid.get(line, line)}" for state, line in cell.carry if state not in bare.states]
+    carry = _carried(cell) if padding else cell.carry
+    own = [f"{state} <- {line}" for state, line in carry if state not in bare.states]
     rows += [f"carry: {', '.join(own)}"] if own else []
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
     return "".join(f"{row}\n" for row in rows)
@@ -355,14 +367,12 @@ def _input(trace: Trace) -> Any:
     return None if counted and rows else to_list(trace.outward(np.zeros((trace.steps, trace.batch, 1))))
 
 
-def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
+def _states(trace: Trace, starting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """h0, c0 and `initial`: for every layer and direction, (L·D, B, width), with fewer axes if x has fewer; a matrix
-    has two axes in place of the last.
-
-    carried: the states of the cell; the output that padding repeats starts at zero, and is not among them.
+    has two axes in place of the last. starting: the scopes of each state.
     """
     named: dict[str, Any] = {}
-    for state in carried:
+    for state, scopes in starting.items():
         if any(state in trace.initial.get(scope, {}) for scope in scopes):
             here = [as_grid(trace, scope, state, _initial(trace, scope, state)) for scope in scopes]
             rows = [to_list(values if trace.header.batched else values[0]) for values in here]
