@@ -92,11 +92,12 @@ class Words:
 
 
 @cache
-def words(language: str = "en", count_from: int = 0) -> Words:
-    """The strings of a language; missing ones are taken from English. count_from: see `Words`.
+def words(language: str | None = None, count_from: int = 0) -> Words:
+    """The strings of a language, English if None; missing ones are taken from English. count_from: see `Words`.
 
     Raises OptionError for a language without a file.
     """
+    language = language or "en"
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
     return Words(language, {**_table("en"), **_table(language)}, count_from)

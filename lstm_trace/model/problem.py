@@ -20,6 +20,7 @@ from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_na
 from ..cell.parse import parse
 from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
+from ..languages.strings import words
 from ..printable import acts, yaml_escaped
 from ..trace.address import INITIAL, STATE, line_name
 from ..trace.argument_types import checked
@@ -35,6 +36,8 @@ from ..weights.read import Defaults
 from .build import build, home_of, in_layout, kind_of
 from .model import Model
 
+#: How a report shows the problem, unless it is told otherwise.
+SHOWN = ("digits", "language", "notation")
 NO_PROBLEM = "the trace cannot be written as a problem"
 #: Advice for a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
@@ -136,11 +139,12 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         tokens=problem.names.get("t"), where=where,
     )  # fmt: skip
     header = Header(
-        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
+        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from", *SHOWN)},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
         imported=imported,
     )
     with within(where):
+        words(problem.language)  # raises OptionError if there is no such language
         return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
 
 
@@ -210,8 +214,9 @@ def premises(trace: Trace) -> dict[str, Any]:
         "names": {**labels, **({"t": rows if len(rows) > 1 else rows[0]} if rows else {})},
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
+        **{name: getattr(header, name) for name in SHOWN},
     }
-    kept = ("weights", "h0", "c0")  # an empty mapping of weights marks it as a problem
+    kept = ("weights", "h0", "c0", "digits")  # an empty mapping of weights marks it as a problem
     return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
 
 

@@ -79,13 +79,16 @@ NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORC
 
 
 def applied(
-    trace: Trace, notation: str, selection: Selection | None = None, language: str = "en"
+    trace: Trace, notation: str | None, selection: Selection | None = None, language: str | None = None
 ) -> tuple[Trace, tuple[Block, ...]]:
-    """The trace as it is printed in a notation, and the remarks that the notation requires.
+    """The trace as it is printed in a notation, that of the problem if None, and the remarks that the notation requires.
 
     The symbols are in the header; those of the problem's author take precedence over those of the preset.
     Raises OptionError for an unknown notation, and if it would print something that is not true.
     """
+    if notation is None:  # a joined product has no backward pass
+        back = any(stage.cell.gradient for stage in trace.stages)
+        notation = "exercise" if back and trace.header.notation == "joined" else trace.header.notation or "exercise"
     if notation not in NOTATIONS:
         raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
     trace = _printed(trace, {**held_symbols(trace), **trace.header.symbols})
@@ -156,7 +159,7 @@ def _merged(line: Line, two: tuple[Line, Line], matrix: str) -> _Merge:
     return _Merge(line.name, two, matrix, (vector, product, Line(line.name, "add", operands, signs)))
 
 
-def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
+def _joined_trace(trace: Trace, selection: Selection, language: str | None) -> tuple[Trace, tuple[Block, ...]]:
     if trace.header.arithmetic is not None:
         raise OptionError(
             f"notation 'joined' adds up two products at once, and in the arithmetic {trace.header.arithmetic} each of "
@@ -180,7 +183,7 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
             lines[stage.scope] = _values(trace, stage, merges)
     rows = dict.fromkeys((merge.matrix, merge.parts) for merges in found.values() for merge in merges)
     said = tuple((Row((Sym(matrix),), (("=", Mat((tuple(map(Sym, parts)),))),)),) for matrix, parts in rows)
-    note = (Para(words(language, trace.header.count_from).text("joined")), Derivation(said))
+    note = (Para(words(language or trace.header.language, trace.header.count_from).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
 
 

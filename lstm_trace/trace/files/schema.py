@@ -28,7 +28,7 @@ from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
-from .problem_file import ALIASES, LabelAxis, Problem, by_axis
+from .problem_file import ALIASES, MOST_DIGITS, LabelAxis, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
@@ -86,6 +86,7 @@ CountFrom = Annotated[
     BeforeValidator(to_length),
     Field(description="the number of the first step, unit and layer in reports, 0 or 1; addresses count from 0"),
 ]
+Digits = Annotated[int, BeforeValidator(to_length), Field(ge=0, le=MOST_DIGITS)]
 
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
@@ -177,6 +178,11 @@ _DESCRIBED = {
     "ask": "names or addresses of the requested lines",
     "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     "symbols": "TeX symbols of user-defined names",
+    **(_SHOWN := {
+        "digits": "decimals of the numbers in its report",
+        "language": "language of its report",
+        "notation": "symbols of its report: exercise, joined, pytorch, keras",
+    }),
 }
 
 
@@ -255,6 +261,9 @@ class TraceManifest(Strict):
     symbols: dict[str, ShortText] = Field(default_factory=dict)
     aliases: dict[str, ShortText] = Field(default_factory=dict, description="what the author's own code calls names")
     count_from: CountFrom = 0
+    digits: Digits | None = Field(None, description=_SHOWN["digits"])
+    language: ShortText | None = Field(None, description=_SHOWN["language"])
+    notation: ShortText | None = Field(None, description=_SHOWN["notation"])
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False
@@ -265,8 +274,9 @@ class TraceManifest(Strict):
 
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
-        """Without aliases that it does not have, so that earlier versions can read it."""
-        return {name: value for name, value in made(self).items() if name != "aliases" or value}
+        """Without newer facts that it does not have, so that earlier versions can read it."""
+        newer = ("aliases", *_SHOWN)
+        return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, None)}
 
 
 class TraceFile(TraceManifest):
