@@ -401,22 +401,6 @@ class Cell:
                 open_names.append(self.states[name])
         return frozenset(found)
 
-    @cached_property
-    def totals(self) -> frozenset[str]:
-        """The carried states on which the output, if it is computed, does not depend: a loss summed over time."""
-        inner = self.closure([self.output])
-        return frozenset(state for state, line in self.carry if inner and line not in inner)
-
-    @cached_property
-    def answers(self) -> tuple[str, ...]:
-        """What the equations end in: the output, and the named lines that no other line of the same step reads, unless
-        the output depends on them through the carry. Keeping a state at padding does not count.
-        """
-        carried = set(self.states.values())
-        reading = (line.reads for line in self.lines if line.assigned or line.name not in carried)
-        inner = self.closure([self.output]).union(*reading)
-        return (self.output, *(line.name for line in self.lines if line.assigned and line.name not in inner))
-
     def written(self, names: Iterable[str]) -> Iterator[Line]:
         """The lines `names` in the order in which the equations introduce them."""
         others = self.by_name.keys() - set(names)

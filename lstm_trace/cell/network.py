@@ -101,11 +101,22 @@ class Stage:
         cell = self.cell
         return name in cell.by_name or name in cell.states or (name in cell.inputs and not self.borrows(name))
 
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """The named lines, apart from the output and what it depends on, that no other line of the same step reads:
+        what added equations end in. To keep a state at padding does not count as reading.
+        """
+        cell = self.cell.plain or self.cell
+        carried = set(cell.states.values())
+        reading = (line.reads for line in cell.lines if line.assigned or line.name not in carried)
+        inner = cell.closure([cell.output]).union(*reading)
+        return tuple(line.name for line in cell.lines if line.assigned and line.name not in inner)
+
     def answers(self, recorded: Mapping[Scope, Iterable[str]]) -> tuple[str, ...]:
-        """What is requested of the last stage if nothing else is: its output, and what its added equations end in."""
-        place, output = f"{self.scope}/" if self.direction == MEET else "", self.cell.output
-        found = (name for name in (self.cell.plain or self.cell).answers if name in recorded.get(self.scope, ()))
-        return tuple(f"{place}{name}" if name == output else name for name in found)
+        """What is requested of the last stage if nothing else is: its output, and what its equations end in."""
+        there, output = {*recorded.get(self.scope, ())}, self.cell.output
+        shown = f"{self.scope}/{output}" if self.direction == MEET else output
+        return (*[shown] * (output in there), *(name for name in self.ends if name in there))
 
     def unpadded(self, name: str) -> str:
         """A line; if padding replaces a state by its previous value or zero, the line that the cell computes for it."""

@@ -214,8 +214,8 @@ def readout(cell: Cell) -> frozenset[str]:
 @lru_cache(256)
 def hidden(cell: Cell) -> frozenset[str]:
     """The lines on which a state depends; in a cell without states, the operands of the last product before output."""
-    if cell.states.keys() - cell.totals:
-        return cell.closure(_fed_back(cell).values())
+    if fed_back := _fed_back(cell):
+        return cell.closure(fed_back.values())
     ends: list[str] = []
     waiting = [cell.output]
     while waiting:  # back from the output to the nearest products
@@ -228,8 +228,11 @@ def hidden(cell: Cell) -> frozenset[str]:
 
 
 def _fed_back(cell: Cell) -> dict[str, str]:
-    """The carried states and their lines, without totals, and without one that only repeats the output at padding."""
-    found = {state: line for state, line in cell.carry if state not in cell.totals}
+    """The carried states and their lines, without one that only repeats the output at padding, and without totals, on
+    which the output, if it is computed, does not depend.
+    """
+    inner = cell.closure([cell.output])
+    found = {state: line for state, line in cell.carry if not inner or line in inner}
     last = cell.by_name.get(cell.output)
     repeats = last is not None and last.op == "where"
     return {s: n for s, n in found.items() if not (repeats and n == cell.output and cell.readers.get(s, ()) == (last,))}

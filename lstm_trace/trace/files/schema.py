@@ -86,7 +86,18 @@ CountFrom = Annotated[
     BeforeValidator(to_length),
     Field(description="the number of the first step, unit and layer in reports, 0 or 1; addresses count from 0"),
 ]
-Digits = Annotated[int, BeforeValidator(to_length), Field(ge=0, le=MOST_DIGITS)]
+
+
+def to_digits(value: Any) -> Any:
+    """A number of decimals as written in a problem."""
+    if type(value) is not int or not 0 <= value <= MOST_DIGITS:
+        raise ValueError(f"expected a whole number from 0 to {MOST_DIGITS}, found {describe(value)}")
+    return value
+
+
+Digits = Annotated[
+    int, BeforeValidator(to_digits), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_DIGITS})
+]
 
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
