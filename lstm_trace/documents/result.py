@@ -122,7 +122,9 @@ class Result:
         return self.frame()
 
     def plot(self, language: Language | None = None) -> Figure:
-        """Return the picture, with its text in a language, by default that of the result. Raises MissingError if there is none."""
+        """Return the picture, with its text in a language (by default that of the result). Raises MissingError if there
+        is none.
+        """
         figure = self.panels(language or self.language)
         if figure is None:
             instead = "write .csv for its numbers, .md or .html for its text"

@@ -81,7 +81,7 @@ def edit(
     if not changes.larger and equations is None:
         old = replace(trace, header=header)
         return rerun(old, x=new.x, initial=new.initial, given=new.given, parameters=new.parameters)
-    data = problem(replace(new, header=header)) | {"title": header.title}
+    data = problem(replace(new, header=header)) | {"title": header.title_tex or header.title}
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)

@@ -20,6 +20,9 @@ from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_na
 from ..cell.parse import parse
 from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
+from ..formulas.plain import PLAIN, Plain
+from ..formulas.tree import Written
+from ..formulas.user_tex import ALLOWED, formula, pieces
 from ..languages.strings import words
 from ..printable import acts, yaml_escaped
 from ..trace.address import INITIAL, STATE, line_name
@@ -138,14 +141,34 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         hold=layers(problem.hold), ask=tuple(problem.ask), arithmetic=arithmetic.named(problem.arithmetic),
         tokens=problem.names.get("t"), where=where,
     )  # fmt: skip
+    with within(where):
+        title = _read(problem, "title")
+        _read(problem, "notes")
     header = Header(
-        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from", *SHOWN)},
+        title=title,
+        title_tex=problem.title if title != problem.title else "",
+        **{name: getattr(problem, name) for name in ("notes", "symbols", "count_from", *SHOWN)},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
         imported=imported,
     )
     with within(where):
         words(problem.language)  # raises OptionError if there is no such language
         return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+
+
+def _read(problem: Problem, field: str) -> str:
+    """The title or the notes as plain text. Raises FileError for a formula that is not understood."""
+    plain, parts = Plain(problem.symbols), []
+    for text, found in pieces(getattr(problem, field)):
+        if found:
+            try:
+                formula(text, replace(PLAIN, name=str))
+            except ValueError as error:
+                at = error if " " in str(error) else f"`{error}`"
+                said = f"{field}: the formula `${text[:80]}$` is not understood at {at}"
+                raise FileError(f"{said}. A formula has {ALLOWED}. A dollar that begins none is written \\$") from None
+        parts.append(plain(Written(text)) if found else text)
+    return "".join(parts)
 
 
 @checked
@@ -192,7 +215,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
     rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one if all are the same
     found = {
-        "title": header.title,
+        "title": header.title_tex or header.title,
         "notes": header.notes,
         "cell": spec if spec != {"kind": "lstm"} else None,
         "weights": _weights(trace, stages, len(scopes) == 1),

@@ -268,7 +268,9 @@ def _writing(trace: Trace, notation: str | None = None, language: str | None = N
     trace = chosen.counted(trace)
     notation = notation or trace.header.notation
     trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation)
-    return Writing(trace, words(language or trace.header.language, trace.header.count_from), Values(trace, chosen.numbers(trace)))
+    return Writing(
+        trace, words(language or trace.header.language, trace.header.count_from), Values(trace, chosen.numbers(trace))
+    )
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:

@@ -64,10 +64,11 @@ class Options:
     detail: `profile` (what matters in a trained model), or worked steps: `scalar` (each term of each unit), `compact`
     (a chain for each gate, matrices filled in), `vector`, `summary` (gates and states only), or `worked`, the first
     of these that fits, on paper `compact` before `scalar`; None selects `profile` or `worked` (see `is_profile`).
-    digits: decimals, or a `Style`, for display only; chosen by size if None, unless the problem has some. style: more fields of that style.
-    selection: lines, layer, direction, steps, row, unit. everything: leave nothing out. width: columns of a text
-    report (80), or characters in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a
-    preset of symbols; both as in the problem if None. alone: for a trace with a backward pass, `back` shows only that pass, or only its `equations`.
+    digits: decimals, or a `Style`, for display only; if None as in the problem, or chosen by size. style: more fields
+    of that style. selection: lines, layer, direction, steps, row, unit. everything: leave nothing out. width: columns
+    of a text report (80), or characters in a row of a LaTeX fragment (66). language: of headings and sentences.
+    notation: a preset of symbols; both as in the problem if None. alone: for a trace with a backward pass, `back` shows
+    only that pass, or only its `equations`.
     title: of the document; the problem's title if None. fragment: part of a document, as LaTeX's `\\input` takes it,
     whose highest heading is at the level `heading` (`section` if None), or is left out if the title is empty.
     count_from: 0 or 1, the number of the first step, unit and layer; as in the problem if None. math: the markup of

@@ -77,7 +77,8 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
         called = chosen.title if len(shown) == 1 else None
         for n, one in enumerate(shown, 1):
             title = called or one.trace.header.title or one.words.word("problem", n=n)
-            shown[n - 1] = replace(one, trace=replace(one.trace, header=replace(one.trace.header, title=title)))
+            header = replace(one.trace.header, title=title, title_tex="" if called else one.trace.header.title_tex)
+            shown[n - 1] = replace(one, trace=replace(one.trace, header=header))
     return Report(_printed(shown, format, chosen), lambda kind: _rendered(shown, kind, chosen))
 
 
@@ -317,7 +318,7 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
         part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
         text: str = part(made, chosen.level, chosen.width)
         return text
-    return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
+    return rendered(made, format, chosen.language or "en", chosen.width or 80, chosen.math or "github")
 
 
 def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:

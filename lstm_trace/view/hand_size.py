@@ -5,7 +5,7 @@ A worked line is symbol, formula, numbers substituted and result, independent of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 

@@ -75,7 +75,7 @@ class View(Naming):
     tabled: whether states are a table over all steps, as in a long run; overview: what its units and steps did;
     eventful: the steps of it that are worked in full.
     course: some updates of the weights, with a view of each of their traces. experiments: blocks that check a split.
-    language: by default that of the trace. paper: whether it is for pages of paper. printed: what a page on the screen prints, if that is another view.
+    paper: whether it is for pages of paper. printed: what a page on the screen prints, if that is another view.
     profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
     steps.
     illustration: the picture of the cell, for a document with a separate picture file; in a profile, that of its gates.
@@ -362,7 +362,8 @@ def view(
 ) -> View:  # fmt: skip
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for an invalid selection.
 
-    paper: whether it is for pages of paper, where the terms of every single unit are too many.
+    language: by default that of the trace. paper: whether it is for pages of paper, where the terms of every single
+    unit are too many.
     """
     check_selection(trace, chosen)
     check_style(trace, digits)
@@ -370,8 +371,9 @@ def view(
     stages = tuple(s for s in plain if chosen.places(s) and lines_of(trace, s, chosen))
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
-        trace, Values(trace, digits, noise=everything), words(language or trace.header.language, trace.header.count_from),
-        chosen, detail or "scalar", everything, stages, tuple(steps), tuple(batch), paper=paper,
+        trace, Values(trace, digits, noise=everything),
+        words(language or trace.header.language, trace.header.count_from), chosen,
+        detail or "scalar", everything, stages, tuple(steps), tuple(batch), paper=paper,
     )  # fmt: skip
     return fitted(shown, detail)
 

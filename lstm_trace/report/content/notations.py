@@ -81,9 +81,10 @@ NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORC
 def applied(
     trace: Trace, notation: str | None, selection: Selection | None = None, language: str | None = None
 ) -> tuple[Trace, tuple[Block, ...]]:
-    """The trace as it is printed in a notation, that of the problem if None, and the remarks that the notation requires.
+    """The trace as it is printed in a notation, and the remarks that the notation requires.
 
-    The symbols are in the header; those of the problem's author take precedence over those of the preset.
+    notation: that of the problem if None. The symbols are in the header; those of the problem's author take precedence
+    over those of the preset.
     Raises OptionError for an unknown notation, and if it would print something that is not true.
     """
     if notation is None:  # a joined product has no backward pass

@@ -189,11 +189,13 @@ _DESCRIBED = {
     "ask": "names or addresses of the requested lines",
     "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     "symbols": "TeX symbols of user-defined names",
-    **(_SHOWN := {
-        "digits": "decimals of the numbers in its report",
-        "language": "language of its report",
-        "notation": "symbols of its report: exercise, joined, pytorch, keras",
-    }),
+    **(
+        _SHOWN := {
+            "digits": "decimals of the numbers in its report",
+            "language": "language of its report",
+            "notation": "symbols of its report: exercise, joined, pytorch, keras",
+        }
+    ),
 }
 
 
@@ -272,6 +274,7 @@ class TraceManifest(Strict):
     symbols: dict[str, ShortText] = Field(default_factory=dict)
     aliases: dict[str, ShortText] = Field(default_factory=dict, description="what the author's own code calls names")
     count_from: CountFrom = 0
+    title_tex: ShortText = Field("", description="the title as it was written, if it has formulas")
     digits: Digits | None = Field(None, description=_SHOWN["digits"])
     language: ShortText | None = Field(None, description=_SHOWN["language"])
     notation: ShortText | None = Field(None, description=_SHOWN["notation"])
@@ -286,8 +289,8 @@ class TraceManifest(Strict):
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
         """Without newer facts that it does not have, so that earlier versions can read it."""
-        newer = ("aliases", *_SHOWN)
-        return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, None)}
+        newer = ("aliases", "title_tex", *_SHOWN)
+        return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, "", None)}
 
 
 class TraceFile(TraceManifest):
