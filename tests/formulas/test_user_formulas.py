@@ -121,7 +121,7 @@ def test_a_title_and_notes_in_every_format() -> None:
     assert "<title>Loss L = ½(h_2 - 0.5)² for $5</title>" in page
     assert re.search(r"<h1[^>]*>Loss <math><mrow><mi>L</mi><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac>", page)
     assert r"Loss $L=\frac{1}{2}(h_2-0.5)^{2}$ for \$5" in tex
-    assert "$L= display(frac(1, 2))" in trace.report("typ")
+    assert "$L= inline(frac(1, 2))" in trace.report("typ")
     assert trace.report("text", title="Other").startswith("Other\n═════\n\nIt costs")
     assert lt.run(lt.problem(trace)).equals(trace)
     assert lt.edit(trace, {"W_xi[0,0]": 1.0}).header.title_tex == trace.header.title_tex
