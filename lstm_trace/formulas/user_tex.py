@@ -41,12 +41,8 @@ _SIGNS = f"prime ast dagger circ top partial nabla infty langle rangle sum ldots
 SIGNS = dict(zip(_SIGNS.split(), "′∗†∘⊤∂∇∞⟨⟩∑…ℝ⊙⊕·×←→<>≤≥≠≈∈±=", strict=True))
 #: Letters and signs by their commands.
 NAMED = GREEK | SIGNS
-_COMMANDS: dict[str, str] = {c: name for name, c in NAMED.items()} | {
-    "*": "ast",
-    "<": "langle",
-    ">": "rangle",
-    "−": "-",
-}
+_TYPED = {"*": "ast", "<": "langle", ">": "rangle", "−": "-"}
+_COMMANDS = {c: name for name, c in NAMED.items()} | _TYPED
 _BINARY = {*_BETWEEN.split(), "+", "-"}
 #: Signs before and after which a space means nothing.
 _NO_SPACE_BEFORE = {*_BINARY, *")],;/", "rangle"}
@@ -218,6 +214,11 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
             yield (piece, True) if at % 2 else (piece.replace(r"\$", "$"), False)
 
 
+def _on_one_line(*both: str) -> str:
+    known = (c for c, digits in _VULGAR.items() if (*digits,) == both)
+    return next(known, "/".join(f"({text})" if " " in text.strip() else text for text in both))
+
+
 def formula(tex: str, format: Format) -> str:
     """A formula in a format, whose `name` reads numbers and functions too. Raises ValueError: where it fails."""
     if len(tex) > LONGEST:
@@ -225,17 +226,9 @@ def formula(tex: str, format: Format) -> str:
     tex, f = _simpler(tex, *_SIMPLER), format
     if not f.slash:
         return _printed(tex, f, _IN_FORMULA)
-
-    def fraction(*both: str) -> str:
-        known = (c for c, digits in _VULGAR.items() if (*digits,) == both)
-        return next(known, "/".join(f"({text})" if " " in text.strip() else text for text in both))
-
-    def scripts(base: str, *both: str) -> str:
-        return f.scripts(base, *(text.replace(" ", "") for text in both))
-
-    def letter(c: str) -> str:
-        return f" {f.letter(c)} " if c in _BINARY else f.letter(c)
-
-    line = replace(f, letter=letter, fraction=fraction, scripts=scripts)
+    line = replace(
+        f, letter=lambda c: f" {f.letter(c)} " if c in _BINARY else f.letter(c), fraction=_on_one_line,
+        scripts=lambda base, *both: f.scripts(base, *(text.replace(" ", "") for text in both)),
+    )  # fmt: skip
     body = re.sub(" +", " ", _printed(tex, line, _IN_FORMULA))
     return re.sub(r"(^|[([{]|[,=<>≤≥≈] )\s*- ", r"\1-", body).strip()  # a minus that has nothing before it is a sign

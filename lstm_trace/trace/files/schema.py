@@ -88,16 +88,7 @@ CountFrom = Annotated[
 ]
 
 
-def to_digits(value: Any) -> Any:
-    """A number of decimals as written in a problem."""
-    if type(value) is not int or not 0 <= value <= MOST_DIGITS:
-        raise ValueError(f"expected a whole number from 0 to {MOST_DIGITS}, found {describe(value)}")
-    return value
-
-
-Digits = Annotated[
-    int, BeforeValidator(to_digits), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_DIGITS})
-]
+Digits = Annotated[int, BeforeValidator(to_length), Field(ge=0, le=MOST_DIGITS)]
 
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
@@ -189,13 +180,9 @@ _DESCRIBED = {
     "ask": "names or addresses of the requested lines",
     "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     "symbols": "TeX symbols of user-defined names",
-    **(
-        _SHOWN := {
-            "digits": "decimals of the numbers in its report",
-            "language": "language of its report",
-            "notation": "symbols of its report: exercise, joined, pytorch, keras",
-        }
-    ),
+    "digits": "decimals of the numbers in its report",
+    "language": "language of its report",
+    "notation": "symbols of its report: exercise, joined, pytorch, keras",
 }
 
 
@@ -275,9 +262,9 @@ class TraceManifest(Strict):
     aliases: dict[str, ShortText] = Field(default_factory=dict, description="what the author's own code calls names")
     count_from: CountFrom = 0
     title_tex: ShortText = Field("", description="the title as it was written, if it has formulas")
-    digits: Digits | None = Field(None, description=_SHOWN["digits"])
-    language: ShortText | None = Field(None, description=_SHOWN["language"])
-    notation: ShortText | None = Field(None, description=_SHOWN["notation"])
+    digits: Digits | None = None
+    language: ShortText | None = None
+    notation: ShortText | None = None
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False
@@ -289,7 +276,7 @@ class TraceManifest(Strict):
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
         """Without newer facts that it does not have, so that earlier versions can read it."""
-        newer = ("aliases", "title_tex", *_SHOWN)
+        newer = ("aliases", "title_tex", "digits", "language", "notation")
         return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, "", None)}
 
 
@@ -363,7 +350,8 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
     if kind == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind in _EXPECTED or kind == "literal_error":
+    message = f"a number {message}" if kind.startswith(("less_than", "greater_than")) else message
+    if message.startswith("a number ") or kind in _EXPECTED or kind == "literal_error":
         return f"{_before(place)}expected {_EXPECTED.get(kind, message)}, found {describe(fault['input'])}"
     return f"{_before(place)}{message[0].lower()}{message[1:]}"
 
