@@ -315,8 +315,8 @@ def client(url: str, token: str | None = None) -> Client:
 
 @checked
 def derivation(
-    trace: Trace, address: str, *, of: str | None = None, notation: NotationName = "exercise",
-    language: Language = "en", digits: int | Style | None = None, count_from: Literal[0, 1] | None = None,
+    trace: Trace, address: str, *, of: str | None = None, notation: NotationName | None = None,
+    language: Language | None = None, digits: int | Style | None = None, count_from: Literal[0, 1] | None = None,
     significant: int | None = None, digits_of: Mapping[str, int] | None = None, trim: bool | None = None,
     decimal_comma: bool | None = None,
 ) -> ValueDerivation:  # fmt: skip

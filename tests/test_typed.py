@@ -129,7 +129,7 @@ def test_each_argument_of_a_public_function_is_checked_or_there_is_a_reason() ->
                 found |= {str(p.annotation) for k, p in inspect.signature(one).parameters.items() if k != "self"}
     left = {text for text in found if text not in CHECKED and text.partition("[")[0] not in UNCHECKED} - set(UNCHECKED)
     assert not left
-    assert set(WORDS) & found
+    assert {*WORDS, *(f"{word} | None" for word in WORDS)} & found
 
 
 def test_the_options_with_which_sequences_are_read_are_those_of_their_reader() -> None:

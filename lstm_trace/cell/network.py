@@ -79,7 +79,7 @@ class Stage:
     @cached_property
     def backwards(self) -> bool:
         """Whether it goes from the last step to the first."""
-        return self.direction in ("reverse", f"{ADJOINT}forward")
+        return self.direction in ("reverse", f"{ADJOINT}forward", f"{ADJOINT}{MEET}")
 
     @cached_property
     def is_adjoint(self) -> bool:
@@ -100,6 +100,23 @@ class Stage:
         """Whether it has a line, input or state `name` of its own."""
         cell = self.cell
         return name in cell.by_name or name in cell.states or (name in cell.inputs and not self.borrows(name))
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """The named lines, apart from the output and what it depends on, that no other line of the same step reads:
+        what added equations end in. To keep a state at padding does not count as reading.
+        """
+        cell = self.cell.plain or self.cell
+        carried = set(cell.states.values())
+        reading = (line.reads for line in cell.lines if line.assigned or line.name not in carried)
+        inner = cell.closure([cell.output]).union(*reading)
+        return tuple(line.name for line in cell.lines if line.assigned and line.name not in inner)
+
+    def answers(self, recorded: Mapping[Scope, Iterable[str]]) -> tuple[str, ...]:
+        """What is requested of the last stage if nothing else is: its output, and what its equations end in."""
+        there, output = {*recorded.get(self.scope, ())}, self.cell.output
+        shown = f"{self.scope}/{output}" if self.direction == MEET else output
+        return (*[shown] * (output in there), *(name for name in self.ends if name in there))
 
     def unpadded(self, name: str) -> str:
         """A line; if padding replaces a state by its previous value or zero, the line that the cell computes for it."""
@@ -191,7 +208,7 @@ def stack(
 
     def add(layer: int, direction: str, own: Cell, sources: Mapping[str, str], last: bool) -> str:
         """Add a stage; return the address of its output."""
-        here = extended(own, extra) if extra and last and layer == layers - 1 else own
+        here = extended(own, extra, padding is not None) if extra and last and layer == layers - 1 else own
         names = supplied.get(f"{layer}/{direction}", ())
         found = {name: sources.get(name, GIVEN) for name in here.inputs} | dict.fromkeys(names, GIVEN)
         stages.append(Stage(layer, direction, fed(here, names), found))
@@ -203,7 +220,7 @@ def stack(
         ends = {d: add(layer, d, inner[d], {"x_t": source, VALID: VALID}, not meets) for d in directions}
         source = ends[directions[0]]
         if meets:
-            source = add(layer, MEET, joined(merge), {f"y_{d}": end for d, end in ends.items()}, True)
+            source = add(layer, MEET, joined(merge), {**{f"y_{d}": e for d, e in ends.items()}, VALID: VALID}, True)
     known = {stage.scope for stage in stages}
     if lost := [scope for scope in supplied if scope not in known]:
         raise MissingError(f"given lines name {lost[0]!r}, which is unknown; there are {', '.join(sorted(known))}")

@@ -73,7 +73,7 @@ def _refuse(problems: _Problems) -> None:
     raise_all(CellError, (message for _, message in sorted(problems, key=lambda problem: problem[0])))
 
 
-def _split(text: str) -> Iterator[tuple[str, int]]:
+def split(text: str) -> Iterator[tuple[str, int]]:
     """Parts between the commas outside parentheses, with their columns; the last goes to the end of the text."""
     depth = begin = 0
     for at, char in enumerate(text + ","):
@@ -221,9 +221,9 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
         return before or ("x_t",)
     count, row, rest, offset = declared["input"]
     carry = declared["carry"][2] if "carry" in declared else ""
-    states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
+    states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in split(carry)}
     found: list[str] = []
-    for part, column in _split(rest):
+    for part, column in split(rest):
         name = _canonical(part, states, functions)
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
@@ -248,7 +248,7 @@ def _listed(what: str, declared: _Declared) -> Iterator[tuple[str, int]]:
     """The names in a declaration, with their columns."""
     if what in declared:
         _, _, rest, offset = declared[what]
-        yield from ((part, offset + column) for part, column in _split(rest) if part)
+        yield from ((part, offset + column) for part, column in split(rest) if part)
 
 
 #: Characters used for the arrow of a pair elsewhere.
@@ -269,7 +269,7 @@ def _pairs(
     count, row, rest, offset = declared[what]
     seen: set[str] = set()
     done = "carried" if what == "carry" else "gathered"
-    for part, column in ((part, offset + column) for part, column in _split(rest) if part):
+    for part, column in ((part, offset + column) for part, column in split(rest) if part):
         before, mark, behind = part.partition("<-")
         left, right = (unicodedata.normalize("NFKC", side.strip()) for side in (before, behind))
         arrow = None if mark else _ARROW.search(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ from .composites import Functions
 from .expressions import Builder
 from .lines import Cell, Line
 from .named_cells import KINDS, CellName, is_number, meant
-from .parse import decided, parse
+from .parse import decided, parse, split
 
 Padding = Literal["zero", "repeat", "carry"]
 Merge = Literal["concat", "sum", "mean", "product", "none"]
@@ -137,18 +138,35 @@ def joined(merge: Merge) -> Cell:
     return _parsed(f"input: y_forward, y_reverse\ny_t = {right}\noutput: y_t")
 
 
-def extended(cell: Cell, extra: str) -> Cell:
-    """The cell with more equations after its own; carry and output stay the same. Raises CellError.
+def extended(cell: Cell, extra: str, padded: bool = False) -> Cell:
+    """The cell with more equations after its own; its states and output stay the same. Raises CellError.
 
-    An `input:` among them declares inputs that they use in addition to those of the cell.
+    An `input:` among them declares inputs that they use in addition to those of the cell, a `carry:` states of their
+    own. A total needs no `carry:`: if they assign S_t and read S_prev, it is carried. padded: whether steps may be
+    padding, at which these states keep their values.
     """
-    rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
+    added = extra.splitlines()
+    texts = [row.partition("#")[0] for row in added]
+    at = next((k for k, row in enumerate(texts) if row.partition(":")[0].strip() == "carry"), len(added))
+    pairs = [part for part, _ in split(texts[at].partition(":")[2]) if part] if at < len(added) else []
+    named = {*cell.states, *(part.partition("<-")[0].strip() for part in pairs)}
+    assigned = {row.partition("=")[0].strip() for row in texts}
+    read = dict.fromkeys(re.findall(r"\b(\w+)_prev\b", "\n".join(texts)))
+    pairs += (f"{stem}_prev <- {stem}_t" for stem in read if f"{stem}_t" in assigned and f"{stem}_prev" not in named)
+    inputs = cell.inputs
+    if padded and pairs:
+        inputs = tuple(dict.fromkeys((*inputs, "valid")))
+        pairs = [re.sub(r"^\s*(\w+)\s*<-\s*(.+)$", r"\1 <- where(valid, \2, \1)", part) for part in pairs]
+    carry = f"carry: {', '.join([*pairs, *(f'{state} <- {line}' for state, line in cell.carry)])}"
+    added[at : at + 1] = [carry] if pairs else []
+    rows = [row for row in cell.text.splitlines() if not row.startswith(("input:", "carry:" if pairs else "input:"))]
     last = next(i for i, row in enumerate(rows) if row.startswith(("matrix:", "carry:", "output:")))
-    whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
+    whole = parse("\n".join([*rows[:last], *added, *rows[last:]]), first=1 - last, inputs=inputs)
     if whole.plain is not None:
         raise CellError("the added equations have the row `hold:` or `scale:`; holds are given separately")
-    added = {name: place for name, place in whole.places.items() if 0 < place.number <= len(extra.splitlines())}
-    return replace(whole, places=added | dict(cell.places))
+    places = {name: place for name, place in whole.places.items() if 0 < place.number <= len(added)}
+    own = (pair for pair in whole.carry if pair[0] not in cell.states)
+    return replace(whole, carry=(*cell.carry, *own), places=places | dict(cell.places))
 
 
 def supplied(cell: Cell, names: Iterable[str]) -> Cell:

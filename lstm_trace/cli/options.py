@@ -143,7 +143,7 @@ def number_options(command: Command) -> Command:
 # -- results ----------------------------------------------------------------------------------------------------------
 
 LANGUAGES = click.Choice(languages())
-Language = Annotated[str, LANGUAGES]
+Language = Annotated[str | None, LANGUAGES]
 OfFormat = Annotated[str | None, Option(flag="--format"), click.Choice(FORMATS)]
 
 
@@ -161,7 +161,7 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
 
     def decorated(command: Command) -> Command:
         def written(
-            *, output: OfFile = "-", form: OfFormat = None, language: Language = "en", no_picture: bool = False,
+            *, output: OfFile = "-", form: OfFormat = None, language: Language = None, no_picture: bool = False,
             **given: Any,
         ) -> None:  # fmt: skip
             """Call the command, and write its result.
@@ -170,7 +170,7 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
                 output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, and .svg .png if
                     there is a picture.
                 form: Output format, if the suffix does not determine it (in a terminal: text).
-                language: Language of the text.
+                language: Language of the text (that of the problem, or en).
                 no_picture: Do not write a picture (x.svg) next to a file x.md.
             """
             from ..base.writing import format_of
@@ -183,6 +183,7 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
             context = click.get_current_context()
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:
+                language = language or result.language
                 inputs, _ = inputs_and_outputs(context.command, context.params)
                 screen = partial(result.terminal, result.words(language))
                 if chosen == "text" and output == "-" and (text := in_colours(screen)):

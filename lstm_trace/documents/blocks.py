@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..formulas.tree import Node
+from ..formulas.tree import Node, Written
+from ..formulas.user_tex import pieces
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ def marked(text: str) -> Text:
     # a name that stands in the sentence may have a backquote of its own, which stays
     pieces = re.split(r"`(-{0,2}\w(?:[^`\n]*[\w)\]])?)`", text)
     return tuple(Code(piece) if at % 2 else piece for at, piece in enumerate(pieces) if piece)
+
+
+def with_formulas(text: str) -> Text:
+    """An author's text, in which parts between dollars are formulas."""
+    return tuple(Written(piece) if found else piece for piece, found in pieces(text))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -52,8 +53,12 @@ class Result:
     widest: ClassVar[int] = 100
     #: Further formats, by suffix.
     more: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    #: The language of a reading for which none is given.
-    language: str = "en"
+
+    @cached_property
+    def language(self) -> str:
+        """The language of a reading for which none is given: that of its trace, or English."""
+        trace = getattr(self, "trace", None)
+        return (trace and trace.header.language) or "en"
 
     @property
     def counted(self) -> Trace | None:
@@ -126,9 +131,11 @@ class Result:
         """Return the rows as a pandas frame."""
         return self.frame()
 
-    def plot(self, language: Language = "en") -> Figure:
-        """Return the picture, with its text in a language. Raises MissingError if there is none."""
-        if (figure := self.panels(language)) is None:
+    def plot(self, language: Language | None = None) -> Figure:
+        """Return the picture, with its text in a language (by default that of the result). Raises MissingError if there
+        is none.
+        """
+        if (figure := self.panels(language or self.language)) is None:
             instead = "write .csv for its numbers, .md or .html for its text"
             raise MissingError(f"there is no picture of this {type(self).__name__}: {instead}")
         return figure

@@ -12,7 +12,7 @@ from ..base import fonts
 from ..base.extras import missing
 from ..errors import OptionError
 from ..formulas.plain import Plain
-from ..formulas.tree import Dots
+from ..formulas.tree import Dots, Written
 from ..formulas.typst import TypstMath, string
 from . import blocks, layout
 from .drawings import bare, expression, light, size_of
@@ -45,7 +45,10 @@ class TypstPrinter(PaperPrinter):
             return f"#{string(part)};"
         if isinstance(part, blocks.Code):
             return f"#raw({string(part.text)});"
-        return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
+        if isinstance(part, Dots) and part.way == "across":
+            return "…"
+        text = self.math(part)  # an author's fraction is within a line
+        return f"${text.replace('display(', 'inline(') if isinstance(part, Written) else text}$"
 
     def heading(self, block: blocks.Heading) -> str:
         """A heading; below the deepest level bold text."""

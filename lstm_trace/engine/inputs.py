@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, cast, to_array, to_truths
-from ..cell.network import Stage, find, scope_and_name
+from ..base.arrays import Array, by_key, cast, to_array, to_truths
+from ..cell.network import MEET, Stage, find, scope_and_name
 from ..errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, HeldLines
@@ -95,8 +95,8 @@ class RunInputs:
     """The arrays of one run, all of them copies.
 
     x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None if there are lengths or
-    all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines (T, B,
-    width) by scope and name; holds: the held lines, with their arrays. batched: whether the caller's arrays had a batch
+    all steps are valid; initial: (B, width) by state and scope; given: supplied lines (T, B, width) by scope and name;
+    holds: the held lines, with their arrays. batched: whether the caller's arrays had a batch
     axis.
     step_labels: see `Header`.
     """
@@ -107,7 +107,7 @@ class RunInputs:
     x: Array | None = None
     lengths: Array | None = None
     mask: Array | None = None
-    initial: Mapping[str, list[Array]] = field(default_factory=dict)
+    initial: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     holds: HeldLines = NO_HOLDS
     step_labels: tuple[tuple[str, ...], ...] = ()
@@ -125,21 +125,21 @@ class RunInputs:
 
 def fed(
     x: Any, states: NamedValues, supplied: NamedValues, lengths: Any, mask: Any, batch_first: bool,
-    dtype: Any, width: int | None, stages: Sequence[Stage], scopes: Sequence[str], carried: Iterable[str],
+    dtype: Any, width: int | None, stages: Sequence[Stage],
 ) -> RunInputs:  # fmt: skip
     """Check and copy the arrays of a run.
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I if the weights determine it;
-    scopes: those of the cells, in the order of the initial states; carried: the states of the cell. Raises one error
-    with every fault; only those of x if it has any, since x determines how many steps and sequences the others must
-    have.
+    stages: without padding. Raises one error with every fault; only those of x if it has any, since x determines how
+    many steps and sequences the others must have.
     """
+    carried = by_key((state, stage.scope) for stage in stages for state in stage.cell.states)
     matrices = frozenset().union(*(stage.cell.matrices for stage in stages))
     values, batched = sequence(x, batch_first, dtype, width)
     if values is not None:
         steps, batch = values.shape[:2]
     else:
-        steps, batch = _extent(supplied, states, matrices, len(scopes), batch_first)
+        steps, batch = _extent(supplied, states, matrices, sum(s.direction != MEET for s in stages), batch_first)
         batched = batch > 1
     faults = Faults()
     with faults.gather():
@@ -148,7 +148,7 @@ def fed(
         checked = checked_mask(mask, steps, batch, batched, batch_first)
         inside = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
     with faults.gather():
-        starts = initial_states(states, scopes, batch, dtype, carried, matrices)
+        starts = initial_states(states, carried, batch, dtype, matrices)
     with faults.gather():
         given = given_lines(supplied, steps, batch, batched, batch_first, dtype, stages)
     faults.tell()
@@ -206,16 +206,18 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def initial_states(
-    states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str],
-    matrices: Container[str] = (),
-) -> dict[str, list[Array]]:  # fmt: skip
-    """For each given state its (B, width) for every scope in order; matrices: those that may be given as (…, r, c)."""
-    found: dict[str, list[Array]] = {}
+    states: NamedValues, carried: Mapping[str, Sequence[str]], batch: int, dtype: Any, matrices: Container[str] = ()
+) -> dict[str, dict[str, Array]]:
+    """For each given state its (B, width) by scope.
+
+    carried: the scopes of each state, in the order of its values; matrices: those that may be given as (…, r, c).
+    """
+    found: dict[str, dict[str, Array]] = {}
     faults = Faults()
     known = [INITIAL.get(state, state) for state in carried]
-    count = len(scopes)
     for state, value in states.items():
-        name = INITIAL.get(state, state)
+        name, scopes = INITIAL.get(state, state), carried.get(state, ())
+        count = len(scopes)
         with faults.gather():
             if name not in known:
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
@@ -225,9 +227,9 @@ def initial_states(
             if len({_shape(part)[-len(axes) :] for part in parts}) > 1:  # layers of different sizes
                 wants = f"(B, {', '.join(axes)}) with B = {batch}"
                 starts = (_starts(part, f"{name}[{k}]", 1, batch, dtype, axes, wants) for k, part in enumerate(parts))
-                found[state] = [start for (start,) in starts]
+                found[state] = {scope: start for scope, (start,) in zip(scopes, starts, strict=True)}
             else:
-                found[state] = list(_starts(value, name, count, batch, dtype, axes))
+                found[state] = dict(zip(scopes, _starts(value, name, count, batch, dtype, axes), strict=True))
     faults.tell()
     return found
 

@@ -141,10 +141,10 @@ class Request(NamedTuple):
     at: tuple[tuple[str, str, int], ...] = ()
 
 
-def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
-    """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
+def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice) -> Request:
+    """The request of a run over some arrays."""
     width = None if fed.x is None else fed.x.shape[2]
-    initial = tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True))
+    initial = tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in here.items())
     given, held = widths_of(fed.given), widths_of(fed.holds.given)
     return Request(fed.steps, fed.batch, width, fed.padded, ask, given, initial, record, fed.holds.lines, held)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -116,7 +116,7 @@ def by_plan(
 class RunJob:
     """One checked run: what to compute, from which premises, with which weights.
 
-    scopes: those of the cells, in the order of the initial states. call: see `RunMemory`.
+    call: see `RunMemory`.
     """
 
     work: Work
@@ -124,7 +124,6 @@ class RunJob:
     weights: Weights
     kept: Pool
     fed: RunInputs
-    scopes: Sequence[str]
     call: tuple[Any, ...] | None = None
 
     def trace(self, out: Trace | None, progress: Progress | None) -> Trace:
@@ -158,7 +157,7 @@ class RunJob:
 
         def start(scope: str, state: str) -> Array:
             if state in fed.initial:
-                return fed.initial[state][self.scopes.index(scope)]
+                return fed.initial[state][scope]
             return np.zeros((work.batch, work.widths[scope][state]), dtype)
 
         return Trace(

@@ -32,7 +32,7 @@ def math(body: str, tall: bool = False) -> str:
     return f'<math displaystyle="true">{body}</math>' if tall and "<mfrac>" in body else f"<math>{body}</math>"
 
 
-_OPERATORS = frozenset("-+,:;|/.[]") | frozenset(SIGNS.values()) - {"∂", "∇", "∞"}
+_OPERATORS = frozenset("-+,:;|/.[]") | frozenset(SIGNS.values()) - {"∂", "∇", "∞", "ℝ", "…"}
 
 
 def _letter(c: str) -> str:
@@ -41,7 +41,7 @@ def _letter(c: str) -> str:
         return f"<mn>{c}</mn>"
     if c in "()[]|⟨⟩":
         return f'<mo stretchy="false">{c}</mo>'
-    return f"<mo>{'−' if c == '-' else c}</mo>" if c in _OPERATORS else f"<mi>{escape(c)}</mi>"
+    return f"<mo>{'−' if c == '-' else escape(c)}</mo>" if c in _OPERATORS else f"<mi>{escape(c)}</mi>"
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..base.arrays import describe
 from ..errors import OptionError, raise_all
+from ..trace.files.problem_file import MOST_DIGITS as MOST
 
 #: Default number of decimals: that of the exercises.
 DIGITS = 8
@@ -24,8 +25,6 @@ DIGITS = 8
 LARGE = Decimal(10) ** 12
 #: Maximum number of digits before the point without an exponent, and of those that may follow it.
 _ENOUGH = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
-#: Number of digits of a float64.
-MOST = 17
 
 
 class Shown(NamedTuple):

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, get_args
 
 from ..cell.ops import OPS
 from . import tree
 from .numbers import Shown
-from .symbols import Symbol, at, symbol
-from .user_tex import translated
+from .symbols import FUNCTIONS, Symbol, at, symbol
+from .user_tex import formula, translated
 
 # -- parentheses: which parts need them, so that no two signs are adjacent
 # ----------------------------------------------
@@ -277,6 +277,19 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
+def _written(p: Printer, f: Format, node: tree.Written) -> str:
+    def atom(name: str) -> str:
+        if name[0].isdigit():
+            return p(tree.Num(Shown(False, name.replace("{,}", ","))))
+        # `log*` is one that the author did not call ln
+        return f.function(name) + " " * (not f.slash) if name in (*FUNCTIONS, "log*") else p(tree.Sym(name))
+
+    try:
+        return f.symbol(formula(node.text, replace(f, name=atom)))
+    except ValueError:  # in a trace that was not made from a problem
+        return f.upright(node.text)
+
+
 #: Kind of node to how it is printed, in terms of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     tree.Sym: lambda p, f, node: p.symbol(p.found(node)),
@@ -297,6 +310,7 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     tree.Fn: lambda p, f, node: f.times.strip() if node.op == "product" else f.function(node.op),
     tree.Vec: lambda p, f, node: _vector(f, list(map(p, node.entries))),
     tree.Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
+    tree.Written: _written,
     tree.Dots: lambda p, f, node: f.dots[node.way],
     tree.Blank: lambda p, f, node: f.blank(node.width),
     # if nobody can type, its value or a blank

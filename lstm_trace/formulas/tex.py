@@ -12,6 +12,7 @@ from .user_tex import NAMED
 
 #: A letter or sign by its command or character, the sign of a sum, and characters special to tables and ends of rows.
 _LETTERS = {**{at: rf"\{name} " for name, c in NAMED.items() for at in (name, c)}, "Σ": r"\sum "}
+_LETTERS |= {"lt": "<", "gt": ">", "eq": "=", "reals": r"\mathbf{R}"}  # which needs no package
 _LETTERS |= {"|": r"\vert ", "[": "{[}", "]": "{]}"}
 _SPECIAL = {c: "\\" + c for c in "_%#&${}"} | {"\\": r"\backslash ", "^": r"\hat{\ }", "~": r"\sim ", "`": "'"}
 _COMPARED = {">": ">", "≤": r"\le", "≠": r"\ne", "=": "="}

@@ -205,9 +205,15 @@ class Field(TreeNode):
     width: int = 8
 
 
+class Written(TreeNode):
+    """A formula as the author of a problem wrote it; see `user_tex.formula`."""
+
+    text: str
+
+
 Node = (
     Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Baseline | Holds
-    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots | Blank | Field
+    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots | Blank | Field | Written
 )  # fmt: skip
 
 

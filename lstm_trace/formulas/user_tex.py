@@ -1,4 +1,5 @@
-"""The small part of TeX that an author may use in a symbol: letters, Greek, accents, words, indices, powers, signs.
+"""The small part of TeX that an author may use: in a symbol letters, Greek, accents, words, indices, powers, signs; in
+a formula of a title or a note also our own names (`h_t`, `W_xi`, `c_tilde`), numbers, functions, fractions and roots.
 
 Anything else is not understood, so that no file can bring a command of its own into a document. Each format writes the
 parsed symbol with the pieces of its record (`printer.Format`). Letters and signs may also be typed as characters:
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .printer import Format
@@ -26,22 +28,29 @@ WORDS = {
 #: Commands that are wider or renamed forms of others.
 _SAME = {
     "widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec", "star": "ast",
-    "bm": "boldsymbol",
+    "bm": "boldsymbol", "leq": "le", "geq": "ge", "neq": "ne", "to": "rightarrow", "dots": "ldots", "cdots": "ldots",
 }  # fmt: skip
 _GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"
 )
 GREEK = dict(zip(_GREEK.split(), "αβγδϵεζηθϑικλμνξπρστυϕφχψωΓΔΘΛΞΠΣΥΦΨΩℓ", strict=True))
-_SIGNS = "prime ast dagger circ top odot oplus cdot times partial nabla infty langle rangle leftarrow rightarrow"
-SIGNS = dict(zip(_SIGNS.split(), "′∗†∘⊤⊙⊕·×∂∇∞⟨⟩←→", strict=True))
+#: Signs between two parts, which in text have spaces around them.
+_BETWEEN = "odot oplus cdot times leftarrow rightarrow lt gt le ge ne approx in pm eq"
+_SIGNS = f"prime ast dagger circ top partial nabla infty langle rangle sum ldots reals {_BETWEEN}"
+SIGNS = dict(zip(_SIGNS.split(), "′∗†∘⊤∂∇∞⟨⟩∑…ℝ⊙⊕·×←→<>≤≥≠≈∈±=", strict=True))
 #: Letters and signs by their commands.
 NAMED = GREEK | SIGNS
-_COMMANDS = {c: name for name, c in NAMED.items()} | {"*": "ast", "<": "langle", ">": "rangle", "−": "-"}
+_TYPED = {"*": "ast", "<": "langle", ">": "rangle", "−": "-"}
+_COMMANDS = {c: name for name, c in NAMED.items()} | _TYPED
+_BINARY = {*_BETWEEN.split(), "+", "-"}
+#: Signs before and after which a space means nothing.
+_NO_SPACE_BEFORE = {*_BINARY, *")],;/", "rangle"}
+_NO_SPACE_AFTER = {*_BINARY, *"([/", "langle", "partial", "nabla"}
 #: A combining mark to its accent.
 MARKS = {mark: name for name, mark in ACCENTS.items()}
-#: Maximum nesting of braces and accents.
-DEEPEST = 8
+#: Maximum nesting of braces and accents; maximum length of a formula.
+DEEPEST, LONGEST = 8, 300
 
 _TOKEN = re.compile(
     rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{{}}])"
@@ -49,33 +58,80 @@ _TOKEN = re.compile(
 )
 #: Commands that only change spaces and sizes.
 _SPACE = re.compile(r"\\(?:[,;:! ]|(?:left|right)(?![A-Za-z]))|[\s~]")
-Tokens = list[re.Match[str]]  # the next one is the last
+#: A token of a formula: also a space, one of our names or a word, and a number.
+_IN_FORMULA = re.compile(
+    r"(?P<space>(?:[\s~]|\\[,;:! ])+)"
+    r"|(?P<name>(?:[A-Za-z]{3,}|[A-Za-z](?![A-Za-z]))\d*(?:_[A-Za-z\d]+)*|\d+(?:(?:\.|\{,\})\d+)?)"
+    rf"|{_TOKEN.pattern}"
+)
+#: A formula in a text, between dollars that touch it and are no prices: `$5 and $10` has none.
+_DOLLARS = re.compile(r"(?<![\\$\d])\$(?=\S)((?:[^$\\]|\\.)+?)(?<=\S)\$(?![\d$])", re.S)
+#: Commands of functions, by their names in equations.
+_FUNCTIONS = {"ln": "log", "log": "log*", **{name: name for name in ("tanh", "exp", "sin", "cos", "max", "min")}}
+#: Fractions that are characters.
+_VULGAR = {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34"}
+
+_PRIMES: Any = "['′]+", lambda marks: "^{" + r"\prime " * len(marks[0]) + "}"
+#: Different ways to write the same, and the one that is read: names, indices, accents, fractions, signs.
+_SIMPLER: Any = (
+    (r"\\(?:left|right)(?![A-Za-z])", ""), (r"\s*([_^])\s*", r"\1"), (r"([A-Za-z])_\{([A-Za-z\d]+)\}", r"\1_\2"),
+    (rf"\\({'|'.join((*ACCENTS, 'widetilde', 'widehat', 'overline'))})\s+(\w)", r"\\\1{\2}"),
+    (r"\\tilde\{(\w)\}_t(?![A-Za-z\d])", r"\1_tilde"), (r"\\frac(\d)(\d)", r"\\frac{\1}{\2}"),
+    (r"\\mathbb\{R\}", "ℝ"), (" @ ", " "), (r" \* ", r" \\odot "), (r"<(\w+)>", r"\\langle \1\\rangle "),
+    ("<", r"\\lt "), (">", r"\\gt "), _PRIMES, *((c, rf"\\frac{{{d[0]}}}{{{d[1]}}}") for c, d in _VULGAR.items()),
+)  # fmt: skip
+#: What a formula may have, for messages.
+ALLOWED = (
+    r"names (h_t, W_xi, c_tilde), numbers, Greek letters, accents (\hat y), words (\text{loss}), _ and ^, signs "
+    r"(+ - = / ( ) [ ] \cdot \odot \le \in \sum \partial \top …), \frac, \sqrt, and functions (\tanh, \exp, \ln)"
+)
+Tokens = list[dict[str, Any]]  # the next one is the last
 
 
 def translated(tex: str, format: Format) -> str | None:
     """A symbol in another format; None if the TeX goes beyond what is understood."""
+    try:
+        return _printed(_simpler(tex, _PRIMES), format, _SPACE, _TOKEN)
+    except ValueError:
+        return None
+
+
+def _simpler(tex: str, *ways: Any) -> str:
     tex = unicodedata.normalize("NFD", tex)
-    tex = re.sub("['′]+", lambda primes: "^{" + r"\prime " * len(primes[0]) + "}", tex)
+    for old, new in ways:
+        tex = re.sub(old, new, tex)
+    return tex
+
+
+def _printed(tex: str, format: Format, *patterns: re.Pattern[str]) -> str:
+    """TeX in a format, read as tokens that match one of the patterns. Raises ValueError: at which part it fails."""
     tokens: Tokens = []
     at = 0
     while at < len(tex):
-        found = _SPACE.match(tex, at) or _TOKEN.match(tex, at)
+        found = next(filter(None, (pattern.match(tex, at) for pattern in patterns)), None)
         if found is None:
-            return None
-        tokens += [found] if found.re is _TOKEN else []
+            raise ValueError(tex[at])
+        tokens += [found.groupdict()] if found.re is not _SPACE else []
         at = found.end()
     tokens.reverse()
-    try:
-        body = _row(tokens, format, 0)
-    except ValueError:
-        return None
-    return body if body and not tokens else None
+    body = _row(tokens, format, 0)
+    if tokens or not body:
+        raise ValueError("}" if tokens else "the end")
+    return body
 
 
 def _row(tokens: Tokens, format: Format, depth: int) -> str:
     """Atoms with their indices, up to a closing brace or the end."""
     parts: list[str] = []
+    last = ""
     while tokens and tokens[-1]["mark"] != "}":
+        if tokens[-1].get("space"):
+            tokens.pop()
+            after = last in _NO_SPACE_AFTER or (last in (",", ";") and not format.slash)  # markup has a space there
+            if parts and tokens and not (after or tokens[-1]["mark"] == "}" or _sign(tokens[-1]) in _NO_SPACE_BEFORE):
+                parts.append(format.space)
+            continue
+        last = _sign(tokens[-1])
         base = _atom(tokens, format, depth)
         scripts = {"_": "", "^": ""}
         while tokens and (mark := tokens[-1]["mark"]) in scripts:
@@ -88,8 +144,10 @@ def _row(tokens: Tokens, format: Format, depth: int) -> str:
 
 
 def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) -> str:
+    while tokens and tokens[-1].get("space"):
+        tokens.pop()
     if not tokens or depth > DEEPEST:
-        raise ValueError(depth)
+        raise ValueError(f"the brace inside {DEEPEST} others" if tokens else "the end")
     token = tokens.pop()
     command = _SAME.get(token["command"], token["command"])
     if token["set"]:
@@ -97,18 +155,29 @@ def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) ->
     if token["mark"] == "{":
         body = _row(tokens, format, depth + 1)
         if not tokens:
-            raise ValueError("{")
+            raise ValueError("the end")
         tokens.pop()
         return body if scripted else format.group(body)
+    if token.get("name") or ("name" in token and command in _FUNCTIONS):
+        return format.name(token["name"] or _FUNCTIONS[str(command)])
+    if "name" in token and command in ("frac", "sqrt"):
+        parts = [_atom(tokens, format, depth + 1, scripted=True) for _ in range(2 if command == "frac" else 1)]
+        return (format.fraction if command == "frac" else format.enclosed[command])(*parts)
     if command in ACCENTS:
         return format.accent(command, _atom(tokens, format, depth + 1, scripted=True))
     if command in WORDS:  # letter by letter, as in \boldsymbol{\alpha}
         styled = replace(format, letter=lambda c: _letter(format, command, c))
         return _atom(tokens, styled, depth + 1, scripted=True)
     if token["mark"] or (command and command not in NAMED):
-        raise ValueError(token[0])
-    letter = format.letter(command or _COMMANDS.get(token["sign"], token["sign"]))
+        raise ValueError(token["mark"] or f"\\{command}")
+    letter = format.letter(_sign(token))
     return format.accent(MARKS[token["over"]], letter) if token["over"] else letter
+
+
+def _sign(token: dict[str, Any]) -> str:
+    """The name of a letter or sign, as a format's `letter` reads it; empty for anything else."""
+    command = _SAME.get(token["command"], token["command"])
+    return str(command or _COMMANDS.get(token["sign"], token["sign"]) or "")
 
 
 def _letter(format: Format, command: str, c: str) -> str:
@@ -132,3 +201,34 @@ def script(text: str) -> str:
     """
     old = {"B": "ℬ", "E": "ℰ", "F": "ℱ", "H": "ℋ", "I": "ℐ", "L": "ℒ", "M": "ℳ", "R": "ℛ"}
     return "".join(old.get(c) or chr(ord("𝒜") + ord(c) - ord("A")) for c in text)
+
+
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
+    r"""The parts of an author's text, and for each whether it is a formula.
+
+    >>> list(pieces(r"from $5 to \$10: $h_t$"))
+    [('from $5 to $10: ', False), ('h_t', True)]
+    """
+    for at, piece in enumerate(_DOLLARS.split(text)):
+        if piece:
+            yield (piece, True) if at % 2 else (piece.replace(r"\$", "$"), False)
+
+
+def _on_one_line(*both: str) -> str:
+    known = (c for c, digits in _VULGAR.items() if (*digits,) == both)
+    return next(known, "/".join(f"({text})" if " " in text.strip() else text for text in both))
+
+
+def formula(tex: str, format: Format) -> str:
+    """A formula in a format, whose `name` reads numbers and functions too. Raises ValueError: where it fails."""
+    if len(tex) > LONGEST:
+        raise ValueError(f"character {LONGEST}, since it is too long")
+    tex, f = _simpler(tex, *_SIMPLER), format
+    if not f.slash:
+        return _printed(tex, f, _IN_FORMULA)
+    line = replace(
+        f, letter=lambda c: f" {f.letter(c)} " if c in _BINARY else f.letter(c), fraction=_on_one_line,
+        scripts=lambda base, *both: f.scripts(base, *(text.replace(" ", "") for text in both)),
+    )  # fmt: skip
+    body = re.sub(" +", " ", _printed(tex, line, _IN_FORMULA))
+    return re.sub(r"(^|[([{]|[,=<>≤≥≈] )\s*- ", r"\1-", body).strip()  # a minus that has nothing before it is a sign

@@ -100,21 +100,24 @@ class Words:
 
 
 @cache
-def words(language: str = "en", count_from: int = 0) -> Words:
-    """The strings of a language; missing ones are taken from English. count_from: see `Words`.
+def words(language: str | None = None, count_from: int = 0) -> Words:
+    """The strings of a language, English if None; missing ones are taken from English. count_from: see `Words`.
 
     Raises OptionError for a language without a file.
     """
+    language = language or "en"
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
     return Words(language, {**_table("en"), **_table(language)}, count_from)
 
 
-def words_for(trace: Trace | None, language: str = "en") -> Words:
-    """The strings of a language for a result about a trace: they count, and write addresses, as its problem does."""
+def words_for(trace: Trace | None, language: str | None = None) -> Words:
+    """The strings of a language, that of the problem if None, for a result about a trace: they count, and write
+    addresses, as its problem does.
+    """
     if trace is None:
         return words(language)
-    return replace(words(language, trace.header.count_from), address=partial(counted_address, trace))
+    return replace(words(language or trace.header.language, trace.header.count_from), address=partial(counted_address, trace))
 
 
 @cache

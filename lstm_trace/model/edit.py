@@ -83,7 +83,7 @@ def edit(
     if not changes.larger and equations is None:
         old = replace(trace, header=header)
         return rerun(old, x=new.x, initial=new.initial, given=new.given, parameters=new.parameters)
-    data = problem(replace(new, header=header)) | {"title": header.title}
+    data = problem(replace(new, header=header)) | {"title": header.title_tex or header.title}
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)
@@ -161,8 +161,8 @@ class Changes:
         if whole:
             if array.shape[-2:] == trace.grid(scopes[0], state):
                 array = array.reshape(*array.shape[:-2], -1)
-            rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
-            for scope, values in zip(scopes, rows, strict=True):
+            rows = initial_states({state: array}, {state: scopes}, trace.batch, trace.header.dtype)[state]
+            for scope, values in rows.items():
                 self._set("initial", scope, state, values)
         else:
             scope = self._only(scopes, text, address.line)

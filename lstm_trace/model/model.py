@@ -241,15 +241,13 @@ class Model:
     ) -> RunJob:  # fmt: skip
         """A run, checked and laid out."""
         work = self._work(fed, asked, record)
-        last, answer = work.stages[-1], tuple[str, ...]()
-        if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is requested
-            answer = (f"{last.scope}/{line}" if last.direction == "joined" else line,)
+        answer = work.stages[-1].answers(work.recorded)
         header = replace(
             self.header, ask=asked or answer, padding=self.padding if fed.padded else None, batched=fed.batched,
             step_labels=fed.step_labels, plan=choose(plan, work, self.weights, self.header.dtype),
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
         )  # fmt: skip
-        return RunJob(work, header, self.weights, self._pool, fed, self._scopes(), call)
+        return RunJob(work, header, self.weights, self._pool, fed, call)
 
     @cached_property
     def _alone(self) -> bool:
@@ -322,7 +320,7 @@ class Model:
             starts = {**base.initial, **before, **(initial or {}), **states}
             supplied = {**base.given, **(given or {})}
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)
-            network = self.input_width, self.stages(), self._scopes(), self.cell.states
+            network = self.input_width, self.stages()
             found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)
             raise_all(ShapeError, self._turned(starts, found))
         if base.where:  # a file must be complete; in Python, a model may get its lengths in another run
@@ -341,7 +339,7 @@ class Model:
         """Initial matrices with other rows and columns than their equations say, as sentences."""
         scopes = self._scopes()
         for state in sorted(self.cell.matrices & fed.initial.keys()):
-            for k, (scope, values) in enumerate(zip(scopes, fed.initial[state], strict=True)):
+            for k, (scope, values) in enumerate(fed.initial[state].items()):
                 weights = {name: array.shape for name, array in self.weights.get(scope, {}).items()}
                 read = {"x_t": fed.x if scope.startswith("0/") else None, **fed.given.get(scope, {}), state: values}
                 widths = {name: array.shape[-1] for name, array in read.items() if array is not None}
@@ -355,7 +353,7 @@ class Model:
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice | None = None) -> Work:
         """The work to do, from the cache if the same was requested before."""
-        request = requested(fed, ask, record or RecordChoice(), self._scopes())
+        request = requested(fed, ask, record or RecordChoice())
         if request not in self._works:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()

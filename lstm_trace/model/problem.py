@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..base.arrays import Array, as_plain, describe, to_list
+from ..base.arrays import Array, as_plain, by_key, describe, to_list
 from ..base.files import read_bytes, read_data
 from ..cell import arithmetic
 from ..cell.composites import BUILT_IN
@@ -20,6 +20,10 @@ from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_na
 from ..cell.parse import parse
 from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
+from ..formulas.plain import PLAIN, Plain
+from ..formulas.tree import Written
+from ..formulas.user_tex import ALLOWED, formula, pieces
+from ..languages.strings import words
 from ..printable import acts, yaml_escaped
 from ..trace.address import INITIAL, STATE, line_name
 from ..trace.argument_types import checked
@@ -36,6 +40,8 @@ from ..weights.read import Defaults
 from .build import build, home_of, in_layout, kind_of
 from .model import Model
 
+#: How a report shows the problem, unless it is told otherwise.
+SHOWN = ("digits", "language", "notation")
 NO_PROBLEM = "the trace cannot be written as a problem"
 #: Advice for a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
@@ -141,13 +147,34 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         hold=layers(problem.hold), ask=tuple(problem.ask), arithmetic=arithmetic.named(problem.arithmetic),
         tokens=problem.names.get("t"), where=where,
     )  # fmt: skip
+    with within(where):
+        title = _read(problem, "title")
+        _read(problem, "notes")
     header = Header(
-        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
+        title=title,
+        title_tex=problem.title if title != problem.title else "",
+        **{name: getattr(problem, name) for name in ("notes", "symbols", "count_from", *SHOWN)},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
         imported=imported,
     )
     with within(where):
+        words(problem.language)  # raises OptionError if there is no such language
         return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+
+
+def _read(problem: Problem, field: str) -> str:
+    """The title or the notes as plain text. Raises FileError for a formula that is not understood."""
+    plain, parts = Plain(problem.symbols), []
+    for text, found in pieces(getattr(problem, field)):
+        if found:
+            try:
+                formula(text, replace(PLAIN, name=str))
+            except ValueError as error:
+                at = error if " " in str(error) else f"`{error}`"
+                said = f"{field}: the formula `${text[:80]}$` is not understood at {at}"
+                raise FileError(f"{said}. A formula has {ALLOWED}. A dollar that begins none is written \\$") from None
+        parts.append(plain(Written(text)) if found else text)
+    return "".join(parts)
 
 
 @checked
@@ -187,7 +214,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     header = trace.header
     layers, directions = extent(stage.scope for stage in stages)
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
-    spec, extra, carried = _cell(trace, stages, layers, directions)
+    spec, extra, starting = _cell(trace, stages, layers, directions)
     asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
     if header.count_from:  # those of a trace count from 0
         asked = [from_zero(text) if "[" in text else text for text in asked]
@@ -196,12 +223,12 @@ def premises(trace: Trace) -> dict[str, Any]:
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
     rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one if all are the same
     found = {
-        "title": header.title,
+        "title": header.title_tex or header.title,
         "notes": header.notes,
         "cell": spec if spec != {"kind": "lstm"} else None,
         "weights": _weights(trace, stages, len(scopes) == 1),
         "x": _input(trace),
-        **_states(trace, carried, scopes),
+        **_states(trace, starting),
         "given": {
             name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
             for stage in stages
@@ -218,8 +245,11 @@ def premises(trace: Trace) -> dict[str, Any]:
         "names": {**labels, **({"t": rows if len(rows) > 1 else rows[0]} if rows else {})},
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
+        **{name: getattr(header, name) for name in SHOWN},
     }
-    kept = ("weights", "h0", "c0")  # an empty mapping of weights marks it as a problem
+    if found["notation"] == "d2l":  # the weights are ours by now, and would be transposed once more
+        found["notation"] = None
+    kept = ("weights", "h0", "c0", "digits")  # an empty mapping of weights marks it as a problem
     return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
 
 
@@ -254,8 +284,11 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
 
 def _cell(
     trace: Trace, stages: Sequence[Stage], layers: int, directions: tuple[str, ...]
-) -> tuple[dict[str, Any], str, Sequence[str]]:
-    """The cell as written in a problem, the equations that the last stage adds, and the states. Raises CellError."""
+) -> tuple[dict[str, Any], str, Mapping[str, Sequence[str]]]:
+    """The cell as written in a problem, the equations that the last stage adds, and the scopes of each state.
+
+    The output that padding repeats starts at zero, and is not among the states. Raises CellError.
+    """
     header = trace.header
     given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
     network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
@@ -273,7 +306,8 @@ def _cell(
             continue
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
-            return {**spec, **network}, extra, tuple(cell.states)
+            pairs = ((state, s) for s in again for state, line in s.cell.carry if line != s.cell.output or not padding)
+            return {**spec, **network}, extra, by_key((state, stage.scope) for state, stage in pairs)
     raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
@@ -306,12 +340,21 @@ def own_text(cell: Cell, padded: bool) -> str:
     output = cell.output
     if not padded or output not in cell.by_name:
         return cell.text
-    past = f"{output.removesuffix('_t')}_prev"
-    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
-    carry = ((state, valid.get(line, line)) for state, line in cell.carry if (state, line) != (past, output))
     inputs = tuple(name for name in cell.inputs if name != "valid")
     lines = cell.lines[: cell.lines.index(cell.by_name[output])]
-    return replace(cell, lines=lines, carry=tuple(carry), output=valid.get(output, output), inputs=inputs).text
+    known = {*inputs, *(line.name for line in lines)}  # no totals
+    carry = tuple(pair for pair in _carried(cell) if pair[1] in known)
+    return replace(cell, lines=lines, carry=carry, output=_valid(cell).get(output, output), inputs=inputs).text
+
+
+def _valid(cell: Cell) -> dict[str, str]:
+    """The lines that `variants.masked` replaced at padding, by what replaced them."""
+    return {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
+
+
+def _carried(cell: Cell) -> list[tuple[str, str]]:
+    """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
+    return [(state, _valid(cell).get(line, line)) for state, line in cell.carry if line != cell.output]
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
@@ -321,6 +364,9 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
     rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
+    carry = _carried(cell) if padding else cell.carry
+    own = [f"{state} <- {line}" for state, line in carry if state not in bare.states]
+    rows += [f"carry: {', '.join(own)}"] if own else []
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
     return "".join(f"{row}\n" for row in rows)
 
@@ -359,14 +405,12 @@ def _input(trace: Trace) -> Any:
     return None if counted and rows else to_list(trace.outward(np.zeros((trace.steps, trace.batch, 1))))
 
 
-def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
+def _states(trace: Trace, starting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """h0, c0 and `initial`: for every layer and direction, (L·D, B, width), with fewer axes if x has fewer; a matrix
-    has two axes in place of the last.
-
-    carried: the states of the cell; the output that padding repeats starts at zero, and is not among them.
+    has two axes in place of the last. starting: the scopes of each state.
     """
     named: dict[str, Any] = {}
-    for state in carried:
+    for state, scopes in starting.items():
         if any(state in trace.initial.get(scope, {}) for scope in scopes):
             here = [as_grid(trace, scope, state, _initial(trace, scope, state)) for scope in scopes]
             rows = [to_list(values if trace.header.batched else values[0]) for values in here]

@@ -261,7 +261,7 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     return found
 
 
-def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **options: Any) -> Writing:
+def _writing(trace: Trace, notation: str | None = None, language: str | None = None, **options: Any) -> Writing:
     """How formulas are written. Raises OptionError."""
     known = ("of", "notation", "language", "digits", "count_from", *STYLE, "trim")
     wrong = (f"there is no argument {name!r}{nearest(name, known, 'there are')}" for name in set(options) - {*known})
@@ -269,7 +269,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
     chosen = options_of("md", **options)
     trace = chosen.counted(trace)
     trace, _ = notations.applied(trace, notation, joined=False)
-    return Writing(trace, words_for(trace, language), Values(trace, chosen.numbers([trace])))
+    return Writing(trace, words_for(trace, language), Values(trace, chosen.numbers(trace)))
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:

@@ -20,7 +20,7 @@ class Plots:
         direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Gates, candidate and states of one or several units over time.
 
@@ -31,7 +31,7 @@ class Plots:
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B, or one (all).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture with a panel from 0 to 1 for the gates of each unit, and one for its candidate and states.
@@ -49,7 +49,7 @@ class Plots:
         batch: int | None = None,
         steps: slice | int | None = None,
         order: Literal["index", "cluster", "memory", "activity"] | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
@@ -62,7 +62,7 @@ class Plots:
             steps: steps: A:B, A: or :B, or one (all).
             order: order of the units: index, cluster (units with similar behaviour together), memory (half-life) or
                 activity (cluster for more than 16 units, else index).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture whose `data` has one column per unit of each line, in the order drawn.
@@ -80,7 +80,7 @@ class Plots:
         direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Gates, candidate and states of one or several units over time.
 
@@ -91,7 +91,7 @@ class Plots:
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B, or one (all).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture with a panel from 0 to 1 for the gates of each unit, and one for its candidate and states.
@@ -108,7 +108,7 @@ class Plots:
         direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
@@ -119,7 +119,7 @@ class Plots:
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B, or one (all).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture whose page has the text as selectable text. Steps without labels are shown by number.
@@ -132,13 +132,13 @@ class Plots:
     def memory(
         self,
         of: str,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
         Args:
             of: address of the value as printed, for example c_3[1], or from 0, 3/c_t[1].
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
@@ -155,7 +155,7 @@ class Plots:
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
         direction: Direction | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): one point per unit.
 
@@ -165,7 +165,7 @@ class Plots:
             lines: names of gates, or of tanh lines, which are rescaled from −1…1 to 0…1 (all gates).
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.
@@ -179,7 +179,7 @@ class Plots:
         self,
         of: str | None = None,
         batch: int | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
@@ -187,7 +187,7 @@ class Plots:
             of: address of a value, h_5[1] (from 0, 5/h_t[1]), of a vector, h_5, or the name of a loss (the last
                 output).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture, on a logarithmic scale, whose `data` has the norm for each layer, direction, line and step: the
@@ -203,7 +203,7 @@ class Plots:
         of: str,
         baseline: Trace | str | int = "zero-input",
         occlusion: str | int = "auto",
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
@@ -212,7 +212,7 @@ class Plots:
             baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
             occlusion: how many steps are occluded: all, none, a number, or auto, as many as fit into a second
                 (auto).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture whose `data` is the table by step of the explanation `contribution`.
@@ -228,7 +228,7 @@ class Plots:
         layer: int | None = None,
         direction: Direction | None = None,
         against: Trace | Model | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
@@ -237,7 +237,7 @@ class Plots:
             layer: layer, from 0 (all).
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             against: another trace or model, whose weights minus these are drawn.
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture; its `data` has one row per entry.
@@ -256,7 +256,7 @@ class Plots:
         direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: Language = "en",
+        language: Language | None = None,
     ) -> Figure:
         """Where this trace and another differ: the magnitude of each difference, by unit and step.
 
@@ -268,7 +268,7 @@ class Plots:
             direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B, or one (all).
-            language: language of the text in the picture (en).
+            language: language of the text in the picture; that of the problem, or en.
 
         Returns:
             A picture with the first step that differs marked; colours are logarithmic if magnitudes are far apart.

@@ -194,7 +194,7 @@ def rows_frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
 
 def subject(
     trace: Trace, *, lines: Sequence[str] | str | None = None, layer: int | None = None, direction: str | None = None,
-    batch: int | None = None, steps: Any = None, language: str = "en",
+    batch: int | None = None, steps: Any = None, language: str | None = None,
 ) -> Subject:  # fmt: skip
     """The subject of a picture of a trace. Raises MissingError if the trace does not contain the selection."""
     row = 0 if batch is None else batch

@@ -63,10 +63,11 @@ class Options:
     detail: `profile` (what matters in a trained model), or worked steps: `scalar` (each term of each unit), `compact`
     (a chain for each gate, matrices filled in), `vector`, `summary` (gates and states only), or `worked`, the first
     of these that fits, on paper `compact` before `scalar`; None selects `profile` or `worked` (see `is_profile`).
-    digits: decimals, or a `Style`, for display only; chosen by size if None. style: more fields of that style.
-    selection: lines, layer, direction, steps, row, unit. everything: leave nothing out. width: columns of a text
-    report (80), or characters in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a
-    preset of symbols. alone: for a trace with a backward pass, `back` shows only that pass, or only its `equations`.
+    digits: decimals, or a `Style`, for display only; if None as in the problem, or chosen by size. style: more fields
+    of that style. selection: lines, layer, direction, steps, row, unit. everything: leave nothing out. width: columns
+    of a text report (80), or characters in a row of a LaTeX fragment (66). language: of headings and sentences.
+    notation: a preset of symbols; both as in the problem if None. alone: for a trace with a backward pass, `back` shows
+    only that pass, or only its `equations`.
     title: of the document; the problem's title if None. fragment: part of a document, as LaTeX's `\\input` takes it,
     whose highest heading is at the level `heading` (`section` if None), or is left out if the title is empty.
     count_from: 0 or 1, the number of the first step, unit and layer; as in the problem if None. math: the markup of
@@ -80,8 +81,8 @@ class Options:
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
     width: int | None = None
-    language: str = "en"
-    notation: str = "exercise"
+    language: str | None = None
+    notation: str | None = None
     alone: str = ""
     title: str | None = None
     fragment: bool = False
@@ -100,7 +101,7 @@ class Options:
     def of_steps(self) -> list[str]:
         """The given options that only worked steps have, by their names."""
         given = [name for name in ("only", "steps", "unit") if getattr(self.selection, name) is not None]
-        return given + ["everything"] * self.everything + ["notation"] * (self.notation != "exercise")
+        return given + ["everything"] * self.everything + ["notation"] * (self.notation not in (None, "exercise"))
 
     @property
     def level(self) -> Level:
@@ -113,11 +114,15 @@ class Options:
             return trace
         return replace(trace, header=replace(trace.header, count_from=self.count_from))
 
-    def numbers(self, traces: Sequence[Trace]) -> Style:
-        """How numbers are shown in the traces of one document."""
+    def settled(self, trace: Trace) -> Options:
+        """The options of a document that begins with this trace, in whose language it is if none is requested."""
+        return replace(self, language=self.language or trace.header.language or "en")
+
+    def numbers(self, trace: Trace) -> Style:
+        """How numbers are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = usual_style(traces) if self.digits is None else Style(self.digits)
+        found = usual_style(trace) if self.digits is None else Style(self.digits)
         return replace(found, **self.style, written=True)
 
 

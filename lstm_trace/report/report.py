@@ -72,11 +72,13 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
     chosen = options_of(format, **options)
     check_part(format, chosen)
     shown = list(views(chosen))
+    chosen = chosen.settled(shown[0].trace)
     if len(shown) > 1 or chosen.title:  # each of several reports has a title
         called = chosen.title if len(shown) == 1 else None
         for n, one in enumerate(shown, 1):
             title = called or one.trace.header.title or one.words.word("problem", n=n)
-            shown[n - 1] = replace(one, trace=replace(one.trace, header=replace(one.trace.header, title=title)))
+            header = replace(one.trace.header, title=title, title_tex="" if called else one.trace.header.title_tex)
+            shown[n - 1] = replace(one, trace=replace(one.trace, header=header))
     return Report(_printed(shown, format, chosen), lambda kind: _rendered(shown, kind, chosen))
 
 
@@ -145,9 +147,8 @@ def check_part(format: str, chosen: Options) -> None:
 
 
 def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source], chosen: Options) -> Sequence[View]:
-    """What is shown of each trace: its worked steps, with the same digits for all, or its profile."""
-    worked = [trace for trace in traces if not is_profile(trace, chosen)]
-    alike = replace(chosen, digits=chosen.numbers(worked)) if worked else chosen
+    """What is shown of each trace: its worked steps, or its profile."""
+    chosen = chosen.settled(traces[0])
     named = [Source(source) if isinstance(source, str) else source for source in sources]
     names = [source.name for source in named] or [
         trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)
@@ -156,7 +157,7 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
     for trace, name, source in zip(traces, names, named or [UNNAMED] * len(traces), strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):
             profiled = is_profile(trace, chosen)
-            one = _profiled(trace, chosen, format) if profiled else shown(trace, alike, format)
+            one = _profiled(trace, chosen, format) if profiled else shown(trace, chosen, format)
             views.append(replace(one, source=source))
     faults.tell()
     return views
@@ -166,13 +167,13 @@ def is_profile(trace: Trace, chosen: Options) -> bool:
     """Whether the report of a trace is its profile: as `detail` says, or by default for a trained model.
 
     The report has worked steps if an option selects some of them, if the trace is by hand or has a backward pass, and
-    if something other than the output of the last layer was asked for.
+    if something other than usual was asked for.
     """
     if chosen.detail is not None:
         return chosen.detail == "profile"
     by_hand = trace.header.arithmetic is not None or any(stage.is_adjoint for stage in trace.stages)
     last = forward_stages(trace.stages)[-1]
-    asks = set(trace.header.ask) - {last.cell.output, f"{last.scope}/{last.cell.output}"}
+    asks = set(trace.header.ask) not in ({last.cell.output}, {*last.answers(trace.lines)})
     return not (chosen.of_steps or chosen.alone or by_hand or asks) and trained(trace)
 
 
@@ -191,7 +192,7 @@ def _profiled(trace: Trace, chosen: Options, format: str) -> View:
     from ..explanation.profile import profile
 
     found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
-    style = chosen.numbers([trace])
+    style = chosen.numbers(trace)
     if chosen.digits is None:
         style = replace(style, digits=None, significant=SIGNIFICANT)
     shown = view(trace, "summary", style, part, chosen.everything, chosen.language, paper=format in PAPER)
@@ -203,7 +204,7 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, including its backward pass if it has one. Raises OptionError, MissingError."""
     drawn = of_steps(trace, chosen) if chosen.file and format == "md" else None
     trace, notes = applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
+    parts = chosen.steps_in, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
     found = _whole(view(trace, *parts, paper=format in PAPER and not back), chosen, format)
     if back:
@@ -274,7 +275,7 @@ def of_gates(trace: Trace, chosen: Options) -> Picture | None:
 def of_steps(trace: Trace, chosen: Options) -> Picture | None:
     """The gates that keep and the states over all steps, where these are a table; else the cell."""
     part = chosen.selection
-    found = view(chosen.counted(trace), chosen.steps_in, chosen.numbers([trace]), part, chosen.everything)
+    found = view(chosen.counted(trace), chosen.steps_in, chosen.numbers(trace), part, chosen.everything)
     if not _is_long(found, chosen):
         return of_cell(trace, chosen)
     from .sections.long_run import of_states
@@ -294,7 +295,7 @@ def of_cell(trace: Trace, chosen: Options) -> Picture | None:
     t = trace.span[selection.window(trace)][-1 if stage.backwards else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
     trace, _ = applied(trace, chosen.notation, selection, chosen.language)
-    title = caption(trace, stage, t, b, words(chosen.language, trace.header.count_from))
+    title = caption(trace, stage, t, b, words(chosen.language or trace.header.language, trace.header.count_from))
     return Picture(lambda: diagram(trace, stage.scope, t, b, chosen.language), title, "", chosen.file)
 
 
@@ -317,7 +318,7 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
         part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
         text: str = part(made, chosen.level, chosen.width)
         return text
-    return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
+    return rendered(made, format, chosen.language or "en", chosen.width or 80, chosen.math or "github")
 
 
 def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:

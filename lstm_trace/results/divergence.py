@@ -205,6 +205,5 @@ def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
     """The requested lines in both traces, and those that depend on the output and are used by no other line."""
     common, top = in_both(a, b), plain_stage(forward_stages(a.stages)[-1])
     asked = [(str(address.scope), address.line) for address in a.asked()]
-    cell, inner = top.cell, {top.cell.output, *top.cell.states.values()} | top.cell.readers.keys()
-    made = [(top.scope, line.name) for line in cell.lines if line.assigned and line.name not in inner]
+    made = [(top.scope, name) for name in top.ends]
     yield from ((s, n) for s, n in dict.fromkeys((*asked, *made)) if n in common.get(s, ()))

@@ -266,7 +266,7 @@ class Solved(Explanation):
     def views(self, format: str, chosen: Options) -> Sequence[View]:
         """The views that the worked solution shows."""
         trace = self.backward()
-        return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
+        return [shown(trace, replace(chosen, digits=chosen.numbers(trace)), format)]
 
     def is_worked(self, format: str) -> bool:
         """Whether the document is the worked solution in a format.

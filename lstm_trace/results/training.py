@@ -82,7 +82,7 @@ class TrainingExplanation(Solved):
     def views(self, format: str, chosen: Options) -> Sequence[View]:
         """Forward pass, backward pass and updates, one after the other."""
         done = self.training
-        chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
+        chosen = replace(chosen, digits=chosen.numbers(done.traces[0]))
         views = []
         for view in (shown(trace, chosen) for trace in done.traces):
             header = replace(view.trace.header, symbols=symbols(done, view.trace.header.symbols))

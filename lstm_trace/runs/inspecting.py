@@ -128,7 +128,7 @@ def _problem(name: str, content: bytes) -> Facts:
         fed, work = model.laid_out()
         sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}
         more = [("padding", fed.padded and f"marked by {fed.padded}"), ("values", f"{work.numbers:,} in a trace")]
-    asked = ", ".join(base.ask) or "the output of the top layer"
+    asked = ", ".join(base.ask) or "the output of the top layer" + ", and what extra ends in" * bool(model.extra)
     more += [("given", ", ".join(base.given)), ("initial", ", ".join(base.initial)), ("asked", asked)]
     return _described(name, "problem", model.header, model.weights, sizes, more)
 

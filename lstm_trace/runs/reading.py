@@ -326,7 +326,7 @@ def said(trace: Trace, stage: Stage, t: int, batch: int, style: Style, language:
 
 def style(trace: Trace, look: Look) -> Style:
     """How every part of a page shows the numbers of a run: as a report does, but with no more decimals than fit."""
-    found = options_of("text", digits=look.digits).numbers([trace])
+    found = options_of("text", digits=look.digits).numbers(trace)
     if look.digits is not None or trace.header.arithmetic is not None or found.digits is None:
         return found
     return replace(found, digits=min(found.digits, _DECIMALS))

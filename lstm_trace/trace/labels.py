@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
-from ..cell.lines import Cell, Line
+from ..cell.lines import Cell
 from ..cell.network import Stage, X, forward_stages
 from ..cell.ops import OPS
 from ..errors import counted
@@ -208,7 +208,7 @@ def readout(cell: Cell) -> frozenset[str]:
     ones.
     """
     inner = hidden(cell)
-    states = {state for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))}
+    states = _fed_back(cell).keys()
     beside = {name: name for name in (*cell.by_name, *cell.inputs, *cell.states)}
 
     def root(name: str) -> str:
@@ -234,8 +234,8 @@ def readout(cell: Cell) -> frozenset[str]:
 @lru_cache(256)
 def hidden(cell: Cell) -> frozenset[str]:
     """The lines on which a state depends; in a cell without states, the operands of the last product before output."""
-    if cell.carry:
-        return cell.closure(name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name)))
+    if fed_back := _fed_back(cell):
+        return cell.closure(fed_back.values())
     ends: list[str] = []
     waiting = [cell.output]
     while waiting:  # back from the output to the nearest products
@@ -247,7 +247,12 @@ def hidden(cell: Cell) -> frozenset[str]:
     return cell.closure(ends or [cell.output])
 
 
-def _repeats(cell: Cell, state: str, line: Line | None) -> bool:
-    """Whether a state exists only to repeat the output at padding."""
-    readers = [reader for reader in cell.lines if state in reader.reads]
-    return line is not None and line.op == "where" and line.name == cell.output and readers == [line]
+def _fed_back(cell: Cell) -> dict[str, str]:
+    """The carried states and their lines, without one that only repeats the output at padding, and without totals, on
+    which the output, if it is computed, does not depend.
+    """
+    inner = cell.closure([cell.output])
+    found = {state: line for state, line in cell.carry if not inner or line in inner}
+    last = cell.by_name.get(cell.output)
+    repeats = last is not None and last.op == "where"
+    return {s: n for s, n in found.items() if not (repeats and n == cell.output and cell.readers.get(s, ()) == (last,))}

@@ -40,7 +40,8 @@ class Header:
     arithmetic: the arithmetic, if it is not that of dtype. agreement: which framework result the trace was compared
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
-    as printed, and in addresses without a slash (`trace/printed.py`).
+    as printed, and in addresses without a slash (`trace/printed.py`). title_tex: the title as it was written, if it has
+    formulas. digits, language, notation: how a report shows it, unless other ones are requested.
     """
 
     title: str = ""
@@ -61,6 +62,10 @@ class Header:
     arithmetic: str | None = None
     agreement: tuple[str, ...] = ()
     count_from: int = 0
+    title_tex: str = ""
+    digits: int | None = None
+    language: str | None = None
+    notation: str | None = None
     step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property

@@ -5,7 +5,7 @@ A worked line is symbol, formula, numbers substituted and result, independent of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -65,18 +65,19 @@ def matrices_fit(trace: Trace) -> bool:
     return all(size <= most for array in matrices for size, most in zip(array.shape, MATRIX, strict=True))
 
 
-def usual_style(traces: Sequence[Trace]) -> Style:
-    """The default decimals of reports: few at hand size, those used by hand, or 8.
-
-    A part of a trace has the decimals of the whole, and all the problems of a sheet have the same.
+def usual_style(trace: Trace) -> Style:
+    """The decimals of a report if none are requested: those of the problem; or few at hand size, those used by hand,
+    or 8. A part of a trace has the decimals of the whole.
     """
-    if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
+    if trace.header.digits is not None:
+        return Style(trace.header.digits)
+    if (noted := rounded_to(trace.header.arithmetic)) > 0:
         return Style(noted, given=max(DIGITS, noted))
-    if not all(map(_few_decimals, traces)):
+    if not _few_decimals(trace):
         return Style(DIGITS)
-    if not all(hand_size(trace, Selection()) for trace in traces):
+    if not hand_size(trace, Selection()):
         return Style(FEW[0])
-    return Style(min(FEW, key=lambda digits: sum(_astray(trace, digits) for trace in traces)))
+    return Style(min(FEW, key=lambda digits: _astray(trace, digits)))
 
 
 def _few_decimals(trace: Trace) -> bool:

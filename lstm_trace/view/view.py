@@ -357,12 +357,13 @@ PAPER = 80
 
 
 def view(
-    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en",
-    paper: bool = False,
+    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool,
+    language: str | None = None, paper: bool = False,
 ) -> View:  # fmt: skip
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for an invalid selection.
 
-    paper: whether it is for pages of paper, where the terms of every single unit are too many.
+    language: by default that of the trace. paper: whether it is for pages of paper, where the terms of every single
+    unit are too many.
     """
     check_selection(trace, chosen)
     check_style(trace, digits)

@@ -115,7 +115,7 @@ def test_a_readout_with_softmax_is_lines_like_all_others() -> None:
             within(trace["p_t"][t, b], [each / total(lifted) for each in lifted], "p_t")
     assert np.abs(trace["p_t"].sum(axis=-1) - 1).max() <= 4 * EPS
     assert trace.output.shape == (4, 2, 4), "what the next layer sees stays h_t"
-    assert [address.line for address in trace.asked()] == ["h_t"]
+    assert [address.line for address in trace.asked()] == ["h_t", "p_t"]
 
 
 def test_softmax_holds_for_scores_that_overflow() -> None:
@@ -130,7 +130,9 @@ def test_softmax_holds_for_scores_that_overflow() -> None:
         ("y_t = W_hy @ h_t +* 2", "equation 1: this cannot be read as an equation"),
         ("a = 1\n\ny_t = sigmiod(h_t)", "equation 3: unknown function 'sigmiod'; did you mean 'sigmoid'?"),
         ("i_t = W_hy @ h_t", "equation 1: i_t is assigned twice (the cell has it already); choose another name"),
-        ("carry: q <- h_t", "carry is declared twice"),
+        ("carry: h_prev <- h_t", "h_prev is carried twice"),
+        ("q_t = q_prev + h_t\ncarry: q_prev <- q_u", "equation 2: the carry is open: no equation gives q_u a value"),
+        ("q_t = q_prev + r_prev", "r_prev is read but the carry is open: declare `carry: r_prev <- …`"),
     ],
 )
 def test_mistakes_in_added_equations(extra: str, message: str) -> None:

@@ -38,6 +38,7 @@ from lstm_trace.formulas.tree import (
     Sym,
     Transposed,
     Vec,
+    Written,
     number,
 )
 from lstm_trace.formulas.typst import TypstMath
@@ -132,6 +133,11 @@ EACH: dict[Node, tuple[str, str, str]] = {
         "a ⊙ _",
         r"a \odot \boxed{\rule{0em}{1em}\hspace{0.6em}}",
         "a ⊙ #box(width: 0.6em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
+    ),
+    Written(r"\hat y = \frac{W_xi}{2} x_{t-1}"): (
+        "y\u0302 = W_xi/2 x_{t-1}",
+        r"\hat{y}=\frac{W_{xi}}{2}\,x_{t-1}",
+        "hat(y)= display(frac(W_(x i), 2)) thin x_(t- 1)",
     ),
     Field("0/c_t[0]", "0.25"): ("0.25", r"\mathrm{0.25}", 'upright("0.25")'),
     Field("0/c_t[0]", width=3): (

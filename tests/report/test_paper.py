@@ -28,7 +28,7 @@ from .test_report import GOLDEN, QUESTION_22, lstm, q22
 pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 
 NASTY = {
-    "title": 'Evil \\input{x} 100% #1 & _a_ $x$ ~ ^ "q" -- *b* [c] <d> #panic() \\u{41} β é –',
+    "title": 'Evil \\input{x} 100% #1 & _a_ \\$x\\$ ~ ^ "q" -- *b* [c] <d> #panic() \\u{41} β é –',
     "cell": {
         "equations": """
         z_a = W_a @ x_t + clip(h_prev, 0.5, 1)

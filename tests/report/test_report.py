@@ -184,7 +184,7 @@ def test_labels() -> None:
 
 def test_text_of_the_author_is_not_markup() -> None:
     weights = {"W_xi": [[1.0]], "W_hi": [[1.0]]}
-    problem = {"title": "a_b *c* <script> $x$ `d`", "weights": weights, "x": [1.0], "h0": [0.0], "ask": ["i_t"]}
+    problem = {"title": "a_b *c* <script> \\$x\\$ `d`", "weights": weights, "x": [1.0], "h0": [0.0], "ask": ["i_t"]}
     first = lt.run(problem).report().splitlines()[0]
     assert first == r"# a\_b \*c\* &lt;script&gt; \$x\$ \`d\`"
     cell = {"equations": "my_gate = sigmoid(W @ x_t)\nother_t = my_gate * x_t\noutput: other_t"}

@@ -31,8 +31,8 @@ def report(
     form: Annotated[str | None, Option(flag="--format")] = None,
     detail: Literal["profile", "worked", "scalar", "compact", "vector", "summary"] | None = None,
     math: Literal["github", "dollars", "none"] | None = None,
-    notation: NotationName = "exercise",
-    language: Language = "en",
+    notation: NotationName | None = None,
+    language: Language = None,
     title: str | None = None,
     fragment: bool,
     heading: Annotated[str | None, Option(flag="--heading-level", metavar="LEVEL")] = None,
@@ -64,8 +64,9 @@ def report(
             Default: profile for more than 16 units, or more than 400 weights of a model file; else worked.
         math: Formulas in Markdown: for GitHub (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), or as
             plain text.
-        notation: Symbols of the exercises, with [h; x] concatenated, or those of a program or textbook.
-        language: Language of headings and sentences.
+        notation: Symbols of the exercises, with [h; x] concatenated, or those of a program or textbook; by default those
+            that the problem names, or exercise.
+        language: Language of headings and sentences (that of the first problem, or en).
         title: Title of the document, instead of the problem's.
         fragment: tex, typ, md: write a fragment, for example to be included by \input.
         heading: Headings of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.
@@ -128,6 +129,7 @@ def report(
     if illustrate:
         from ...report.report import of_gates, of_steps
 
+        asked = asked.settled(traces[0])
         drawn = (of_gates if is_profile(traces[0], asked) else of_steps)(traces[0], asked)
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
     with written(output) as file:

@@ -35,7 +35,7 @@ def write(job: ExportJob, path: Target) -> None:
     if job.selection.unit is not None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
     book = fitting(job.trace, job.selection, not job.values, job.padding)
-    asked = job.digits.digits
+    asked = job.trace.header.digits if job.digits.digits is None else job.digits.digits
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
     elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)

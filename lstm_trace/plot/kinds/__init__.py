@@ -16,7 +16,7 @@ Args:
     direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
     batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
     steps: steps: A:B, A: or :B, or one (all).
-    language: language of the text in the picture (en).
+    language: language of the text in the picture; that of the problem, or en.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ Baseline = Annotated[Any, PictureOption("baseline", ("zero-input", "zero-state")
 Occlusion = Annotated[Any, PictureOption("runs", ("auto", "all", "none"))]
 Other = Annotated["Trace", PictureOption("source")]
 OtherWeights = Annotated[Any, PictureOption("source")]
-Language = Annotated[str, PictureOption("language")]
+Language = Annotated[str | None, PictureOption("language")]
 #: Descriptions of options that several kinds have.
 SHARED = documented(sys.modules[__name__])[1]
 

@@ -154,7 +154,7 @@ def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iter
 
 
 @picture
-def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
+def memory(trace: Trace, of: Value, language: Language = None) -> Figure:
     """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
     Args:
@@ -235,7 +235,7 @@ def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size:
 
 @picture
 def contribution(
-    trace: Trace, of: Value, baseline: Baseline = "zero-input", occlusion: Occlusion = "auto", language: Language = "en"
+    trace: Trace, of: Value, baseline: Baseline = "zero-input", occlusion: Occlusion = "auto", language: Language = None
 ) -> Figure:
     """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
@@ -254,7 +254,7 @@ def contribution(
     return contribution_figure(trace, account(trace, of, baseline, runs=occlusion, compared=False), language)
 
 
-def contribution_figure(trace: Trace, known: Account, language: str = "en") -> Figure:
+def contribution_figure(trace: Trace, known: Account, language: str | None = None) -> Figure:
     """The picture of contributions that have been computed."""
     split, without = known.split, known.occlusion
     found = subject(trace, batch=split.of.b, language=language)

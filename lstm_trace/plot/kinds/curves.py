@@ -51,7 +51,7 @@ class _Drawn(NamedTuple):
 @picture
 def unit(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
-    batch: Batch = None, steps: Steps = None, language: Language = "en",
+    batch: Batch = None, steps: Steps = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """Gates, candidate and states of one or several units over time.
 
@@ -113,7 +113,7 @@ def _values(found: Subject, units: Sequence[_Drawn]) -> str:
 
 
 @picture
-def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: Language = "en") -> Figure:
+def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: Language = None) -> Figure:
     """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
     Args:
@@ -131,7 +131,7 @@ def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: La
 
 
 def gradient_figure(
-    trace: Trace, of: str | None = None, batch: int | None = None, language: str = "en", output: Any = None
+    trace: Trace, of: str | None = None, batch: int | None = None, language: str | None = None, output: Any = None
 ) -> Figure:
     """The picture, also for a weighting of the output: see `norms`."""
     measured = norms(trace, of, 0 if batch is None else batch, output)

@@ -63,7 +63,7 @@ class Map(NamedTuple):
 @picture
 def states(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
-    batch: Batch = None, steps: Steps = None, order: Order = None, language: Language = "en",
+    batch: Batch = None, steps: Steps = None, order: Order = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
@@ -188,7 +188,7 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
 @picture
 def diff(
     trace: Trace, against: Other, unit: Units = None, lines: Lines = None, layer: Layer = None,
-    direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = "en",
+    direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """Where this trace and another differ: the magnitude of each difference, by unit and step.
 

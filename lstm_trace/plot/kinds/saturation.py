@@ -32,7 +32,7 @@ _LEAST, _MOST, _ALL = 1.0, 4.0, 12.0
 @picture
 def saturation(
     trace: Trace, low: Share = LOW, high: Share = HIGH, lines: SaturationLines = None, layer: Layer = None,
-    direction: Direction = None, language: Language = "en",
+    direction: Direction = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): one point per unit.
 

@@ -42,7 +42,7 @@ class _Unit(NamedTuple):
 @picture
 def text(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
-    batch: Batch = None, steps: Steps = None, language: Language = "en",
+    batch: Batch = None, steps: Steps = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 

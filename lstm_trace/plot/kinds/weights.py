@@ -52,7 +52,7 @@ class Matrix(NamedTuple):
 @picture
 def weights(
     trace: Trace | Model, of: WeightNames = None, layer: Layer = None, direction: Direction = None,
-    against: OtherWeights = None, language: Language = "en",
+    against: OtherWeights = None, language: Language = None,
 ) -> Figure:  # fmt: skip
     """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
@@ -67,7 +67,7 @@ def weights(
         MissingError: if the weights do not exist.
         ShapeError: if the weights of the other source have other shapes.
     """
-    source, said = trace, words(language, trace.header.count_from)
+    source, said = trace, words(language or trace.header.language, trace.header.count_from)
     every: Sequence[Stage] = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
     if not (every := [stage for stage in every if _arrays(source).get(stage.scope)]):
         raise MissingError("there is nothing to draw: the trace has no weights")

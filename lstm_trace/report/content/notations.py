@@ -32,14 +32,18 @@ JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" 
 
 
 def applied(
-    trace: Trace, notation: str, selection: Selection | None = None, language: str = "en", joined: bool = True
-) -> tuple[Trace, tuple[Block, ...]]:
+    trace: Trace, notation: str | None, selection: Selection | None = None, language: str | None = None,
+    joined: bool = True,
+) -> tuple[Trace, tuple[Block, ...]]:  # fmt: skip
     """The trace as it is printed in a notation, and the remarks that the notation requires.
 
-    The symbols are in the header; those of the problem's author take precedence over those of the notation. joined:
-    whether products are joined, if the notation does so. Raises OptionError for an unknown notation, and if it would
-    print something that is not true.
+    notation: that of the problem if None. The symbols are in the header; those of the problem's author take precedence
+    over those of the notation. joined: whether products are joined, if the notation does so. Raises OptionError for an
+    unknown notation, and if it would print something that is not true.
     """
+    if notation is None:  # a joined product has no backward pass
+        back = any(stage.cell.gradient for stage in trace.stages)
+        notation = "exercise" if back and trace.header.notation == "joined" else trace.header.notation or "exercise"
     if notation not in notations():
         raise OptionError(f"there is no notation {notation!r}{nearest(notation, notations(), 'there are')}")
     trace, remarks = _printed(trace, {**held_symbols(trace), **trace.header.symbols}), tuple[Block, ...]()
@@ -118,7 +122,9 @@ def _merged(line: Line, two: tuple[Line, Line], matrix: str) -> _Merge:
     return _Merge(line.name, two, matrix, (vector, product, Line(line.name, "add", operands, signs)))
 
 
-def _joined_trace(trace: Trace, notation: str, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
+def _joined_trace(
+    trace: Trace, notation: str, selection: Selection, language: str | None
+) -> tuple[Trace, tuple[Block, ...]]:
     if trace.header.arithmetic is not None:
         raise OptionError(
             f"notation {notation!r} adds up two products at once, and in the arithmetic {trace.header.arithmetic} each "
@@ -144,7 +150,7 @@ def _joined_trace(trace: Trace, notation: str, selection: Selection, language: s
             lines[stage.scope] = _values(trace, stage, merges)
     rows = dict.fromkeys((merge.matrix, merge.parts) for merges in found.values() for merge in merges)
     said = tuple((Row((Sym(matrix),), (("=", Mat((tuple(map(Sym, parts)),))),)),) for matrix, parts in rows)
-    note = (Para(words(language, trace.header.count_from).text("joined")), Derivation(said))
+    note = (Para(words(language or trace.header.language, trace.header.count_from).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
 
 

@@ -302,7 +302,7 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
     return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
 
 
-def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
+def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str | None = None) -> str:
     """The cell of a layer and direction as an SVG file, with the values of step t and row b.
 
     scope: `0/forward`; the first scope if None. Raises MissingError for a scope that does not exist.
@@ -316,7 +316,8 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     trace = plain(trace)  # what is held changes the values, not the cell
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    picture = Diagram(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
+    said = words(language or trace.header.language, trace.header.count_from)
+    picture = Diagram(stage, widths(stage, numbers), said, trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     title, style = escape(caption(trace, stage, t, b, picture.said)), asset("report/diagram/diagram.css")
     return (

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from ...documents.blocks import Block, Heading, Items, Para, marked
+from ...documents.blocks import Block, Heading, Items, Para, marked, with_formulas
 from ...view.hand_size import with_comma
 from ...view.line_groups import interventions
 from ...view.view import View
@@ -86,7 +86,7 @@ class Chapter:
 
 def parts(shown: View) -> list[Chapter]:
     """The report from heading to heading; the first part has the title, and what precedes the first section."""
-    found = [Chapter("title", Heading(1, (shown.title,)))]
+    found = [Chapter("title", Heading(1, with_formulas(shown.trace.header.title_tex) or (shown.title,)))]
     if shown.alone and isinstance(shown.back, Backward):
         from .backward import opening, title
 
@@ -135,5 +135,5 @@ def author_notes(text: str) -> Iterator[Block]:
         else:
             found[-1] = listed, f"{before} {line}"
     for listed, some in groupby(found, itemgetter(0)):
-        texts = tuple((one,) for _, one in some if one)
+        texts = tuple(with_formulas(one) for _, one in some if one)
         yield from [Items(texts)] if listed else map(Para, texts)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ArithmeticName,
         CellSpec,
         CountFrom,
+        Digits,
         Held,
         Labels,
         LayoutSpec,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: The axes that may have labels: those of the input, the states, the output, and the steps.
 LabelAxis = Literal["x", "h", "y", "t"]
+#: The most decimals with which numbers are shown: those that a float64 can have.
+MOST_DIGITS = 17
 #: Other names of a field: those of the lines.
 ALIASES = {"x_t": "x", "h_prev": "h0", "c_prev": "c0"}
 
@@ -45,7 +48,6 @@ class Problem:
     cell: str | CellSpec | None = None
     weights: dict[str, Numbers] = field(default_factory=dict)
     layout: str | LayoutSpec | None = None
-    notation: NotationName | None = None
     x: Numbers | None = None
     h0: States | None = None
     c0: States | None = None
@@ -62,6 +64,9 @@ class Problem:
     names: Labels = field(default_factory=dict)
     symbols: dict[str, ShortText] = field(default_factory=dict)
     count_from: CountFrom = 0
+    digits: Digits | None = None
+    language: ShortText | None = None
+    notation: NotationName | None = None
 
     def written(self) -> dict[str, Any]:
         """The fields with a value that is not their default."""
@@ -183,5 +188,7 @@ _TAKES: dict[str, Callable[[Any], Any]] = {
     "Labels": _labels,
     "dict[str, ShortText]": _by_name(_short),
     "CountFrom": _one_of(0, 1),
+    "Digits | None": _one_of(*range(MOST_DIGITS + 1)),
+    "ShortText | None": _short,
 }
 _KINDS = {one.name: str(one.type) for one in fields(Problem)}

@@ -29,7 +29,7 @@ from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName  # noqa: F401 - a type of `Problem`
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
-from .problem_file import ALIASES, LabelAxis, Problem, by_axis
+from .problem_file import ALIASES, MOST_DIGITS, LabelAxis, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
@@ -87,6 +87,9 @@ CountFrom = Annotated[
     BeforeValidator(to_length),
     Field(description="the number of the first step, unit and layer in reports, 0 or 1; addresses count from 0"),
 ]
+
+
+Digits = Annotated[int, BeforeValidator(to_length), Field(ge=0, le=MOST_DIGITS)]
 
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
@@ -169,7 +172,6 @@ class LayoutSpec(Strict):
 #: What the JSON Schema says of the fields of a problem.
 _DESCRIBED = {
     "weights": "W_xi or 1/reverse/W_xi: array",
-    "notation": "whose names the weights have, if they do not show it (docs/problems.md)",
     "x": "(I,), (T, I) or (T, B, I)",
     "initial": "initial values of other carried states",
     "given": "lines supplied instead of computed",
@@ -179,6 +181,9 @@ _DESCRIBED = {
     "ask": "names or addresses of the requested lines",
     "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     "symbols": "TeX symbols of user-defined names",
+    "digits": "decimals of the numbers in its report",
+    "language": "language of its report",
+    "notation": "the names of its weights, and the symbols of its report (docs/problems.md)",
 }
 
 
@@ -257,6 +262,10 @@ class TraceManifest(Strict):
     symbols: dict[str, ShortText] = Field(default_factory=dict)
     aliases: dict[str, ShortText] = Field(default_factory=dict, description="what the author's own code calls names")
     count_from: CountFrom = 0
+    title_tex: ShortText = Field("", description="the title as it was written, if it has formulas")
+    digits: Digits | None = None
+    language: ShortText | None = None
+    notation: ShortText | None = None
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False
@@ -267,8 +276,9 @@ class TraceManifest(Strict):
 
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
-        """Without aliases that it does not have, so that earlier versions can read it."""
-        return {name: value for name, value in made(self).items() if name != "aliases" or value}
+        """Without newer facts that it does not have, so that earlier versions can read it."""
+        newer = ("aliases", "title_tex", "digits", "language", "notation")
+        return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, "", None)}
 
 
 class TraceFile(TraceManifest):
@@ -341,7 +351,8 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
     if kind == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind in _EXPECTED or kind == "literal_error":
+    message = f"a number {message}" if kind.startswith(("less_than", "greater_than")) else message
+    if message.startswith("a number ") or kind in _EXPECTED or kind == "literal_error":
         return f"{_before(place)}expected {_EXPECTED.get(kind, message)}, found {describe(fault['input'])}"
     return f"{_before(place)}{message[0].lower()}{message[1:]}"
 

@@ -125,7 +125,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.pop("steps"), "steps is missing"),
     (lambda d: d.update(steps="three"), "steps: expected a whole number, found the text 'three'"),
     (lambda d: d.update(batch=True), "batch: expected a whole number, found"),
-    (lambda d: d.update(steps=0), "steps: greater than or equal to 1"),
+    (lambda d: d.update(steps=0), "steps: expected a number greater than or equal to 1, found 0"),
     (lambda d: d.update(steps=2), "inputs.x has shape (3, 2, 3); expected (T, B, I) with T, B = (2, 2)"),
     (lambda d: d.update(batch=3), "shape (3, 2, 2); expected (3, 3, width); likewise lines 0/forward/W_hi @ h_prev, "),
     (lambda d: d["names"].update(h=["a", "b", "c"]), "names.h has 3 labels; expected one for each unit of a line"),
