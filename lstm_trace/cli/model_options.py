@@ -297,8 +297,8 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
 
 def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
     """Raise click.UsageError if one side would read x as (T, B, I) and the other as (B, T, I)."""
-    x = ready[0][1].get("x") if len(ready) == 2 else None
-    if not hasattr(x, "ndim") or x.ndim != 3 or "batch_first" in ready[0][1]:
+    x: Any = ready[0][1].get("x") if len(ready) == 2 else None
+    if getattr(x, "ndim", 0) != 3 or "batch_first" in ready[0][1]:
         return
     own = [model.defaults.batch_first for model, _ in ready]
     if own[0] != own[1]:

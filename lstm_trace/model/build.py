@@ -348,11 +348,11 @@ def with_lookup(model: Model, vocabulary: Any, embedding: Any, unknown: str | No
     if model.input_width not in (None, table.width):
         said = f"x_t would be {what} at the token's number, which has {table.width:,} numbers"
         raise ShapeError(f"{said}, and the cell reads I = {model.input_width:,}; give {model.text_options()}")
-    names, words = dict(model.header.names), table.labels(range(table.rows))
-    if table.words and all(word in table.words for word in words):
+    names = dict(model.header.names)
+    if {*table.words.values()} == {*range(min(table.rows, len(table.words) + 1))}:  # a name for each number
         outputs = {len(here["W_hy"]) for here in model.weights.values() if "W_hy" in here}
         fits = {"x": table.matrix is None, "y": outputs == {table.rows}}
-        names |= {axis: words for axis in fits if fits[axis]}
+        names |= {axis: table.labels(range(table.rows)) for axis in fits if fits[axis]}
     imported = *model.header.imported, f"x_t is {what} at the token's number"
     return replace(model, lookup=table, header=replace(model.header, names=names, imported=imported), _works={})
 
@@ -364,6 +364,8 @@ def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool)
     matrix of a fitting shape in the model's file that is not `embedding`; `model:MATRIX,BIAS`, `FILE:MATRIX`, or the
     arrays in a list. Raises FileError, MissingError, OptionError, ShapeError.
     """
+    if any("W_hy" in here for here in model.weights.values()):
+        raise OptionError("head: the model has a readout already, with the matrix W_hy: leave the head out")
     last = model.stages()[-1]
     output, plain = last.cell.output, replace(model, defaults=Defaults(), lookup=None, _works={})
     width = plain.laid_out(np.zeros((1, model.input_width or 1)))[1].widths[last.scope][output]
@@ -371,7 +373,7 @@ def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool)
         reference = in_model("head", "model:" if head == "auto" else head, model.sources)
         arrays = referenced(partial(_read, width=width, other=str(embedding)), reference)
     else:
-        listed = head if isinstance(head, list | tuple) else [head]
+        listed = head if isinstance(head, list | tuple) and head else [head]
         arrays = {f"head[{k}]": as_array(values) for k, values in enumerate(listed)}
     found = {name: numeric(name, array) for name, array in arrays.items()}
     (name, matrix), *biases = found.items()
@@ -406,7 +408,7 @@ def _read(path: Path, names: str, width: int, other: str) -> dict[str, Array]:
             listed = some([" and ".join(f"{n} {tuple(arrays[n].shape)}" for n in each) for each in found], 6)
         if len(found) != 1 or len(found[0]) > 2:
             said = (
-                f"name the matrix with {width} columns or rows, and its bias, as in --head model:head.weight,head.bias"
+                f"name the matrix with {width} columns or rows and its bias, as in --head model:head.weight,head.bias"
             )
             raise OptionError(f"{path}: head: {said}; beside cell and embedding there is {listed or 'none'}")
         wanted = found[0]

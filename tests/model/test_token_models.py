@@ -245,7 +245,7 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
      "list; a text needs --vocabulary FILE (vocabulary=)"),
     ((*LOOK, "--head", "model:embedding.weight"), "head: expected a matrix (V, 4) or (4, V), since h_t has 4 units, "
      "and a bias (V,); found embedding.weight (9, 5)"),
-    ((*LOOK, "--head", "two.npz"), "two.npz: head: name the matrix with 4 columns or rows, and its bias, as in --head "
+    ((*LOOK, "--head", "two.npz"), "two.npz: head: name the matrix with 4 columns or rows and its bias, as in --head "
      "model:head.weight,head.bias; beside cell and embedding there is p.weight (3, 4) and p.bias (3,), "
      "q.weight (4, 6)"),
     ((*LOOK, "--head", "nan.npz"), "W_hy[0,1] is nan; expected finite numbers (--allow-nonfinite"),
