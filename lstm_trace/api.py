@@ -63,6 +63,7 @@ from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
+from .weights.formats.arrays import beside
 from .weights.layouts import layout as stored_as
 from .weights.live_modules import as_array
 from .weights.read import SAYING, Found, as_asked, choose, read_model
@@ -89,7 +90,7 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
     Raises:
         FileError: if the file cannot be read.
     """
-    return ModelInspection(Path(path).name, tuple(read_model(path, layout)))
+    return ModelInspection(Path(path).name, beside(path, read_model(path, layout)))
 
 
 @checked
@@ -151,7 +152,7 @@ def diff(
         a: the reference: a trace, the path of a trace, or anything that `run` accepts (a problem, a model).
         b: what to compare with it: the same, or the path of values that another program printed.
         more: further ones to compare with it.
-        x: the input, as for `run`, or the path of a file; for each of them that is no trace.
+        x: the input, as for `run`, or, unless it is text, the path of a file; for each of them that is no trace.
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.

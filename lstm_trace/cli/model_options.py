@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
@@ -31,6 +32,12 @@ class _Inputs(TypedDict):
         mask: 1 at valid steps, 0 at padding: (T, B), or (B, T) as x.
         batch_first: x is (B, T, I), or (T, B, I).
         token_column: Column of --input that holds the labels of the steps.
+        vocabulary: Numbers of the tokens of a text, which is then the input: .json, .txt; --embedding, --unknown,
+            --split and --head go with it (docs/models.md).
+        embedding: The x of each token, one row per token: .npy, FILE:NAME, or model:NAME.
+        unknown: Token used for those that are not in the vocabulary.
+        split: The tokens of a text: characters (the default) or words.
+        head: Readout that adds y_t and its softmax p_t: model:MATRIX,BIAS, FILE:MATRIX, or auto.
     """
 
     input: Annotated[str, FILE]
@@ -43,6 +50,11 @@ class _Inputs(TypedDict):
     batch_first: Annotated[bool, Option(flag="--batch-first/--time-first")]
     tokens: Tokens
     token_column: Annotated[str, Option(metavar="NAME")]
+    vocabulary: Annotated[str, Option(metavar="FILE")]
+    embedding: Annotated[str, Option(metavar="FILE", hidden=True)]
+    unknown: Annotated[str, Option(metavar="TOKEN", hidden=True)]
+    split: Annotated[Literal["characters", "words"], Option(hidden=True)]
+    head: Annotated[str, Option(metavar="ARRAYS", hidden=True)]
     hold: Hold
 
 
@@ -68,6 +80,8 @@ class _Stored(TypedDict):
 #: Keywords that the options of inputs and stored weights pass to a command; held values are not among them.
 *INPUTS, _ = _Inputs.__annotations__
 STORED = tuple(_Stored.__annotations__)
+#: Those of a model that reads tokens, which are keywords of `prepare` too.
+TOKENS = ("vocabulary", "embedding", "unknown", "split", "head")
 #: Arrays that the input file may also contain, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
 #: Options of earlier versions with their replacements; options with a value pass it on there.
@@ -113,7 +127,7 @@ def layout_options(command: Command) -> Command:
 def layout_options_of_two(command: Command) -> Command:
     """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
     for side in "ba":
-        for name in reversed(STORED):
+        for name in reversed((*STORED, *TOKENS)):
             command = click.option(f"--{name}-{side}", help=f"--{name} for {side.upper()} only.")(command)
         command = _earlier_options(command, f"-{side}")
     return layout_options(command)
@@ -131,7 +145,7 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
     shown = len(getattr(command, "__click_params__", ()))
     command = group(_OfAnySource)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
-        option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b", "count_from")
+        option.hidden = option.name != "count_from" and (option.name or "")[:-2] not in (*STORED, *TOKENS)
     return command
 
 
@@ -159,23 +173,28 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     """
     from dataclasses import replace
 
-    from ..model.sources import read_holds, read_input
+    from ..model.sources import read_input
     from ..model.tokens import read_tokens
+    from ..trace.files.trace_file import read_holds
     from ..weights.read import is_model
 
     if is_model(source) and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     column: str | None = given.get("token_column")
+    suffix = os.path.splitext(given.get("input") or ".npy")[1].lower()
+    text = suffix == ".txt" or (suffix != ".npy" and any(given.get(name) for name in ("vocabulary", "embedding")))
     for said, of_input in (("key says which array", given.get("key")), ("token-column names a column", column)):
-        if of_input is not None and not given.get("input"):
-            raise click.UsageError(f"--{said} of --input: give --input X, or leave it out")
+        if of_input is not None and (text or not given.get("input")):
+            raise click.UsageError(f"--{said} of --input: give an array with --input X, or leave it out")
     if column is not None and given.get("tokens") is not None:
         raise click.UsageError("--tokens and --token-column both set the labels of the steps: leave one of them out")
     if given.get("tokens") == "-" in (source, given.get("input")):
         raise click.UsageError("standard input, -, can be read only once")
     model = model_in(source, given, allow_nonfinite)
     arguments: dict[str, Any] = {}
-    if given.get("input"):
+    if text:
+        arguments["x"] = read_tokens(given["input"])
+    elif given.get("input"):
         others = tuple(name for name in BESIDE if given.get(name) == given["input"])
         arguments["x"], names, arguments["tokens"] = read_input(given["input"], given.get("key"), column, others=others)
         if names:
@@ -206,7 +225,11 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     said = stored(given)
     if not is_model(source) and any(said.values()):
         raise click.UsageError(f"{source} is a problem, which contains its name, layout, activations and directions")
-    said |= {"name": said["name"] or "", "options": said["options"] or None}
+    said |= {
+        "name": said["name"] or "",
+        "options": said["options"] or None,
+        **{name: given.get(name) for name in TOKENS},
+    }
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
@@ -272,7 +295,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
     from ..weights.read import is_model
 
     source, other, side = pair[at], pair[1 - at], "ab"[at]
-    own = {name: given[f"{name}_{side}"] for name in STORED if given.get(f"{name}_{side}") is not None}
+    own = {name: given[f"{name}_{side}"] for name in (*STORED, *TOKENS) if given.get(f"{name}_{side}") is not None}
     if own and not is_model(source):
         option = next(iter(own)).replace("_", "-")
         raise click.UsageError(f"--{option}-{side} applies to a model, and {source} is not one; leave it out")
@@ -286,8 +309,8 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
 
 def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
     """Raise click.UsageError if one side would read x as (T, B, I) and the other as (B, T, I)."""
-    x = ready[0][1].get("x") if len(ready) == 2 else None
-    if x is None or x.ndim != 3 or "batch_first" in ready[0][1]:
+    x: Any = ready[0][1].get("x") if len(ready) == 2 else None
+    if getattr(x, "ndim", 0) != 3 or "batch_first" in ready[0][1]:
         return
     own = [model.defaults.batch_first for model, _ in ready]
     if own[0] != own[1]:

@@ -178,7 +178,7 @@ def corpus_model(model: Model) -> Model:
     if names := ", ".join((*own.initial, *own.given, *(["hold"] if own.hold else []))):
         said = f"{own.where or 'the model'} sets {names}"
         raise OptionError(f"{said}; in a corpus every sequence starts from zero states: remove it")
-    return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), _works={})
+    return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), lookup=None, _works={})
 
 
 def plan_of(model: Model) -> Choice:

@@ -117,7 +117,8 @@ def words_for(trace: Trace | None, language: str | None = None) -> Words:
     """
     if trace is None:
         return words(language)
-    return replace(words(language or trace.header.language, trace.header.count_from), address=partial(counted_address, trace))
+    found = words(language or trace.header.language, trace.header.count_from)
+    return replace(found, address=partial(counted_address, trace))
 
 
 @cache

@@ -9,6 +9,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -20,14 +22,18 @@ from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
+from ..engine.memory import Pool
 from ..errors import Faults, MissingError, OptionError, ShapeError, calling, raise_all, some
 from ..trace.trace import Header
-from ..weights.find import find
-from ..weights.layouts import layout
+from ..weights.find import find, numeric
+from ..weights.formats.arrays import array_in, arrays_of, readouts
+from ..weights.layouts import STORED, layout
+from ..weights.live_modules import as_array
 from ..weights.names import detect
 from ..weights.read import Defaults, Found, choose, turned
 from ..weights.spelled import read
 from .model import NETWORK, Model
+from .tokens import SPLIT, in_model, referenced, token_table
 
 #: Supported values of dtype; half types compute in float32.
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -333,3 +339,88 @@ def extra_names(arrays: Iterable[str], cell: Any, options: Mapping[str, Any] | N
     extra = {**(cell if isinstance(cell, Mapping) else {}), **(options or {})}.get("extra")
     read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()
     return {*OURS, *(key for key in arrays if scope_and_name(key)[1] in read)}
+
+
+# -- a model of tokens ------------------------------------------------------------------------------------------------
+
+
+def with_lookup(model: Model, vocabulary: Any, embedding: Any, unknown: str | None, split: str | None) -> Model:
+    """The model for an x of tokens, with their names for its inputs and the outputs of its readout.
+
+    Raises FileError, MissingError, OptionError; ShapeError if x would not have the model's width.
+    """
+    if vocabulary is None and embedding is None:
+        raise OptionError("unknown and split are about tokens: give --vocabulary FILE (vocabulary=) too")
+    if split not in (None, *SPLIT):
+        raise OptionError(f"there is no split {split!r}; expected {', '.join(SPLIT)}")
+    table = token_table(vocabulary, embedding, unknown, split, model.sources)
+    name = str(embedding).removeprefix("model:") if isinstance(embedding, str | Path) else "the embedding"
+    what = "all zeros but a 1" if table.matrix is None else f"the row of {name} {table.matrix.shape}"
+    if model.input_width not in (None, table.width):
+        said = f"x_t would be {what} at the token's number, which has {table.width:,} numbers"
+        raise ShapeError(f"{said}, and the cell reads I = {model.input_width:,}; give {model.text_options()}")
+    names = dict(model.header.names)
+    if {*table.words.values()} == {*range(min(table.rows, len(table.words) + 1))}:  # a name for each number
+        outputs = {len(here["W_hy"]) for here in model.weights.values() if "W_hy" in here}
+        fits = {"x": table.matrix is None, "y": outputs == {table.rows}}
+        names |= {axis: table.labels(range(table.rows)) for axis in fits if fits[axis]}
+    imported = *model.header.imported, f"x_t is {what} at the token's number"
+    return replace(model, lookup=table, header=replace(model.header, names=names, imported=imported), _works={})
+
+
+def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool) -> Model:
+    """The model with the lines y_t (logits) and p_t (probabilities) of a readout of its output.
+
+    Where there is a line y_t already, as where two directions meet, the logits are s_t. head: `auto` for the only
+    matrix of a fitting shape in the model's file that is not `embedding`; `model:MATRIX,BIAS`, `FILE:MATRIX`, or the
+    arrays in a list. Raises FileError, MissingError, OptionError, ShapeError.
+    """
+    if any("W_hy" in here for here in model.weights.values()):
+        raise OptionError("head: the model has a readout already, with the matrix W_hy: leave the head out")
+    last = model.stages()[-1]
+    output, plain = last.cell.output, replace(model, defaults=Defaults(), lookup=None, _works={})
+    width = plain.laid_out(np.zeros((1, model.input_width or 1)))[1].widths[last.scope][output]
+    if isinstance(head, str):
+        reference = in_model("head", "model:" if head == "auto" else head, model.sources)
+        arrays = referenced(partial(_read, width=width, other=str(embedding)), reference)
+    else:
+        listed = head if isinstance(head, list | tuple) and head else [head]
+        arrays = {f"head[{k}]": as_array(values) for k, values in enumerate(listed)}
+    found = {name: numeric(name, array) for name, array in arrays.items()}
+    (name, matrix), *biases = found.items()
+    shape = matrix.shape
+    if len(shape) != 2 or width not in shape or len(biases) > 1:
+        said = f"expected a matrix (V, {width}) or ({width}, V), since {output} has {width} units, and a bias (V,)"
+        raise ShapeError(f"head: {said}; found {', '.join(f'{n} {a.shape}' for n, a in found.items())}")
+    turned = shape[1] != width or (shape[0] == width and re.search(r"kernel|/vars/", name) is not None)
+    logits = next(line for line in ("y_t", "s_t") if line not in last.cell.by_name)
+    rows = f"{logits} = W_hy @ {output}{' + b_y' * len(biases)}"
+    said = f"{rows}: W_hy is {name} {shape}{', transposed' * turned}"
+    said += "".join(f", b_y is {label} {bias.shape}" for label, bias in biases)
+    added = dict(zip(("W_hy", "b_y"), (matrix.T if turned else matrix, *dict(biases).values()), strict=False))
+    raise_all(ShapeError, _unfit(replace(model, weights={last.scope: added}), allow_nonfinite))
+    for label, values in added.items():
+        added[label] = np.array(values, model.header.dtype)
+        added[label].flags.writeable = False
+    extra = "\n".join(filter(None, (model.extra, rows, f"p_t = softmax({logits})")))
+    header = replace(model.header, imported=(*model.header.imported, said))
+    grown = replace(model, extra=extra, header=header, _works={}, _pool=Pool())
+    read = [stage.scope for stage in grown.stages() if "W_hy" in stage.cell.parameters]
+    weights = {**model.weights, **{scope: {**model.weights.get(scope, {}), **added} for scope in read}}
+    return replace(grown, weights=weights)
+
+
+def _read(path: Path, names: str, width: int, other: str) -> dict[str, Array]:
+    """The matrix and the bias of a readout of `width` units; if no names are given, the only one besides `other`."""
+    wanted = tuple(part.strip() for part in names.split(","))
+    if not names:
+        with arrays_of(path) as arrays:
+            found = [each for each in readouts(arrays, width) if f"model:{each[0]}" != other]
+            listed = some([" and ".join(f"{n} {tuple(arrays[n].shape)}" for n in each) for each in found], 6)
+        if len(found) != 1 or len(found[0]) > 2:
+            said = (
+                f"name the matrix with {width} columns or rows and its bias, as in --head model:head.weight,head.bias"
+            )
+            raise OptionError(f"{path}: head: {said}; beside cell and embedding there is {listed or 'none'}")
+        wanted = found[0]
+    return {name: array_in(path, name) for name in wanted}

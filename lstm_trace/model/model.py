@@ -32,8 +32,9 @@ from ..trace.files.trace_file import load
 from ..trace.holding import layers, resolved
 from ..trace.printed import names_of_stages
 from ..trace.trace import Header, Trace
-from ..weights.read import Defaults
-from .tokens import step_rows
+from ..weights.formats.arrays import tables
+from ..weights.read import READERS, Defaults
+from .tokens import Split, TokenTable, TokenText, step_rows
 
 #: Options of the network, in addition to those of its cell.
 NETWORK = ("merge", "padding", "direction")
@@ -65,6 +66,11 @@ class RunArguments(TypedDict, total=False):
     arithmetic: str | None
     progress: Progress | None
     check: Check | None
+    vocabulary: Any
+    embedding: Any
+    unknown: str | None
+    split: Split | None
+    head: Any
 
 
 @checked
@@ -73,7 +79,8 @@ class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
     weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, if it
-    differs (option `reverse`). sources: the files that the weights come from, if any.
+    differs (option `reverse`). sources: the files that the weights come from, if any. lookup: x of tokens, for a model
+    that is given text.
     """
 
     __array_ufunc__ = None  # as for a trace
@@ -87,6 +94,7 @@ class Model:
     defaults: Defaults = field(default_factory=Defaults)
     reverse: Cell | None = None
     sources: tuple[str, ...] = ()
+    lookup: TokenTable | None = None
     _works: dict[Request, Work] = field(default_factory=dict, repr=False, compare=False)
     _pool: Pool = field(default_factory=Pool, repr=False, compare=False)
 
@@ -129,7 +137,8 @@ class Model:
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
         Args:
-            x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step.
+            x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step. For a model with a
+                vocabulary or an embedding a text, a list of T tokens, or of their numbers.
             h0: initial hidden states, (L·D, B, H), (L·D, H) for unbatched x, without the first axis if L·D = 1, or a
                 list of arrays (B, width) if the layers differ in width; zeros if None.
             c0: initial cell states, like h0.
@@ -253,7 +262,7 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x depends on x only."""
         base = self.defaults
-        optional = (base.lengths, base.mask, base.tokens)
+        optional = (base.lengths, base.mask, base.tokens, self.lookup)
         return not (base.initial or base.given or base.hold or any(value is not None for value in optional))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
@@ -306,6 +315,10 @@ class Model:
             lengths, mask = base.lengths, base.mask
         if state_from is not None and states:
             raise OptionError(f"state_from sets {INITIAL[next(iter(states))]} already; leave one of the two out")
+        if self.lookup is not None and x is not None:
+            x, tokens = self.lookup.sequence(x, tokens)
+        elif isinstance(x, str | TokenText):
+            raise OptionError(f"x is text: give the numbers of its tokens with {self.text_options()}")
         before = dict[str, Any]()
         if state_from is not None:
             trace = state_from if isinstance(state_from, Trace) else load(state_from)
@@ -323,6 +336,10 @@ class Model:
             network = self.input_width, self.stages()
             found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)
             raise_all(ShapeError, self._turned(starts, found))
+            wide = 0 if found.x is None else found.x.shape[-1]
+            if wide and wide != self.input_width and "--embedding" in (ways := self.text_options()):
+                said = f"x has {wide:,} numbers a step, and the cell reads {self.input_width:,}"
+                raise ShapeError(f"{said}, as many as a row of an embedding has: give a text with {ways}")
         if base.where:  # a file must be complete; in Python, a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
@@ -334,6 +351,13 @@ class Model:
                 found = replace(found, step_labels=step_rows(tokens, found.steps, found.batch, found.valid, named))
         faults.tell()
         return found
+
+    def text_options(self) -> str:
+        """The options with which the model reads text, with the embeddings of its width in its file."""
+        path = Path(self.sources[0] if self.sources else "")
+        found = tables(path, self.input_width or 0) if path.suffix.lower() in READERS else {}
+        ways = " or ".join(f"--embedding model:{name} {table.shape}" for name, table in found.items())
+        return f"--vocabulary FILE{' and ' * bool(ways)}{ways} (in Python vocabulary=, embedding=)"
 
     def _turned(self, starts: Mapping[str, Any], fed: RunInputs) -> Iterator[str]:
         """Initial matrices with other rows and columns than their equations say, as sentences."""

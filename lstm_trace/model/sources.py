@@ -5,10 +5,10 @@ Inputs, initial states, lengths and labels can also come from files: .npy, .npz,
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -18,7 +18,6 @@ from ..base.arrays import as_texts, describe
 from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
 from ..base.remark import Remark
-from ..base.writing import read_from
 from ..cell.named_cells import CellName
 from ..engine.inputs import common_dtype, numbers
 from ..engine.plan_choice import Choice
@@ -28,13 +27,13 @@ from ..trace.argument_types import checked, stood_for
 from ..trace.files import trace_file
 from ..trace.files.problem_file import Problem
 from ..trace.files.safetensors import is_tensors
-from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
+from ..weights.formats.arrays import told_apart
 from ..weights.read import as_asked, choose, is_model, read_model
-from .build import build, extra_names, in_layout, named_by_framework, prepare_found
+from .build import build, extra_names, in_layout, named_by_framework, prepare_found, with_lookup, with_readout
 from .model import Model, RunArguments
 from .problem import LARGER, prepare_problem, problem_of, read_problem
-from .tokens import readable, with_tokens
+from .tokens import Split, readable, with_tokens
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
@@ -98,28 +97,6 @@ def read_input(
             said = "chooses by name, and the file is a single unnamed array; leave it out"
             raise OptionError(f"{path}: {option} {name} {said}")
     return Input(numbers(values, str(path)))
-
-
-def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, Any]:
-    """The requested holds, with every path of a trace replaced by the trace. folder: the base of relative paths.
-
-    Raises OptionError for a text that is not a number, a multiple or the path of a file; FileError for a file that is
-    not a trace.
-    """
-    found, traces = dict(hold), dict[Path, Trace]()
-    for address, value in hold.items():
-        if not isinstance(value, str) or as_number(value) is not None:
-            continue
-        path = Path(folder, value.strip())
-        if not os.path.isfile(path):  # False also for anything that cannot be a path
-            there = f"{path.absolute()} is not a file" if os.path.exists(path) else f"there is no {path.absolute()}"
-            said = f"{value!r} is not a finite number, a multiple such as *0.5, or an existing file: {there}"
-            raise OptionError(f"hold {address!r}: {said}; save a trace there with lstm-trace run, or give its path")
-        if path not in traces:
-            read_from(path)
-            traces[path] = trace_file.load(path)
-        found[address] = traces[path]
-    return found
 
 
 def _named(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> Input:
@@ -247,7 +224,8 @@ Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module
 @checked
 def prepare(
     source: Source, cell: CellName | Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
-    name: str = "", layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
+    name: str = "", layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False, vocabulary: Any = None,
+    embedding: Any = None, unknown: str | None = None, split: Split | None = None, head: Any = None,
 ) -> Model:  # fmt: skip
     """Check and copy the weights once, and plan the network.
 
@@ -263,6 +241,12 @@ def prepare(
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
         dtype: float32 or float64; None means the result type of the weights.
         allow_nonfinite: accept NaN and infinity in the weights.
+        vocabulary: the numbers of tokens, for an x that is text (docs/models.md): a list, a mapping, a file (.json,
+            .txt), `FILE:NAME` or `model:NAME`.
+        embedding: x of each number, (V, I): an array, `FILE:NAME` or `model:NAME`; None sets a 1 at the number.
+        unknown: the token that replaces those that are not in the vocabulary.
+        split: the tokens of a text: `characters` (None) or `words`.
+        head: a readout of the output, which adds logits and probabilities: `model:MATRIX,BIAS`, arrays, or `auto`.
 
     Returns:
         A model; its `run` traces an input.
@@ -274,6 +258,14 @@ def prepare(
     >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
     array([[[0.18242552]]])
     """
+    model = _prepared(source, cell, options, name, layout, dtype, allow_nonfinite)
+    if head is not None:
+        model = with_readout(model, head, embedding, allow_nonfinite)
+    given = {"vocabulary": vocabulary, "embedding": embedding, "unknown": unknown, "split": split}
+    return with_lookup(model, **given) if any(value is not None for value in given.values()) else model
+
+
+def _prepared(source: Any, cell: Any, options: Any, name: str, layout: Any, dtype: Any, allow_nonfinite: bool) -> Model:
     if isinstance(model := getattr(source, "model", source), Model):  # that of a lifted cell
         return model
     if isinstance(source, str | Path):
@@ -304,7 +296,7 @@ def prepare(
 
 
 #: The arguments of `run` that are those of `prepare`.
-_PREPARED = ("source", "cell", "options", "name", "layout", "dtype", "allow_nonfinite")
+_PREPARED = tuple(signature(prepare).parameters)
 
 
 @checked
@@ -316,13 +308,15 @@ def run(
     hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
     batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
     out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-    progress: Progress | None = None, check: Check | None = None,
+    progress: Progress | None = None, check: Check | None = None, vocabulary: Any = None, embedding: Any = None,
+    unknown: str | None = None, split: Split | None = None, head: Any = None,
 ) -> Trace:  # fmt: skip
     """Trace `source` over `x`: `prepare` and `Model.run` in one call.
 
     Args:
         source: weights, a live module, or the path of a model or problem, as for `prepare`.
-        x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,); a problem contains its own.
+        x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,); a problem contains its own. A text, a
+            list of tokens, or of their numbers, with a vocabulary or an embedding.
         h0: initial hidden states, (L·D, B, H); zeros if None.
         c0: initial cell states, like h0.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
@@ -348,6 +342,11 @@ def run(
         arithmetic: an arithmetic other than that of the weights' dtype (docs/arithmetic.md).
         progress: called with (steps done, total steps).
         check: called with the trace before it is returned; it may raise to reject the trace.
+        vocabulary: the numbers of tokens, as for `prepare`.
+        embedding: x of each number, as for `prepare`.
+        unknown: the token that replaces those that are not in the vocabulary.
+        split: the tokens of a text: `characters` (None) or `words`.
+        head: a readout of the output, as for `prepare`.
 
     The arguments from `initial` on, and h0 and c0, are described in full at `Model.run`.
 
@@ -367,9 +366,9 @@ def run(
 
     arguments = {key: as_array(value) for key, value in given.items() if key not in _PREPARED}
     x, packed = unpacked(x)  # accepts tensors and packed sequences of a framework
-    if dtype is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
+    if dtype is embedding is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
         dtype = common_dtype(*map(as_array, source.values()), x)
-    model = prepare(source, cell, options, name, layout, dtype, allow_nonfinite)
+    model = prepare(**{key: given[key] for key in _PREPARED} | {"dtype": dtype})
     if packed is not None:
         arguments |= {"lengths": packed, "batch_first": False}
     return model.run(**{**arguments, "x": x})
@@ -401,7 +400,7 @@ def open_source(
     tokens = None if tokens is None else readable(tokens)
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
-    held = read_holds(hold or {})
+    held = trace_file.read_holds(hold or {})
     if is_tensors(path):
         return _again(trace_file.load(path), held, tokens, path, check)
     content = read_bytes(path, f"{trace_file.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
@@ -418,8 +417,9 @@ def open_source(
 def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments: Any) -> tuple[Trace, list[Remark]]:
     """The trace of any source, and what should be said of it: a trace, its file, or anything that `run` accepts.
 
-    x, arguments: as for `run`, for a source that is run; x may also be the path of a file, and `hold` applies to every
-    source. like: the reference, for which a file may also have values that another program printed (`read_external`).
+    x, arguments: as for `run`, for a source that is run; without a vocabulary x may also be the path of a file, and
+    `hold` applies to every source. like: the reference, for which a file may also have values that another program
+    printed (`read_external`).
     Raises LstmTraceError; OptionError for such values without a reference, or with lines to be held in them.
     """
     from ..trace.files.external_values import is_external, read_external
@@ -432,8 +432,9 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
         return read_external(source, like)
     if not is_run(source):
         trace, hold = source if isinstance(source, Trace) else open_source(source), arguments.get("hold")
-        return (with_holds(trace, read_holds(hold)) if hold else trace), []
-    return run(source, read_input(x).values if isinstance(x, str | Path) else x, **arguments), []
+        return (with_holds(trace, trace_file.read_holds(hold)) if hold else trace), []
+    text = not {"vocabulary", "embedding"}.isdisjoint(name for name in arguments if arguments[name] is not None)
+    return run(source, read_input(x).values if isinstance(x, str | Path) and not text else x, **arguments), []
 
 
 def is_run(source: Any) -> bool:
@@ -460,15 +461,7 @@ def as_traces(
         one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    return one, two, [*remarks, *others, *embeddings_apart(a, b, one)]
-
-
-def embeddings_apart(a: Any, b: Any, one: Trace) -> list[Remark]:
-    """Sentences about two model files, run over the same x, whose embeddings differ. one: the trace of a."""
-    from ..weights.formats.arrays import told_apart
-
-    both = all(isinstance(source, str | Path) and is_model(source) for source in (a, b))
-    return told_apart(Path(a), Path(b), one.x.shape[-1]) if both and one.x is not None else []
+    return one, two, [*remarks, *others, *told_apart(a, b, one.x, *[arguments.get("embedding")] * 2)]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:
@@ -478,7 +471,7 @@ def _with_holds(model: Model, path: str | Path) -> Model:
         return model
     folder = Path(path).parent if str(path) != "-" else Path()
     with within(str(path)):
-        held = read_holds(hold, folder)
+        held = trace_file.read_holds(hold, folder)
     sources = tuple(str(folder / value.strip()) for key, value in hold.items() if held[key] is not value)
     return replace(model, defaults=replace(model.defaults, hold=(held,)), sources=sources)
 

@@ -1,19 +1,26 @@
-"""Labels of the steps, from lists or files, to one row per sequence; the vocabulary that numbers tokens."""
+"""Labels of the steps, from lists or files, to one row per sequence; tokens as input, looked up by their numbers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from ..base.arrays import LONGEST, Array, as_texts, describe, half, to_labels
 from ..base.files import decoded, read_bytes, read_data
-from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all, reading
+from ..engine.inputs import numbers
+from ..errors import FileError, MissingError, NotFoundError, ShapeError, counted, nearest, raise_all, reading
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
+from ..weights.formats.arrays import array_in
+from ..weights.guards import afford
+from ..weights.live_modules import as_array
 
 Row = tuple[str, ...]
 
@@ -203,8 +210,6 @@ def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
         text = decoded(path, read_bytes(path))
         return numbered(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), str(path))
     if path.suffix.lower() != ".json":
-        from ..weights.formats.arrays import array_in  # the readers of all formats, which no run needs
-
         return numbered(array_in(path, name).tolist(), f"{path}: {name}")
     found = read_data(path)
     if not name:
@@ -233,3 +238,137 @@ def numbered(given: Any, where: str) -> dict[str, int]:
             raise FileError(f"{where}: the token {token!r} is there twice, as {found[token]} and {number}")
         found[token] = number
     return found
+
+
+# -- x of tokens -----------------------------------------------------------------------------------------------------
+
+#: How a text is split into tokens.
+Split = Literal["characters", "words"]
+SPLIT: dict[str, Callable[[str], Sequence[str]]] = {"characters": list, "words": str.split}
+
+
+@dataclass(frozen=True, eq=False)
+class TokenTable:
+    """The numbers of tokens, and x of each number.
+
+    words: the numbers by token; empty if tokens are given by their numbers alone. matrix: x by number, (V, I); None
+    sets a 1 at the number. unknown: the token that replaces those that are not among the words; MissingError is raised
+    if it is not among them itself. split: how a text is split.
+    """
+
+    words: Mapping[str, int]
+    matrix: Array | None = None
+    unknown: str | None = None
+    split: str = "characters"
+
+    def __post_init__(self) -> None:
+        if self.unknown is not None and self.unknown not in self.words:
+            said = f"the vocabulary has no {self.unknown!r}, which --unknown (unknown=) names"
+            raise MissingError(said + nearest(self.unknown, self.words))
+
+    @property
+    def width(self) -> int:
+        """I: the width of the embedding, or how many numbers the vocabulary has."""
+        return 1 + max(self.words.values()) if self.matrix is None else int(self.matrix.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """V: the numbers from 0 to V − 1 have an x."""
+        return self.width if self.matrix is None else len(self.matrix)
+
+    def labels(self, numbers: Iterable[int]) -> list[str]:
+        """The tokens with some numbers; empty for a number without one."""
+        named = {number: word for word, number in self.words.items()}
+        return [named.get(number, "") for number in numbers]
+
+    def x(self, numbers: Array) -> Array:
+        """x of some numbers (R,), as (R, I)."""
+        if self.matrix is None:
+            return (numbers[:, None] == np.arange(self.width)).astype(np.float32)
+        return self.matrix[numbers]
+
+    def numbers(self, tokens: Any, place: Callable[[int], str]) -> Array:
+        """The numbers of some tokens, or these numbers, (R,). place: where a token is, in words.
+
+        Raises MissingError, ShapeError for the first token that has no x.
+        """
+        if isinstance(tokens, list):
+            if self.unknown is None and (lost := next((t for t in tokens if t not in self.words), None)) is not None:
+                said = "is not in the vocabulary; name the token that replaces unknown ones with --unknown (unknown=)"
+                raise MissingError(f"{place(tokens.index(lost))}: {lost!r} {said}")
+            tokens = np.array([self.words.get(token, self.words.get(self.unknown or "", 0)) for token in tokens])
+        if (wrong := (tokens < 0) | (tokens >= self.rows)).any():
+            k = int(np.argmax(wrong))
+            raise ShapeError(f"{place(k)}: the token has the number {tokens[k]}; expected 0 to {self.rows - 1}")
+        return np.asarray(tokens)
+
+    def sequence(self, given: Any, labels: Any = None) -> tuple[Array, Any]:
+        """x of a text, a list of tokens, or of their numbers, (T, I); and the labels of the steps.
+
+        labels: if None, they are the tokens, if there is a vocabulary.
+
+        Raises as `numbers`; FileError for more than fits into memory.
+        """
+        given = given.text.removesuffix("\n") if isinstance(given, TokenText) else given
+        tokens = SPLIT[self.split](given) if isinstance(given, str) else given
+        tokens = [*tokens] if isinstance(tokens, list | tuple | np.ndarray) else []
+        texts = bool(self.words) and all(isinstance(token, str) for token in tokens)
+        if not tokens or not (texts or all(isinstance(t, int | np.integer) and t is not True for t in tokens)):
+            wanted = ", a text, or a list of tokens" if self.words else "; a text needs --vocabulary FILE (vocabulary=)"
+            raise ShapeError(f"x: expected one or more numbers of tokens in a list{wanted}; found {describe(given)}")
+        found = self.numbers(tokens if texts else np.array(tokens), lambda t: f"x: t = {t}")
+        afford(need := len(found) * self.width * 8, need, f"x of {len(found):,} tokens")
+        own = tokens if texts else self.labels(found.tolist()) if self.words else None
+        return self.x(found), own if labels is None else labels
+
+
+def token_table(
+    vocabulary: Any, embedding: Any, unknown: str | None = None, split: str | None = None, sources: Sequence[str] = ()
+) -> TokenTable:
+    """The table of what was given: values, files, `FILE:NAME`, or `model:NAME`. sources: the files of the model.
+
+    Raises FileError, MissingError, ShapeError.
+    """
+    words, matrix, where = dict[str, int](), None, "embedding"
+    if isinstance(vocabulary, str | Path):
+        words = referenced(read_vocabulary, in_model("vocabulary", vocabulary, sources))
+    elif vocabulary is not None:
+        words = numbered(getattr(vocabulary, "tolist", lambda: vocabulary)(), "vocabulary")
+    if isinstance(embedding, str | Path):
+        where = in_model("embedding", embedding, sources)
+        embedding = referenced(array_in, where)
+    if embedding is not None:
+        matrix = numbers(as_array(embedding), where)
+        if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+            said = f"the array has the shape {matrix.shape} and the dtype {matrix.dtype}"
+            raise ShapeError(f"{where}: {said}; expected a row of numbers for each token")
+        matrix = matrix.astype(np.result_type(matrix.dtype, np.float32), copy=False)
+    return TokenTable(words, matrix, unknown, split or "characters")
+
+
+def in_model(option: str, value: str | Path, sources: Sequence[str]) -> str:
+    """A file, or `FILE:NAME`, of what was given as such, or as `model:NAME`. Raises MissingError without a file."""
+    name = str(value)
+    if not name.startswith("model:"):
+        return name
+    if not sources:
+        raise MissingError(f"{option} {name!r}: the model was not read from a file of arrays; give FILE:NAME")
+    return f"{Path(sources[0]).absolute()}:{name[6:]}"
+
+
+@lru_cache(maxsize=4)
+def _read(read: Any, path: Path, name: str, *_now: int) -> Any:
+    return read(path, name)
+
+
+def referenced(read: Any, reference: str) -> Any:
+    """What is read from a file, or the array of that name in it, once per process for each state of the file."""
+    path, name = Path(reference), ""
+    if not path.exists() and ":" in reference:  # a name may have colons too: embeddings:0
+        colons = [at for at, character in enumerate(reference) if character == ":"]
+        cut = next((at for at in colons if Path(reference[:at]).is_file()), colons[-1])
+        path, name = Path(reference[:cut]), reference[cut + 1 :]
+    if not path.exists():
+        raise NotFoundError(f"{path}: there is no such file", filename=path)
+    now = path.stat()
+    return _read(read, path, name, now.st_mtime_ns, now.st_size)

@@ -31,6 +31,7 @@ from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
+from ..weights.formats.arrays import beside
 from ..weights.read import Found, check_any, is_model, read_model
 from .describing import check_values
 
@@ -106,7 +107,7 @@ def _facts(name: str) -> Facts:
 
 
 def _model(name: str) -> Facts:
-    found = ModelInspection(name, tuple(read_model(name)))
+    found = ModelInspection(name, beside(name, read_model(name)))
     check_any(found, name)
     described = found.facts()
     usable = [facts for facts in described if "refused" not in facts]

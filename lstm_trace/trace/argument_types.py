@@ -70,6 +70,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
 #: Words: names of which each is a text, listed for type checkers.
 WORDS = (
     "CellName", "Dialect", "Direction", "FileFormat", "Format", "How", "Language", "NameStyle", "NotationName", "Shape",
+    "Split",
 )  # fmt: skip
 KINDS |= dict.fromkeys(WORDS, KINDS["str"])
 KINDS["CellName | Mapping[str, Any]"] = KINDS["str | Mapping[str, Any]"]

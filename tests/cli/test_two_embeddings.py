@@ -59,7 +59,7 @@ def test_embeddings_that_differ_are_told(embedding: str, table: Any, told: str) 
     assert f"note: {SAID.format(told)}" in " ".join(diff("b.safetensors").stdout.split())
     notes = json.loads(diff("b.safetensors", "--format", "json").stdout)["notes"]
     assert notes[0].startswith(SAID.format(told))
-    assert notes[0].endswith("(lstm-trace run MODEL --input X -o TRACE) and compare the traces")
+    assert notes[0].endswith("in its own (--input TEXT --vocabulary FILE --embedding model:NAME)")
     split = diff("b.safetensors", "--attribute", "2/h_t[0]", "--format", "md")
     assert SAID.format(told) in split.stderr
     diff("b.safetensors", "-o", "d.html")

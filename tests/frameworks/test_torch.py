@@ -110,7 +110,8 @@ def test_nested_checkpoint(tmp_path: Path, legacy: bool) -> None:
     assert set(found) == {"model.module.encoder", "model.module.step", "model.module.gru"}
     assert (found["model.module.gru"].kind, found["model.module.gru"].cell) == ("PyTorch GRU", "gru")
     assert found["model.module.step"].kind == "PyTorch LSTMCell"
-    assert "model.module.embedding.weight (30, 5)" in found["model.module.encoder"].facts["input"]
+    beside = {f.name: f.facts for f in lt.inspect(path)}["model.module.encoder"]
+    assert beside["embedding"] == "--embedding model:model.module.embedding.weight (30, 5)"
     with pytest.raises(MissingError, match="2 LSTMs and 1 GRU"):
         lt.prepare(path)
     x = torch.randn(6, 3, 5)

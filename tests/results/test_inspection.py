@@ -37,6 +37,8 @@ thai.npz: 1 LSTM
 - Optionen: die der einfachen Zelle
 - x: (T, I), (T, B, I) oder, mit batch_first, (B, T, I)
 - Layout: keras
+- Embedding: --embedding model:embedding (74, 20)
+- Ausgabeschicht: --head model:dense/kernel,dense/bias (30, 4)
 - Parameter: 4\u202f320 Zahlen, float32; nach Gates getrennt 24 Arrays
 - beim Import: recognised by the names of its arrays as the layout keras: gates
   stacked in the order i, f, c, o; matrices transposed; one bias for each gate
@@ -44,7 +46,10 @@ thai.npz: 1 LSTM
 """
 GATES = {f"0/{way}/W_{s}{g}": np.ones((1, 1)) for way in ("forward", "reverse") for s in "xh" for g in "ifco"}
 #: The keywords of the facts that readers have about some LSTMs; an initial state is called by its symbol.
-FACTS = ("layout", "input", "returns", "stateful", "dropout", "lengths", "nodes", "inside", "weights", "made by")
+FACTS = (
+    "layout", "input", "embedding", "head", "returns", "stateful", "dropout", "lengths", "nodes", "inside", "weights",
+    "made by",
+)  # fmt: skip
 MANY = ModelInspection(
     "many.onnx",
     (
@@ -89,7 +94,7 @@ def test_every_label_is_in_every_language(language: str) -> None:
     for keyword in FACTS:
         assert words(language).has(f"inspect.label.{keyword}"), keyword
     labels = re.findall(r"^- (.*?)\s?[:：]", str(MANY.report("md", language=language)), re.M)
-    assert len(labels) == 19
+    assert len(labels) == 21
     if language != "en":
         assert {*labels} & {"layers", "sizes", "biases", "not finite", "made by", "refused"} == set()
 

@@ -147,6 +147,11 @@ def wider() -> Comparison:
     return replace(found, first=replace(found.first, lacking=names, first_of_a=None))
 
 
+def looked_up() -> Result:
+    each = Remark("diff.embedding.values", {"name": "e.weight", "most": "0.25"})
+    return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.embeddings.own", {"each": each}),))
+
+
 def apart() -> Comparison:
     name = Remark("diff.names", {"a": "e.weight", "b": "f.weight"})
     one = Remark("diff.embedding.shapes", {"name": name, "a": "(5, 3)", "b": "(4, 3)"})
@@ -358,6 +363,11 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         apart,
         "sind aber verschieden (e.weight und f.weight: (5, 3) und (4, 3); g.weight: bis zu 0.25",
         "zh", "（e.weight 和 f.weight：(5, 3) 和 (4, 3)；g.weight：最多相差 0.25）",
+    ),
+    "embeddings of the models": (
+        looked_up,
+        "hat die Token in seinem eigenen Embedding nachgeschlagen, und die Embeddings sind verschieden (e.weight",
+        "zh", "每个模型都在自己的嵌入中查找词元，而它们的嵌入不同（e.weight：最多相差 0.25）",
     ),
     "a changed premise": (
         lambda: lt.verify(replace(traced(), x=traced().x + 1.0)),

@@ -379,7 +379,7 @@ def test_a_key_needs_an_input(tmp_path: Path) -> None:
     for words in (["run"], ["explain", "gates"]):
         found = CliRunner().invoke(main, [*words, str(tmp_path / "p.yaml"), "--key", "q"])
         assert (found.exit_code, found.stdout) == (2, "")
-        assert "--key says which array of --input: give --input X, or leave it out" in found.stderr
+        assert "--key says which array of --input: give an array with --input X, or leave it out" in found.stderr
 
 
 def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

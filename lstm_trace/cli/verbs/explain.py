@@ -139,7 +139,7 @@ def _values(name: str, path: str) -> Any:
 
 
 def _hold(name: str, text: str) -> Any:
-    from ...model.sources import read_holds
+    from ...trace.files.trace_file import read_holds
 
     return read_holds({f"--{name}": text})[f"--{name}"]
 

@@ -134,6 +134,7 @@ def export(
 def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
     """List the LSTMs, GRUs and RNNs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     from ...results.inspection import ModelInspection
+    from ...weights.formats.arrays import beside
     from ...weights.read import as_asked, check_any, choose, read_model
 
     said = stored(given)
@@ -141,7 +142,7 @@ def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
     if said["name"]:
         found = [choose(found, said["name"], model)]
     check_any(found, model)
-    return ModelInspection(Path(model).name, tuple(as_asked(one, said["options"]) for one in found))
+    return ModelInspection(Path(model).name, beside(model, [as_asked(one, said["options"]) for one in found]))
 
 
 @command("schema")

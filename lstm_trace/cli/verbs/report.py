@@ -64,8 +64,8 @@ def report(
             Default: profile for more than 16 units, or more than 400 weights of a model file; else worked.
         math: Formulas in Markdown: for GitHub (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), or as
             plain text.
-        notation: Symbols of the exercises, with [h; x] concatenated, or those of a program or textbook; by default those
-            that the problem names, or exercise.
+        notation: Symbols of the exercises, with [h; x] concatenated, or those of a program or textbook; by default
+            those that the problem names, or exercise.
         language: Language of headings and sentences (that of the first problem, or en).
         title: Title of the document, instead of the problem's.
         fragment: tex, typ, md: write a fragment, for example to be included by \input.

@@ -187,8 +187,9 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
 
     reference: that of A, if it was opened already.
     """
-    from ...model.sources import as_trace, embeddings_apart
+    from ...model.sources import as_trace
     from ...trace.files.external_values import is_external
+    from ...weights.formats.arrays import told_apart
 
     if is_external(b):
         if given["hold"]:  # before A is run
@@ -197,7 +198,8 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
         reference = opened_with(a, of_side((a, b), given, 0)) if reference is None else reference
         return (reference, *as_trace(b, like=reference))
     reference, other = opened_two(a, b, given, reference)
-    return reference, other, embeddings_apart(a, b, reference)
+    embeddings = (of_side((a, b), given, at).get("embedding") for at in range(2))
+    return reference, other, told_apart(a, b, reference.x, *embeddings)
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:

@@ -19,7 +19,7 @@ from ...base.files import read_json
 from ...base.writing import written
 from ...errors import FileError, NotFoundError, OptionError, ShapeError
 from ...model.model import Model
-from ...model.tokens import numbered
+from ...model.tokens import SPLIT, in_model, numbered
 from ...trace.argument_types import checked
 from ...weights.formats.arrays import npz_arrays
 from ...weights.guards import told
@@ -191,7 +191,6 @@ def _floats(kind: Any) -> Any:
     return pa.float64() if pa.types.is_integer(kind) else kind
 
 
-SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")
 #: What can be read, for messages.
 READ = "expected .parquet, .jsonl, .ndjson, .txt, or a folder of .parquet, .npz or .txt"
@@ -313,12 +312,7 @@ def _file(option: str, value: Any, folder: Path, sources: Sequence[str]) -> str 
     if value is None:
         return None
     if isinstance(value, str | Path):
-        name = str(value)
-        if not name.startswith("model:"):
-            return str(_moved(Path(name).absolute(), folder))
-        if not sources:
-            raise OptionError(f"{option} {name!r}: the model was not read from a file of arrays; give FILE:NAME")
-        return f"{Path(sources[0]).absolute()}:{name[6:]}"
+        return str(_moved(Path(in_model(option, value, sources)).absolute(), folder))
     if option == "embedding":
         return str(kept(folder, "_embedding.npy", lambda file: np.save(file, np.asarray(value), allow_pickle=False)))
     text = json.dumps(numbered(value if isinstance(value, Mapping) else list(value), option))

@@ -7,19 +7,17 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...errors import FileError, MissingError, NotFoundError, OptionError, ShapeError, nearest
-from ...model.tokens import read_vocabulary
-from ...weights.formats.arrays import array_in
+from ...errors import FileError, MissingError, OptionError, ShapeError, nearest
+from ...model.tokens import TokenTable, token_table
 from ...weights.guards import afford, told
-from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, Span, compute, pa, parquet
-from .columns import WIDE, Names, X, check_full, columns_of, first, indexed, inputs, rows, spot
+from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, Span, pa, parquet
+from .columns import WIDE, Names, X, check_full, columns_of, indexed, inputs, rows, spot
 
 
 class Lookup(NamedTuple):
@@ -39,88 +37,42 @@ class Lookup(NamedTuple):
         """I: the width of the embedding, or how many numbers the vocabulary has. Raises MissingError, OptionError."""
         if self.vocabulary is None and self.embedding is None:
             raise OptionError("the input has no x: give a vocabulary, an embedding, or both (docs/corpus.md)")
-        words, matrix = self._words, self._matrix
-        if self.unknown is not None and self.unknown not in words:
-            said = f"the vocabulary has no {self.unknown!r}, which --unknown (unknown=) names"
-            raise MissingError(said + nearest(self.unknown, words))
-        return 1 + max(words.values()) if matrix is None else int(matrix.shape[1])
+        return self._table.width
 
     @property
-    def _words(self) -> dict[str, int]:
-        return {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)
-
-    @property
-    def _matrix(self) -> Array | None:
-        return None if self.embedding is None else _kept(_read_matrix, self.embedding)
+    def _table(self) -> TokenTable:
+        return token_table(self.vocabulary, self.embedding, self.unknown)
 
     def numbers(self, table: Any, where: str) -> Array:
         """The numbers of the tokens of a table, (R,). Raises MissingError, ShapeError for the first that has no x."""
+        known = self._table
         if self.ids in table.column_names and pa.types.is_integer(table.column(self.ids).type):
-            found = table.column(self.ids).to_numpy()
-        elif self.ids is not None:
+            return known.numbers(table.column(self.ids).to_numpy(), lambda r: f"{where}: {spot(table, r)}")
+        if self.ids is not None:
             there = nearest(self.ids, table.column_names, "there are")
             raise MissingError(f"{where}: there is no column {self.ids!r} of whole numbers{there}")
-        elif not self._words or TOKEN not in table.column_names:
-            lacks = "a vocabulary" if not self._words else f"a column {TOKEN}"
+        if not known.words or TOKEN not in table.column_names:
+            lacks = "a vocabulary" if not known.words else f"a column {TOKEN}"
             raise OptionError(f"{where}: x of tokens needs {lacks}, or a column of numbers that --ids names (ids=)")
-        else:
-            tokens = table.column(TOKEN).cast(pa.string())
-            places = compute.index_in(tokens, pa.array(self._words))
-            if places.null_count and self.unknown is None:
-                r = compute.index(places.is_null(), True).as_py()
-                said = "is not in the vocabulary; name the token that replaces unknown ones with --unknown (unknown=)"
-                raise MissingError(f"{where}: {spot(table, r)}: {tokens[r].as_py()!r} {said}")
-            known = np.array([*self._words.values(), self._words.get(self.unknown or "", 0)])
-            found = known[places.fill_null(len(self._words)).to_numpy()]
-        end = self.width if self._matrix is None else len(self._matrix)
-        if (k := first((found < 0) | (found >= end))) is not None:
-            raise ShapeError(f"{where}: {spot(table, k)}: the token has the number {found[k]}; expected 0 to {end - 1}")
+        each = table.column(TOKEN).cast(pa.string()).combine_chunks().dictionary_encode("encode")
+        at, words = each.indices.to_numpy(), each.dictionary.to_pylist()  # in the order in which they occur
+        found: Array = known.numbers(words, lambda k: f"{where}: {spot(table, int(np.argmax(at == k)))}")[at]
         return found
 
     def x(self, table: Any, where: str) -> tuple[Any, Array]:
         """The table, with tokens if it has only their numbers, and its x, (R, I). Raises as `numbers`."""
-        numbers = self.numbers(table, where)
-        if self._words and TOKEN not in table.column_names:
-            named = {number: word for word, number in self._words.items()}
-            table = table.append_column(TOKEN, pa.array([named.get(k, "") for k in numbers.tolist()]))
-        if self._matrix is not None:
-            return table, self._matrix[numbers]
-        x = np.zeros((len(numbers), self.width), np.float32)
-        x[np.arange(len(numbers)), numbers] = 1
-        return table, x
+        numbers, known = self.numbers(table, where), self._table
+        if known.words and TOKEN not in table.column_names:
+            table = table.append_column(TOKEN, pa.array(known.labels(numbers.tolist())))
+        return table, known.x(numbers)
 
     def digest(self) -> str:
         """SHA-256 of everything that determines x."""
-        found = hashlib.sha256(json.dumps([self.ids, self.unknown, list(self._words.items())]).encode())
-        if (matrix := self._matrix) is not None:
+        known = self._table
+        found = hashlib.sha256(json.dumps([self.ids, self.unknown, list(known.words.items())]).encode())
+        if (matrix := known.matrix) is not None:
             found.update(f"{matrix.dtype}{matrix.shape}".encode() + matrix.tobytes())
         return found.hexdigest()
-
-
-@lru_cache(maxsize=4)
-def _read(read: Any, path: Path, name: str, *_now: int) -> Any:
-    return read(path, name)
-
-
-def _kept(read: Any, reference: str) -> Any:
-    """What is read from a file, or the array of that name in it, once per process for each state of the file."""
-    path, name = Path(reference), ""
-    if not path.exists() and ":" in reference:
-        before, _, name = reference.rpartition(":")
-        path = Path(before)
-    try:
-        now = path.stat()
-    except OSError:
-        raise NotFoundError(f"{path}: there is no such file", filename=path) from None
-    return _read(read, path, name, now.st_mtime_ns, now.st_size)
-
-
-def _read_matrix(path: Path, name: str) -> Array:
-    found = array_in(path, name)
-    if found.ndim != 2 or found.dtype.kind not in "fiu":
-        said = f"{name or 'the array'} has the shape {found.shape} and the dtype {found.dtype}"
-        raise ShapeError(f"{path}: {said}; expected a row of numbers for each token")
-    return found.astype(np.result_type(found.dtype, np.float32))
 
 
 #: Roughly how many values are decoded at a time; rows with lists, which may be long; bytes of a column read ahead.

@@ -6,6 +6,7 @@ The JSON is text that a person can read and compare, with everything that is nee
 from __future__ import annotations
 
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,12 @@ import numpy as np
 
 from ...base.arrays import Array, cast, describe, to_list
 from ...base.files import check_size, read_bytes
-from ...base.writing import Target, format_of, is_device, written
-from ...errors import FileError, reading
+from ...base.writing import Target, format_of, is_device, read_from, written
+from ...errors import FileError, OptionError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import BYTES, checked
+from ..holding import as_number
 from ..trace import Trace
 from ..window import arrays
 from . import FORMAT
@@ -211,3 +213,25 @@ def looks_like_one(content: bytes) -> bool:
     """Whether a text begins like a trace, and not like a problem."""
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
+
+
+def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, Any]:
+    """The requested holds, with every path of a trace replaced by the trace. folder: the base of relative paths.
+
+    Raises OptionError for a text that is not a number, a multiple or the path of a file; FileError for a file that is
+    not a trace.
+    """
+    found, traces = dict(hold), dict[Path, Trace]()
+    for address, value in hold.items():
+        if not isinstance(value, str) or as_number(value) is not None:
+            continue
+        path = Path(folder, value.strip())
+        if not os.path.isfile(path):  # False also for anything that cannot be a path
+            there = f"{path.absolute()} is not a file" if os.path.exists(path) else f"there is no {path.absolute()}"
+            said = f"{value!r} is not a finite number, a multiple such as *0.5, or an existing file: {there}"
+            raise OptionError(f"hold {address!r}: {said}; save a trace there with lstm-trace run, or give its path")
+        if path not in traces:
+            read_from(path)
+            traces[path] = load(path)
+        found[address] = traces[path]
+    return found

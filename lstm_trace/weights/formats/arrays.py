@@ -10,8 +10,9 @@ import json
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial, reduce
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +22,12 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ...base.remark import Remark
-from ...errors import FileError, MissingError, NotFoundError, nearest, within
+from ...errors import FileError, MissingError, NotFoundError, nearest, some, within
 from ..find import find
 from ..guards import Lazy, afford, archive, entries, numbers, told
 from ..layouts import Layout
-from ..read import READERS, Found
+from ..names import detect
+from ..read import READERS, Found, is_model
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
@@ -156,7 +158,7 @@ def tables(path: Path, width: int) -> dict[str, Any]:
     """The embeddings with `width` columns in a file of arrays.
 
     An embedding is the only array of its module: a readout has a bias, and a cell several matrices. If names have no
-    modules, an embedding is recognised by its name. Raises FileError, MissingError.
+    modules, an embedding is recognised by its name. Files of another kind have none. Raises FileError, MissingError.
     """
     found: dict[str, Any] = {}
     with arrays_of(path) as arrays:
@@ -169,17 +171,56 @@ def tables(path: Path, width: int) -> dict[str, Any]:
     return {name: table for name, table in found.items() if table.dtype.kind in "fiu"}
 
 
+def readouts(arrays: Arrays, width: int) -> list[tuple[str, ...]]:
+    """The possible readouts of `width` units: the names of a matrix beside the cells, and of its biases.
+
+    As for `tables`, it is the only matrix of its module; its bias has as many entries as the matrix has outputs, and is
+    in the same module, if names have any.
+    """
+    known = detect(arrays)
+    used = {item.key for group in (known[1].values() if known else ()) for item in group.arrays}
+    free = {n: tuple(a.shape) for n, a in arrays.items() if n not in used and "optimizer" not in n}
+    matrices = Counter(_module(name) for name, shape in free.items() if len(shape) > 1)
+    found = []
+    for name, shape in free.items():
+        home = _module(name)
+        if len(shape) == 2 and width in shape and "emb" not in name.lower() and (not home or matrices[home] == 1):
+            size = (shape[shape[0] == width],)
+            found.append((name, *(n for n, own in free.items() if own == size and (not home or _module(n) == home))))
+    return found
+
+
+def beside(path: str | Path, found: Iterable[Found]) -> tuple[Found, ...]:
+    """The cells of a model file, with the options that read an embedding and a readout beside each, as facts."""
+    return tuple(replace(one, facts={**one.facts, **_options(Path(path), one)}) for one in found)
+
+
+def _options(path: Path, found: Found) -> dict[str, str]:
+    sizes, merge = found.sizes(), found.options.get("merge", "concat")
+    width = sizes.get("P", sizes.get("H", 0)) * (len(found.directions) if merge == "concat" else 1)
+    options = {"embedding": [f"--embedding model:{n} {a.shape}" for n, a in tables(path, sizes.get("I", 0)).items()]}
+    with arrays_of(path) as arrays:
+        heads = readouts(arrays, width)
+        options["head"] = [f"--head model:{','.join(names)} {tuple(arrays[names[0]].shape)}" for names in heads]
+    return {key: some(ways, 3) for key, ways in options.items() if ways}
+
+
 def _module(name: str) -> str:
     """`embedding` for `embedding.weight`, `layers/embedding/vars` for `layers/embedding/vars/0`."""
     return name.rpartition("/" if "/" in name else ".")[0]
 
 
-def told_apart(a: Path, b: Path, width: int) -> list[Remark]:
-    """Sentences about two models that were given the same x (…, width), if their embeddings differ.
+def told_apart(a: Any, b: Any, x: Any, *given: Any) -> list[Remark]:
+    """Sentences about two model files, run over the same x or the same tokens, whose embeddings differ.
 
-    Embeddings with the same name are compared, or the only ones. Raises FileError, MissingError.
+    Embeddings with the same name are compared, or the only ones. x: (…, I), or None. given: the embeddings that the
+    models were given, if x was looked up: nothing is said unless they are those of the models, `model:NAME`. Raises
+    FileError, MissingError.
     """
-    one, two = tables(a, width), tables(b, width)
+    own = [str(one).startswith("model:") for one in given if one is not None]
+    if x is None or not all(own) or not all(isinstance(path, str | Path) and is_model(path) for path in (a, b)):
+        return []
+    one, two = (tables(Path(path), x.shape[-1]) for path in (a, b))
     if not (pairs := [(name, name) for name in one if name in two]) and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
     said = []
@@ -193,4 +234,4 @@ def told_apart(a: Path, b: Path, width: int) -> list[Remark]:
                 apart = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
             said.append(Remark("diff.embedding.values", {"name": name, "most": f"{apart:.3g}"}))
     each = reduce(lambda one, two: Remark("diff.embedding.more", {"one": one, "two": two}), said) if said else None
-    return [Remark("diff.embeddings", {"each": each})] if each else []
+    return [Remark(f"diff.embeddings{'.own' * bool(own)}", {"each": each})] if each else []

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import FileError, some, within
+from ...errors import FileError, within
 from ..find import find
 from ..guards import Lazy, archive, check_intact, entries, package
 from ..layouts import LAYOUTS, Layout
@@ -141,16 +141,9 @@ def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
 
 
 def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
-    """The same with a note on what a state dict does not record, and on what may be its input."""
+    """The same with a note on what a state dict does not record."""
     if found.refused:
         return found
-    width = found.sizes().get("I")
-    tables = [
-        f"{key} {tuple(tensor.shape)}"
-        for key, tensor in arrays.items()
-        if key.endswith("weight") and len(tensor.shape) == 2 and tensor.shape[1] == width
-    ]
-    known = f"not known; rows of that width: {some(tables, 3)}"
-    facts = {**found.facts, "input": known if tables else "not known: a state dict holds weights only"}
+    facts = {**found.facts, "input": "not known: a state dict holds weights only"}
     cell = f"{found.name}.weight_ih".lstrip(".") in arrays
     return replace(found, kind=f"{found.kind}Cell" if cell else found.kind, facts=facts)
