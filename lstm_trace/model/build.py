@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ..base.arrays import LONGEST, Array, cast, describe
+from ..base.mistyped import WEIGHT
 from ..cell.lines import Cell
 from ..cell.named_cells import KINDS, LSTM
 from ..cell.network import extent, layer_and_direction, scope_and_name
@@ -21,6 +22,7 @@ from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
+from ..trace.files.problem_file import ALIASES, MISPLACED
 from ..trace.trace import Header
 from ..weights.find import find
 from ..weights.layouts import STORED, layout
@@ -96,6 +98,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
     names: those of the weights, which decide about the cell, and its bias if no option does. Raises OptionError,
     CellError.
     """
+    if "weights" in spec:
+        raise OptionError(f"cell: weights {MISPLACED}")
     equations = spec.pop("equations", None)
     if equations is None:
         kind = str(spec.pop("kind", None) or _by_names(names))
@@ -103,7 +107,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         return cell, reverse, kind, full
     spec.pop("kind", None)
     if spec:
-        raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
+        advice = "is `weights:` missing above?" if any(map(WEIGHT.fullmatch, spec)) else "write it into the equations"
+        raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; {advice}")
     if not isinstance(equations, str):
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
@@ -218,8 +223,11 @@ def _unread(model: Model) -> Iterator[str]:
         known[home_of(stage.scope)] |= stage.cell.parameters
     for scope, here in model.weights.items():
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
+        missing = [name for name in known[scope] if name not in here]
         for name in (name for name in here if name not in known[scope]):
-            hint = unread(name, model.header.kind, options, known[scope])
+            misplaced = name in {"ask", "x", *ALIASES, *ALIASES.values()}
+            hint = f"; {name} {MISPLACED}" if misplaced else unread(name, model.header.kind, options, missing)
+            hint = hint or "; none is missing: leave it out" * (not missing)
             yield f"no equation of the cell reads the weight {name!r}{hint}"
 
 

@@ -42,6 +42,8 @@ def test_another_cell_has_no_such_option_and_a_misspelt_name_has_a_neighbour() -
     with pytest.raises(MissingError, match="reads the weight 'w_ci': the cell 'slstm' has no peephole"):
         lt.prepare(PLAIN | {"w_ci": [0.5]}, "slstm")
     with pytest.raises(MissingError, match="reads the weight 'W_ix'; did you mean 'W_xi'"):
+        lt.prepare({"W_ix" if name == "W_xi" else name: array for name, array in PLAIN.items()})
+    with pytest.raises(MissingError, match="reads the weight 'W_ix'; none is missing: leave it out"):
         lt.prepare(PLAIN | {"W_ix": [[0.5]]})
 
 

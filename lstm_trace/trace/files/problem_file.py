@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LabelAxis = Literal["x", "h", "y", "t"]
 #: Other names of a field: those of the lines.
 ALIASES = {"x_t": "x", "h_prev": "h0", "c_prev": "c0"}
+#: What is wrong with such a key within another one.
+MISPLACED = "is a key of the problem: it begins at the margin, without blanks before it"
 
 
 @dataclass(frozen=True)
