@@ -7,12 +7,13 @@ here parses: the text around the parser's mark is compared with what beginners w
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from importlib.resources import files
 from itertools import chain
+from typing import TYPE_CHECKING
 
-import yaml
+if TYPE_CHECKING:
+    import yaml
 
 #: The minus of word processors, and the dash that they make of a hyphen.
 MINUS = str.maketrans("−–", "--")
@@ -40,7 +41,8 @@ def number_meant(text: str) -> str:
         return f"; write {float(part[1]) / int(part[2] or 100):g}"
     # a semicolon without points stands between decimal commas
     rows = [re.split(r"[\s,]+", row.strip()) for row in re.sub(r"[.](?= )|[][()]", "", text).split(";")]
-    numbers = [*chain(*rows)] if "-[" not in text and (";" not in text or re.search(r"\.\d", text)) else []
+    apart = not re.search(r"-\[|^[-+]?\d+,\d+$", text) and (";" not in text or re.search(r"\.\d", text))
+    numbers = [*chain(*rows)] if apart else []
     if len(numbers) > 1 and all(re.fullmatch(NUMBER, one) for one in numbers):
         matrix = len(rows) > 1 and len(rows[0]) > 1
         written = ", ".join(f"[{', '.join(row)}]" if matrix else ", ".join(row) for row in rows)
@@ -51,6 +53,8 @@ def number_meant(text: str) -> str:
 
 @cache
 def _slips() -> dict[str, list[dict[str, str]]]:
+    import tomllib  # only on the way to an error
+
     return tomllib.loads((files(__package__) / "mistyped.toml").read_text("utf-8"))
 
 

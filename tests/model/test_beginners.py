@@ -108,6 +108,7 @@ MISTAKES = [
     Mistake("tab", ONE, "  W_hi", "\tW_hi", ("line 4", "tab", "blanks")),
     Mistake("decimal commas everywhere", ONE, ONE, COMMAS, ("decimal comma",), ("H=4",)),
     Mistake("decimal commas in one", ONE, "b_i: [0.0, 0.1]", "b_i: [0,0, 0,1]", ("b_i", "decimal comma", "0.5")),
+    Mistake("decimal comma alone", ONE, "b_i: [0.0, 0.1]", "b_i: 0,5", ("b_i", "decimal comma", "write 0.5")),
     Mistake("semicolon", ONE, "b_i: [0.0, 0.1]", "b_i: [0.0; 0.1]", ("b_i", "comma", "0.0, 0.1")),
     Mistake("decimal commas and semicolon", ONE, "b_i: [0.0, 0.1]", "b_i: [0,0; 0,1]", ("b_i", "decimal comma")),
     Mistake("no comma", ONE, "b_i: [0.0, 0.1]", "b_i: [0.0 0.1]", ("b_i", "comma", "0.0, 0.1")),
@@ -271,6 +272,18 @@ MISTAKES = [
     Mistake("a gate asked", ONE, "[c_t, h_t]", "[i]", ("'i'", "'i_t'"), ("z_f",)),
     Mistake("ask: all", ONE, "[c_t, h_t]", "all", ("ask", "[")),
     Mistake("ask: h_t", ONE, "[c_t, h_t]", "h_t", ("ask", "a list, as in [a, b]")),
+    Mistake("apostrophe", ONE, "Exercise 1", "'It's one'", ("line 1", "quotes, of the other kind")),
+    Mistake("bracket in the title", ONE, "Exercise 1", "[1] one step", ("line 1", "closing bracket", "quotes")),
+    Mistake("star", ONE, "Exercise 1", "*one*", ("line 1", '"*one*"')),
+    Mistake("the list below its key", ONE, "x: [[", "x:\n[[", ("line 16", "in the line of `x:`")),
+    Mistake("the first weight behind weights:", ONE, "weights:\n ", "weights:", ("line 2", "lines of its own")),
+    Mistake("a comma at the end", ONE, "h_prev: [0.1, 0.2]", "h_prev: [0.1, 0.2],", ("line 16", "leave out the comma")),
+    Mistake("no bar", OWN, "equations: |", "equations:", ("line 6", "`equations: |`")),
+    Mistake("no line equations:", OWN, "  equations: |\n", "", ("`equations: |`",)),
+    Mistake("an equation at the margin", OWN, "    h_t = s", "h_t = s", ("line 5", "as the equations above")),
+    Mistake("no weights: below a custom cell", OWN, "weights:\n", "", ("`weights:` missing",)),
+    Mistake("ask among the weights", ONE, "ask:", "  ask:", ("line 18",)),
+    Mistake("ask: no comma", ONE, "[c_t, h_t]", "[c_t h_t]", ("[c_t, h_t]",)),
 ]
 
 
@@ -299,7 +312,7 @@ def test_the_message_says_how_to_mend_it(mistake: Mistake, tmp_path: Path) -> No
 OTHER_FILES = [
     ("p.json", '{"x": [[1.0, 2.0],],\n}', ("line 1", "leave out the comma before the ]")),
     ("p.json", '{"title": "a",\n "x": [[1.0 2.0]]}', ("line 2", "is a comma missing before `2.0]]}`")),
-    ("p.json", '{"x": [[1.0, 2.0]\n', ("is it cut off, or a bracket not closed?",)),
+    ("p.json", '{"x": [[1.0, 2.0]\n', ("is it cut off? Or is a bracket or quote not closed?",)),
     ("p.json", "{'x': [1.0]}", ("line 1", 'type "')),
     ("p.json", "{x: [1.0]}", ("line 1", "written in double quotes")),
     ("p.json", '{"x": [.5]}', ("line 1", "digit before and after its point, as in 0.5")),
