@@ -37,7 +37,7 @@ def test_the_fields_of_an_advice_are_those_of_its_row(kind: str) -> None:
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        ("-0,5", "; is this a decimal comma? write -0.5"), ("3/4", "; write 0.75"), ("1/0", "; a file has"), 
+        ("-0,5", "; is this a decimal comma? write -0.5"), ("3/4", "; write 0.75"), ("1/0", "; a file has"),
         ("−1/2", "; write -0.5"),
         ("25 %", "; write 0.25"), ("10^-3", "; write 1e-3"), ("2·10^4", "; write 2e4"), ("1e-3", "; remove the quotes"),
         ("0.5; 1.5", "; put brackets around numbers and commas between them: [0.5, 1.5]"),
