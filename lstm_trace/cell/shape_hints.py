@@ -65,7 +65,7 @@ def of_steps(steps: int, width: int, needed: int) -> str:
     >>> of_steps(1, 6, 2)
     ' It has 1 row of 6 numbers: 3 steps of 2 numbers would be [[1, 2], [3, 4], [5, 6]].'
     """
-    count, rest = divmod(steps * width, needed)
+    count, rest = divmod(steps * width, max(needed, 1))
     one_axis = steps == needed or 1 in (steps, width)
     if rest or not count or not one_axis or steps * width > 12 or (count, needed) == (steps, width):
         return ""

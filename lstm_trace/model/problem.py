@@ -35,6 +35,7 @@ from ..weights.read import Defaults
 from .build import build, home_of, in_layout, kind_of
 from .model import Model
 
+#: Advice for a file in which there is nothing yet.
 EXAMPLE = "`lstm-trace example three-steps` prints one"
 NO_PROBLEM = "the trace cannot be written as a problem"
 #: Advice for a text file that is too large.
@@ -108,10 +109,8 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     (`build`), and the requested lines (`Model.run`). Each stage reports all its faults together, before the next
     begins. Raises the errors of `build`, each message preceded by the file's name.
     """
-    if (
-        not (problem.weights or problem.given or problem.initial or isinstance(problem.cell, dict))
-        and problem.x is None
-    ):
+    own = isinstance(problem.cell, Mapping)
+    if not (problem.weights or problem.given or problem.initial or own or problem.x is not None):
         raise MissingError(f"{where}: no weights and no x: a problem has both; {EXAMPLE}")
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()

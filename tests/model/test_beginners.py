@@ -272,6 +272,7 @@ MISTAKES = [
     Mistake("a gate asked", ONE, "[c_t, h_t]", "[i]", ("'i'", "'i_t'"), ("z_f",)),
     Mistake("ask: all", ONE, "[c_t, h_t]", "all", ("ask", "[")),
     Mistake("ask: h_t", ONE, "[c_t, h_t]", "h_t", ("ask", "a list, as in [a, b]")),
+    Mistake("the end is missing", ONE, "[c_t, h_t]", "[c_t,", ("line 18", "not closed", "`ask`")),
     Mistake("apostrophe", ONE, "Exercise 1", "'It's one'", ("line 1", "quotes, of the other kind")),
     Mistake("bracket in the title", ONE, "Exercise 1", "[1] one step", ("line 1", "closing bracket", "quotes")),
     Mistake("star", ONE, "Exercise 1", "*one*", ("line 1", '"*one*"')),
