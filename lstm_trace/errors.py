@@ -128,11 +128,14 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
 
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
+    >>> nearest("h", ["z_h", "h_t"])
+    "; did you mean 'h_t'?"
     >>> nearest("none", ["q22", "three-steps", "f_t * c_prev"], "there are")
     '; there are q22, three-steps'
     """
     names = list(dict.fromkeys(known))
-    close = next((one for one in names if one.lower() == str(name).lower()), None) or closest(str(name), names)
+    same = {str(name).lower(), f"{name}_t".lower()}
+    close = next((one for one in names if one.lower() in same), None) or closest(str(name), names)
     if close is not None:
         return f"; did you mean {close!r}?"
     told = [name for name in names if not set(name) & set(" ()")] or names

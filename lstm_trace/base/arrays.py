@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Number
 from typing import Any, TypeVar
 
 import numpy as np
+
+from .mistyped import MINUS, NUMBER, number_meant
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -51,7 +54,14 @@ def to_array(value: Any) -> Array:
     if problem:
         raise ValueError(problem)
     words = np.asarray(value, dtype=object)
-    return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
+    read = np.vectorize(lambda v: _number(v) if isinstance(v, str) else v, otypes=[np.float64])
+    return read(words) if words.size else np.zeros(words.shape)
+
+
+def _number(text: str) -> float | None:
+    """The number that a text stands for: a word, or a number with the minus sign of a word processor."""
+    typed = text.translate(MINUS) if len(text) < 100 else text
+    return float(typed) if typed != text and re.fullmatch(NUMBER, typed) else WORDS.get(text)
 
 
 def read_only(array: Array) -> Array:
@@ -152,18 +162,24 @@ def fault(value: Any, place: tuple[int, ...] = ()) -> str:
     """Why nested lists are not an array of numbers, and where; empty if they are one."""
     here = _at(place)
     if isinstance(value, str):
-        return "" if value in WORDS else f"expected a number{here}, found the text {value!r}"
+        said = f"expected a number{here}, found {describe(value)}{number_meant(value)}"
+        return said if _number(value) is None else ""
     if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
         return f"expected a number{here}, found {describe(value)}"
     if isinstance(value, int | float):
         return f"the number{here} is too large for a float" if _LARGEST < abs(value) < math.inf else ""
     if len(place) >= _DEEPEST:
         return f"more than {_DEEPEST} lists inside each other"
+    if problem := next((problem for at, v in enumerate(value) if (problem := fault(v, (*place, at)))), ""):
+        return problem
     lengths = [len(v) if isinstance(v, list | tuple) else None for v in value]
     for at, length in enumerate(lengths):
         if length != lengths[0]:
-            return f"the list is ragged: {_row((*place, at), length)} where {_row((*place, 0), lengths[0], short=True)}"
-    return next((problem for at, v in enumerate(value) if (problem := fault(v, (*place, at)))), "")
+            said = f"the list is ragged: {_row((*place, at), length)} where {_row((*place, 0), lengths[0], short=True)}"
+            longer = value[at if (length or 0) > (lengths[0] or 0) else 0]
+            comma = isinstance(longer, list) and {int, float} <= {*map(type, longer)}
+            return said + "; is one written with a decimal comma?" * comma
+    return ""
 
 
 def _row(place: tuple[int, ...], length: int | None, short: bool = False) -> str:

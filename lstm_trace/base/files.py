@@ -15,6 +15,7 @@ import yaml
 
 from ..errors import FileError, reading
 from .arrays import half
+from .mistyped import in_text, in_toml, in_yaml
 from .resources import amount, available
 from .unread import refuse
 
@@ -123,8 +124,7 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
     except FileError:
         raise
     except json.JSONDecodeError as error:
-        cut = "; is it cut off?" if error.pos >= len(text.rstrip()) else ""
-        raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None
+        raise FileError(f"{path}: {in_text(text, error.pos, error.msg)}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:  # an integer with more digits than Python converts
@@ -151,7 +151,8 @@ def _toml(path: str | Path, text: str) -> Any:
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:
-        raise FileError(f"{path}: {plain(error).replace('cannot overwrite a value', 'duplicate key')}") from None
+        said = plain(error).replace("cannot overwrite a value", "duplicate key")
+        raise FileError(f"{path}: {in_toml(text, said)}") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -166,14 +167,15 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
+        seen: dict[Any, int] = {}
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} is not text; quote it")
             if key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: duplicate key {key!r}")
-            seen.add(key)
+                said = f"duplicate key {key!r} (first in line {seen[key]})"
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: {said}")
+            seen[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 
@@ -218,11 +220,7 @@ def _yaml(path: str | Path, text: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, narrowed
     except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        text = error.problem or str(error)
-        text = f"{error.context}, {text}" if text.startswith("but ") else text
-        advice = "; indent with spaces" if "'\\t'" in text else ""
-        raise FileError(f"{path}: {line}{text}{advice}") from None
+        raise FileError(f"{path}: {in_yaml(text, error)}") from None
     except yaml.reader.ReaderError as error:
         said = f"the character #x{error.character:04x} at {error.position} cannot stand here"
         raise FileError(f"{path}: {said}") from None

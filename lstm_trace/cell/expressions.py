@@ -256,6 +256,7 @@ class Builder:
                     raise SyntaxFault(f"{name} is a function; write {name}(…)", column)
                 known = (*self.states, *self.inputs, *self.lines, *self.mentioned)
                 if name.endswith("_prev") and name not in known:
+                    self.mentioned.add(name)  # so that it is reported once
                     raise SyntaxFault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
@@ -285,6 +286,9 @@ class Builder:
         if fault := self.on_paper(text):
             raise fault
         kind = type(getattr(node, "op", node)).__name__
+        if isinstance(node, ast.BinOp) and kind in ("Pow", "BitXor") and isinstance(node.left, ast.Name):
+            said = f"a power is written as a product: `{node.left.id} * {node.left.id}`"
+            raise SyntaxFault(said, self._at(operator_offset(node, text), text))
         message = f"{FOREIGN.get(kind, kind)} is not in the grammar ({GRAMMAR})"
         raise SyntaxFault(message, self._at(operator_offset(node, text), text))
 

@@ -185,12 +185,16 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
                 _note(wrong, count, row, column, str(error))
         elif row:
             name, mark, right = row.partition("=")
-            name = _left(name)
-            if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
+            twice = right.startswith("=") or name.rstrip().endswith(":")
+            name, right = _left(name.rstrip().removesuffix(":")), right.removeprefix("=")
+            if not mark or not name.isidentifier() or keyword.iskeyword(name):
                 expected = "expected `name = expression`, or input:, matrix:, carry: or output:"
                 _note(problems, count, row, column, expected)
             else:
-                start = row.index("=") + 1 + len(right) - len(right.lstrip())
+                if twice:  # the meaning is clear, so no second message is needed
+                    once = f"an equation is written with one =: `{name} = {right.strip()}`"
+                    _note(problems, count, row, column, once)
+                start = len(row) - len(right.lstrip())
                 equations.append((count, row, name, right.strip(), start))
     for name, (count, row, start) in defined.items():
         with _noted(wrong, count, row, start):

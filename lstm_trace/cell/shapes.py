@@ -16,6 +16,7 @@ from functools import cached_property
 
 from ..base.arrays import by_key
 from ..errors import ShapeError, counted, raise_all
+from . import shape_hints
 from .lines import Cell, Line, pointed
 from .ops import OPS
 
@@ -217,7 +218,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
         advice = declare.format(name) if found and found.op not in ("outer", "slice", "concat") else ""
-        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{advice}"
+        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{shape_hints.column(shape)}{advice}"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
         others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
@@ -369,8 +370,8 @@ class _Sizes:
         """The shape that each parameter must have."""
         return {name: tuple(self.size(name, k) for k in range(len(shape))) for name, shape in self.given.items()}
 
-    def misfits(self, bound: str, advice: str) -> Iterator[str]:
-        """Messages about arrays, inputs and states that do not have the size that their line needs."""
+    def misfits(self, bound: str = "", advice: str = "", steps: int = 0) -> Iterator[str]:
+        """Messages about arrays, inputs and states that do not have the size that their line needs. See `infer`."""
         wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
         odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
         if not wrong and not odd:
@@ -382,14 +383,20 @@ class _Sizes:
             symbolic = [symbols.get(self.key(name, axis), str(size)) for axis, size in enumerate(needed)]
             wants = f"({', '.join(symbolic)}{',' if len(symbolic) == 1 else ''})"
             wants = f"{wants} = {needed}" if wants != str(needed) else wants
-            turned = " It looks transposed." if shape == needed[::-1] else ""
-            faults[name] = f"{name} has shape {shape}; line `{lines[name]}` needs {wants}.{turned}"
+            axes = range(len(shape))
+            same = (n for n, other in self.given.items() if other == needed)
+            others = [n for n in same if all(self.key(n, k) == self.key(name, k) for k in axes)]
+            hint = shape_hints.misfit(shape, needed, others, self.evidence[self.key(name, axes[-1])])
+            faults[name] = f"{name} has shape {shape}; line `{lines[name]}` needs {wants}.{hint}"
         for name, (width, source) in odd.items():
             what = source.removeprefix("from ") if source.startswith("from ") else name
             symbol = symbols.get(self.key(name))
             symbol = f"({self.size(name, 0)}, {self.size(name, 1)})" if name in self.flat else symbol
             wants = f"{symbol} = {self.size(name)}" if symbol else str(self.size(name))
-            faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
+            hint = shape_hints.of_steps(steps, width, self.size(name)) if source == "from x" else ""
+            hint += shape_hints.too_many(width, self.size(name))
+            hint += f" {what} is {name} at the first step." if what in ("h0", "c0") else ""
+            faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}.{hint}"
         known = {"": bound} if bound else {}
         for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
             source = next((s for n, s in self.evidence.get(key, []) if n == self.sizes.get(key)), "")
@@ -428,8 +435,9 @@ class _Sizes:
 
 
 def infer(
-    cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "", advice: str = ""
-) -> dict[str, int]:
+    cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "",
+    advice: str = "", steps: int = 0,
+) -> dict[str, int]:  # fmt: skip
     """Infer the width of every line in `computed`.
 
     Lines that are not computed still imply which sizes are equal, so that H is one size even if only a gate is
@@ -442,6 +450,7 @@ def infer(
         widths: inputs and states whose width is known, with its source in words ('from x').
         bound: sizes known elsewhere ('T=50 B=1'), for messages.
         advice: a last sentence for the messages.
+        steps: the rows of x, if it is one sequence; for messages.
 
     Returns:
         The width of every computed line and every state.
@@ -454,9 +463,23 @@ def infer(
     raise_all(ShapeError, ranks(cell, parameters, names))
     raise_all(ShapeError, beside(cell, parameters, {name: width for name, (width, _) in widths.items()}, names))
     sizes = _Sizes(cell, parameters, widths, names)
-    raise_all(ShapeError, sizes.misfits(bound, advice))
-    raise_all(ShapeError, sizes.contradictions())
+    problems = [*sizes.misfits(bound, advice, steps)]
+    if len(problems) > 1:
+        _one_cause(cell, parameters, widths, names)
+    raise_all(ShapeError, problems)
+    if all(name in parameters for name, lines in cell.parameters.items() if any(x.name in names for x in lines)):
+        raise_all(ShapeError, sizes.contradictions())  # a missing weight is reported elsewhere, and implies no size
     return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
+
+
+def _one_cause(cell: Cell, parameters: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
+    """Raise ShapeError if one mistake, made in all arrays, explains that they do not fit."""
+    matrices = [line.product[0] for line in cell.lines if line.product and line.product[0] in parameters]
+    for said, shapes, everywhere in shape_hints.causes(parameters, [*dict.fromkeys(matrices)]):
+        known = {n: (width // 2, source) for n, (width, source) in widths.items()} if everywhere else widths
+        sizes = _Sizes(cell, shapes, known, names)
+        if not [*sizes.misfits(), *sizes.contradictions()]:
+            raise ShapeError(said)
 
 
 def grids(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:

@@ -57,7 +57,8 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     unknown = [name for name in options if name not in known]
     if unknown:
         own = " and ".join(n for n in ("candidate_activation", "output_activation") if n in known)
-        close = [f"{n} (write {own})" if n == "activation" and own else f"{n}{meant(n, known)}" for n in unknown]
+        near = {*known, "equations"}
+        close = [f"{n} (write {own})" if n == "activation" and own else f"{n}{meant(n, near)}" for n in unknown]
         there = f"Its options: {', '.join(sorted(known))}"
         raise OptionError(f"the cell {kind!r} has no option {', '.join(close)}. {there}")
     # a number of any library becomes a plain float: the equations and the trace's header are text

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..base.arrays import Array, by_key, cast, to_array, to_truths
 from ..cell.network import MEET, Stage, find, scope_and_name
+from ..cell.shape_hints import column
 from ..errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, reading, within
-from ..trace.address import INITIAL
+from ..trace.address import INITIAL, STATE
 from ..trace.holding import NO_HOLDS, HeldLines
 
 NamedValues = Mapping[str, Any]
@@ -246,7 +247,9 @@ def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, axes: Seq
         return array.reshape(count, batch, -1)
     forms = [str((*lead, *axes)).replace("'", "") for lead in dict.fromkeys(reversed(leads))]
     wants = wants or f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
-    raise ShapeError(f"{name} has shape {array.shape}; expected {wants}")
+    hint = column(array.shape) if batch == count == len(axes) == 1 else ""
+    hint += f" ({name} is {STATE[name]} at the first step)" if hint and name in STATE else ""
+    raise ShapeError(f"{name} has shape {array.shape}; expected {wants}{hint}")
 
 
 def given_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -199,7 +200,9 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             known = _known(stage, request, widths)
             names = [line.name for line in stage.lines]
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}")
+                rows = request.steps if request.batch == 1 else 0
+                bound = f"T={request.steps} B={request.batch}"
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound, steps=rows)
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
             shaped[stage.scope] = grids(stage.cell, shapes, inputs[stage.scope] | widths[stage.scope])
         every = [w for here in widths.values() for w in here.values()]
@@ -254,6 +257,8 @@ def wanted(
                         raise MissingError(f"{name} is the carried state, not a line; ask for {cell.states[name]}")
                     if name in cell.inputs:
                         raise MissingError(f"{name} is an input, not a line")
+                if len(parts := re.split(r"[.,;]? ", name)) > 1 and all(part in lines for part in parts):
+                    raise MissingError(f"{name}: put a comma between lines: [{', '.join(parts)}]")
                 raise MissingError(f"there is no line {name!r}{nearest_line(name, lines, 'there are')}")
             scopes = find(stages, name)
             address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
@@ -285,7 +290,7 @@ def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Colle
         for name in stage.parameters:
             if name not in here:
                 line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
-                instead = _instead(name, stage, list(here), own)
+                instead = _instead(name, stage, list(here)) if own else ""  # all names in a named cell are correct
                 fault = f"line `{line}` needs {place}{name}, which the weights do not have{instead}"
                 problems.append(pointed(fault, stage.cell.places, line, name))
         for name in stage.inputs:
@@ -297,9 +302,9 @@ def require(stages: Sequence[Stage], weights: Weights, has_x: bool, given: Colle
     raise_all(MissingError, problems)
 
 
-def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
-    """The nearest existing name of a custom cell, whose author may have meant that, or a line."""
-    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs) if own else ()
+def _instead(name: str, stage: Stage, here: list[str]) -> str:
+    """The nearest existing name: also a line, which the author of a custom cell may have meant."""
+    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
     return nearest(name, [n for n in known if n.isidentifier()])
 
 

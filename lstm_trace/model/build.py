@@ -16,6 +16,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ..base.arrays import LONGEST, Array, cast, describe
+from ..base.mistyped import WEIGHT
 from ..cell.lines import Cell
 from ..cell.named_cells import KINDS, LSTM
 from ..cell.network import extent, layer_and_direction, scope_and_name
@@ -24,10 +25,11 @@ from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, u
 from ..engine.inputs import computing, numbers
 from ..engine.memory import Pool
 from ..errors import Faults, MissingError, OptionError, ShapeError, calling, raise_all, some
+from ..trace.files.problem_file import ALIASES, MISPLACED
 from ..trace.trace import Header
 from ..weights.find import find, numeric
 from ..weights.formats.arrays import array_in, arrays_of, readouts
-from ..weights.layouts import STORED, layout
+from ..weights.layouts import layout
 from ..weights.live_modules import as_array
 from ..weights.names import detect
 from ..weights.read import Defaults, Found, choose, turned
@@ -115,6 +117,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
     names: those of the weights, which decide about the cell, and its bias if no option does. Raises OptionError,
     CellError.
     """
+    if "weights" in spec:
+        raise OptionError(f"cell: weights {MISPLACED}")
     equations = spec.pop("equations", None)
     if equations is None:
         kind = str(spec.pop("kind", None) or "lstm")
@@ -122,7 +126,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         return cell, reverse, kind, full
     spec.pop("kind", None)
     if spec:
-        raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
+        advice = "is `weights:` missing above?" if any(map(WEIGHT.fullmatch, spec)) else "write it into the equations"
+        raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; {advice}")
     if not isinstance(equations, str):
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
@@ -231,13 +236,20 @@ def _unread(model: Model) -> Iterator[str]:
         if kind in KINDS:  # of the gates that there are: a request may need no others
             lacking = [name for name in lacking if name[-1] in {other[-1] for other in here}]
         close = [called.get(name, name) for name in lacking]
-        wrong = {n: unread(n, kind, options, close) for n in here if n not in known[scope]}
+        wrong = {n: _why(n, kind, options, close) for n in here if n not in known[scope]}
         yield from (f"no equation of the cell reads the weight {name!r}{why}" for name, why in wrong.items())
         begun = {name[-1] for name in here if name not in wrong or kind not in KINDS}
         absent = [called.get(name, name) for name in lacking if name[-1] in begun]
         if absent and not all(why.startswith(":") for why in wrong.values()):
             reads = dict.fromkeys(called.get(name, name) for name in known[scope])
             yield f"the weights lack {some(absent, 12)}; the cell reads {some([*reads], 12)}"
+
+
+def _why(name: str, kind: str, options: Mapping[str, Any], lacking: Sequence[str]) -> str:
+    """Why no equation uses the weight `name`. lacking: the names that the weights do not have."""
+    if name in {"ask", "x", *ALIASES, *ALIASES.values()}:
+        return f"; {name} {MISPLACED}"
+    return unread(name, kind, options, lacking) or "; none is missing: leave it out" * (not lacking)
 
 
 def _copied(model: Model) -> dict[str, dict[str, Array]]:

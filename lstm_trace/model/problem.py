@@ -42,6 +42,8 @@ from .model import Model
 
 #: How a report shows the problem, unless it is told otherwise.
 SHOWN = ("digits", "language", "notation")
+#: Advice for a file in which there is nothing yet.
+EXAMPLE = "`lstm-trace example three-steps` prints one"
 NO_PROBLEM = "the trace cannot be written as a problem"
 #: Advice for a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
@@ -55,7 +57,7 @@ def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     data = read_data(path, content) if content.strip() else None
     if not isinstance(data, dict) or not data:
         found = describe(data) if data not in (None, {}) else "an empty file"
-        raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
+        raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}; {EXAMPLE}")
     if str(data.get("format", "")).startswith("lstm-trace/"):
         raise FileError(f"{path}: {TRACED}")
     return problem_of(data, str(path))
@@ -117,6 +119,9 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     (`build`), and the requested lines (`Model.run`). Each stage reports all its faults together, before the next
     begins. Raises the errors of `build`, each message preceded by the file's name.
     """
+    own = isinstance(problem.cell, Mapping)
+    if not (problem.weights or problem.given or problem.initial or own or problem.x is not None):
+        raise MissingError(f"{where}: no weights and no x: a problem has both; {EXAMPLE}")
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
     brought: dict[str, Any] = {}

@@ -230,7 +230,9 @@ def test_a_count_beyond_all_counts_is_refused_in_one_short_message(tmp_path: Pat
     lt.run(WEIGHTS, np.ones((2, 2))).save(path)
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, key: 10**400}))
-    with pytest.raises(FileError, match=rf"trace\.json: {key}: expected a number less than or equal to 9007199254740991, found") as raised:
+    with pytest.raises(
+        FileError, match=rf"trace\.json: {key}: expected a number less than or equal to 9007199254740991, found"
+    ) as raised:
         lt.load(path)
     assert len(raised.value.problems) == 1
 
@@ -241,7 +243,7 @@ def test_the_nearest_name_is_not_looked_for_thousands_of_times() -> None:
     with pytest.raises(FileError) as raised:
         read_problem("many.yaml", text.encode())
     assert len(raised.value.problems) == 5000
-    assert raised.value.problems[0].startswith("many.yaml: unknown key 'k0'; there are title, ")
+    assert raised.value.problems[0].startswith("many.yaml: unknown key 'k0'; is it a weight? Indent it")
     assert raised.value.problems[-1] == "many.yaml: unknown key 'k4999'"
 
 

@@ -175,7 +175,7 @@ def test_the_names_of_the_weights_say_the_cell(gates: str, kind: str, where: str
         ({"kind": "gru", "bias": "one"}, {"b_hr": np.ones(H)}, "the weight 'b_hr': it needs the option bias: two"),
         ("gru", {"w_ci": np.ones(H)}, "the weight 'w_ci': the cell 'gru' has no peephole"),
         ("gru", {"W_xi": np.ones((H, I))}, "the weight 'W_xi': it is a weight of cell: lstm or cell: slstm"),
-        ("gru", {"b_rh": np.ones(H)}, "no equation of the cell reads the weight 'b_rh'"),
+        ("gru", {"b_rh": np.ones(H)}, "the weight 'b_rh'; none is missing: leave it out"),
         ("rnn", {"W_xr": np.ones((H, I))}, "the weight 'W_xr': it is a weight of cell: gru"),
         ("lstm", {"W_xu": np.ones((H, I))}, "the weight 'W_xu': it is a weight of cell: gru"),
         ("lstm", {"W_hr": np.ones((H, H))}, "the weight 'W_hr': it needs the option projection: true"),

@@ -76,14 +76,20 @@ def test_projection_has_two_widths() -> None:
 
 #: A weight of the cell (3 units, 2 inputs, one bias) with a wrong shape, and what is said.
 MISFITS = {
-    ("W_xf", (2, 3)): "W_xf has shape (2, 3); line `W_xf @ x_t` needs (H, I) = (3, 2). It looks transposed.",
-    ("W_xf", (4, 2)): "W_xf has shape (4, 2); line `W_xf @ x_t` needs (H, I) = (3, 2).",
-    ("W_xf", (3, 5)): "W_xf has shape (3, 5); line `W_xf @ x_t` needs (H, I) = (3, 2).",
-    ("W_hi", (3, 1)): "W_hi has shape (3, 1); line `W_hi @ h_prev` needs (H, H) = (3, 3).",
-    ("W_hi", (1, 3)): "W_hi has shape (1, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3).",
+    ("W_xf", (2, 3)): "W_xf has shape (2, 3); line `W_xf @ x_t` needs (H, I) = (3, 2). It looks transposed. "
+    "Others like it are 3 by 2: W_xi, W_xc, W_xo.",
+    ("W_xf", (4, 2)): "W_xf has shape (4, 2); line `W_xf @ x_t` needs (H, I) = (3, 2). "
+    "Others like it are 3 by 2: W_xi, W_xc, W_xo.",
+    ("W_xf", (3, 5)): "W_xf has shape (3, 5); line `W_xf @ x_t` needs (H, I) = (3, 2). "
+    "Others like it are 3 by 2: W_xi, W_xc, W_xo.",
+    ("W_hi", (3, 1)): "W_hi has shape (3, 1); line `W_hi @ h_prev` needs (H, H) = (3, 3). "
+    "Others like it are 3 by 3: W_hf, W_hc, W_ho.",
+    ("W_hi", (1, 3)): "W_hi has shape (1, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). "
+    "Others like it are 3 by 3: W_hf, W_hc, W_ho.",
     ("W_xi", (3,)): "W_xi has shape (3,); line `W_xi @ x_t` needs a matrix (rows, columns)",
-    ("b_o", (4,)): "b_o has shape (4,); line `z_o` needs (H,) = (3,).",
-    ("b_o", (3, 1)): "b_o has shape (3, 1); line `z_o` needs a vector",
+    ("b_o", (4,)): "b_o has shape (4,); line `z_o` needs (H,) = (3,). One number too many: are there decimal commas? "
+    "Write 0.5, not 0,5. Others like it have 3 numbers: b_i, b_f, b_c.",
+    ("b_o", (3, 1)): "b_o has shape (3, 1); line `z_o` needs a vector; write its 3 numbers in one list: [1, 2, 3]",
 }
 
 
@@ -99,7 +105,7 @@ def test_the_message_says_what_bound_the_sizes() -> None:
         infer(cell, cell.by_name, shapes | {"W_hc": (3, 4)}, {"x_t": (2, "from x")}, "T=50 B=1", "Try Keras.")
     assert without_equation(str(error.value)) == (
         "W_hc has shape (3, 4); line `W_hc @ h_prev` needs (H, H) = (3, 3). "
-        "Known sizes: T=50 B=1, I=2 (from x), H=3 (from W_xi). Try Keras."
+        "Others like it are 3 by 3: W_hi, W_hf, W_ho. Known sizes: T=50 B=1, I=2 (from x), H=3 (from W_xi). Try Keras."
     )
 
 
@@ -112,8 +118,13 @@ def test_several_wrong_arrays_are_all_named() -> None:
 def test_the_input_and_the_states_are_blamed_where_the_weights_agree() -> None:
     cell, shapes = lstm()
     assert faults(cell, shapes, width=5) == ["x has width 5; line `W_xi @ x_t` needs I = 2."]
-    assert faults(cell, shapes, h_prev=4) == ["h0 has width 4; line `W_hi @ h_prev` needs H = 3."]
-    assert faults(cell, shapes, c_prev=1) == ["c0 has width 1; line `f_t * c_prev` needs H = 3."]
+    assert faults(cell, shapes, h_prev=4) == [
+        "h0 has width 4; line `W_hi @ h_prev` needs H = 3. One number too many: are there decimal commas? "
+        "Write 0.5, not 0,5. h0 is h_prev at the first step."
+    ]
+    assert faults(cell, shapes, c_prev=1) == [
+        "c0 has width 1; line `f_t * c_prev` needs H = 3. c0 is c_prev at the first step."
+    ]
 
 
 def test_an_asked_gate_knows_that_h_is_one_size() -> None:
@@ -132,7 +143,9 @@ def test_an_asked_gate_knows_that_h_is_one_size() -> None:
 def test_with_one_unit_and_one_input_everything_has_width_one() -> None:
     cell, shapes = lstm(units=1, inputs=1, bias="two", peephole=True, layer_norm=True)
     assert set(infer(cell, cell.by_name, shapes, {"x_t": (1, "from x")}).values()) == {1}
-    assert faults(cell, shapes, width=1, h_prev=2) == ["h0 has width 2; line `W_hi @ h_prev` needs H = 1."]
+    assert faults(cell, shapes, width=1, h_prev=2) == [
+        "h0 has width 2; line `W_hi @ h_prev` needs H = 1. h0 is h_prev at the first step."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +188,17 @@ BEYOND = "line `{}` reads {}, which has width {}: {}; write a part within {}, or
         ("h = W @ mean(x_t)", {"W": (4, 2)}, "W has shape (4, 2); line `h` needs (4, 1)."),
         ("h = (W @ x_t) + x_t", {"W": (4, 3)}, "W has shape (4, 3); line `W @ x_t` needs (I, I) = (3, 3)."),
         ("h = W @ concat(x_t, x_t)", {"W": (4, 5)}, "W has shape (4, 5); line `h` needs (4, 6)."),
-        ("h = b * x_t", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,)."),
+        ("h = b * x_t", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,). Or is x wrong?"),
         ("h = x_t @ W", {"W": (4, 3)}, "W has shape (4, 3); line `h` needs (I, 3) = (3, 3)."),
         ("h = x_t @ W + x_t", {"W": (4, 3)}, "W has shape (4, 3); line `x_t @ W` needs (I, I) = (3, 3)."),
         ("h = x_t @ v", {"v": (3,)}, "v has shape (3,); line `h` needs a matrix (rows, columns)"),
-        ("h = x_t[0:2] * (x_t @ W)", {"W": (3, 4)}, "W has shape (3, 4); line `x_t @ W` needs (I, 2) = (3, 2)."),
-        ("h = x_t > b", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,)."),
+        (
+            "h = x_t[0:2] * (x_t @ W)",
+            {"W": (3, 4)},
+            "W has shape (3, 4); line `x_t @ W` needs (I, 2) = (3, 2). "
+            "Twice the numbers: are there decimal commas? Write 0.5, not 0,5.",
+        ),
+        ("h = x_t > b", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,). Or is x wrong?"),
         ("h = x_t[1:5]", {}, BEYOND.format("h", "units 1 to 4 of x_t", 3, "units [0] to [2]", "[0:3]", "x_t")),
         ("h = x_t[3]", {}, BEYOND.format("h", "unit 3 of x_t", 3, "units [0] to [2]", "[0:3]", "x_t")),
         ("h = b[0:2]", {"b": (1,)}, BEYOND.format("h", "units 0 to 1 of b", 1, "unit [0] only", "[0:1]", "b")),
@@ -210,8 +228,10 @@ def test_slices_say_which_of_two_sizes_is_wrong() -> None:
     right = {"W": (2, 12), "U": (3, 12), "b": (12,)}
     assert faults(cell, right) == []
     assert faults(cell, right | {"W": (12, 2), "U": (12, 3)}, h_prev=3) == [
-        "W has shape (12, 2); line `x_t @ W` needs (I, 12) = (2, 12). It looks transposed.",
-        "U has shape (12, 3); line `h_prev @ U` needs (H, 12) = (3, 12). It looks transposed.",
+        "W, U look transposed: W is 12 by 2, and 2 by 12 fits; transpose all matrices"
+    ]
+    assert faults(cell, right | {"U": (12, 3)}, h_prev=3) == [
+        "U has shape (12, 3); line `h_prev @ U` needs (H, 12) = (3, 12). It looks transposed."
     ]
     assert faults(cell, {"W": (2, 8), "U": (3, 8), "b": (8,)}) == [
         BEYOND.format("z[9:12]", "units 9 to 11 of z", 8, "units [0] to [7]", "[0:8]", "z")

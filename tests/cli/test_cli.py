@@ -187,15 +187,15 @@ TROUBLE: list[tuple[str, str, str]] = [
     ("two misshapen weights", GATE.replace("[[1, 2], ", "[[1, 2, 3], ").replace("[4, 5, 6], ", "[4, 5], ").replace(
         "[3, 4], [5, 6]]", "[3, 4, 5], [5, 6, 7]]").replace("[[1, 2, 3], [4, 5], [7, 8, 9]]", "[[1, 2, 3], [7, 8, 9]]"),
      "error: 2 problems\n"
-     "- p.yaml: W_xi has shape (3, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). Known sizes: T=1 B=1, I=2 (from x), "
-     "H=3 (from W_xi).\n"
+     "- p.yaml: W_xi has shape (3, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). Or is x wrong? "
+     "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi).\n"
      "- p.yaml: W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Known sizes: T=1 B=1, I=2 "
      "(from x), H=3 (from W_xi).\n"),
     ("a ragged list and an unknown key", GATE.replace("[5, 6]]", "[5]]") + "aks: [i_t]\n",
      "error: 2 problems\n"
      "- p.yaml: weights.W_xi: the list is ragged: row 2 has 1 number where row 0 has 2\n"
-     "- p.yaml: unknown key 'aks'; did you mean 'ask'?\n"),
-    ("a key that stands twice", GATE + "x: [3, 4]\n", "error: p.yaml: line 6: duplicate key 'x'\n"),
+     "- p.yaml: unknown key 'aks'; 'ask' is there already\n"),
+    ("a key that stands twice", GATE + "x: [3, 4]\n", "error: p.yaml: line 6: duplicate key 'x' (first in line 4)\n"),
     ("an empty sequence", GATE.replace("x: [1, 2]", "x: []"),
      "error: p.yaml: the sequence is empty: x needs at least one step of numbers\n"),
     ("text for a number", GATE.replace("x: [1, 2]", "x: [1, two]"),
@@ -207,7 +207,8 @@ TROUBLE: list[tuple[str, str, str]] = [
      "- p.yaml: equation 1: unknown function 'tnh'; did you mean 'tanh'?\n      h_t = tnh(W @ x_t)\n            ^\n"
      "- p.yaml: equation 2: h_t is assigned twice (first in equation 1); choose another name\n"
      "      h_t = c_prev + 1\n      ^\n"),
-    ("an empty file", "", "error: p.yaml: expected a problem (title, weights, x, …), found an empty file\n"),
+    ("an empty file", "", "error: p.yaml: expected a problem (title, weights, x, …), found an empty file; "
+     "`lstm-trace example three-steps` prints one\n"),
 ]  # fmt: skip
 
 

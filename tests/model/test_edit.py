@@ -249,7 +249,7 @@ def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: st
         ({"W_xi[0,0]": "two"}, ShapeError, r"W_xi\[0,0\]: expected a number, found the text 'two'"),
         ({"3/x_t[0]": 1.0}, MissingError, "'3/x_t\\[0\\]' is not an address here"),
         ({"W_xi": [[1.0, 2.0]]}, ShapeError, r"W_xi has shape \(1, 2\)"),
-        ({"W_xz": [[1.0, 2.0]]}, MissingError, "no equation of the cell reads the weight 'W_xz'"),
+        ({"W_xz": [[1.0, 2.0]]}, MissingError, "no equation of the cell reads the weight 'W_xz'; none is missing"),
         ({"h0": [1.0, 2.0, 3.0, 4.0]}, ShapeError, "initial state"),
         ("W_xi", OptionError, "edits: expected a mapping of addresses"),
         ([1.0], OptionError, "edits: expected pairs of an address and a number or array"),

@@ -17,7 +17,7 @@ import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.base.files import read_data
 from lstm_trace.errors import LstmTraceError, ShapeError
-from lstm_trace.model.problem import prepare_problem, problem_of, read_problem
+from lstm_trace.model.problem import EXAMPLE, prepare_problem, problem_of, read_problem
 from lstm_trace.trace.files.problem_file import Problem
 
 Q22: dict[str, Any] = read_data("q22.yaml", examples.text("q22").encode())
@@ -169,15 +169,18 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [1, 2]}), ["W_xi has shape (2,); line `W_xi @ x_t` needs a matrix (rows, columns)"]),
     (gate(weights={"W_xi": [[1] * 4] * 3, "W_hi": [[1] * 3] * 2}), [
         "W_xi has shape (3, 4); line `W_xi @ x_t` needs (H, I) = (3, 2). "
+        "Twice the numbers: are there decimal commas? Write 0.5, not 0,5. Or is x wrong? "
         "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi).",
         "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). "
         "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
     (gate(h0=[1, 2]), [
-        "h0 has width 2; line `W_hi @ h_prev` needs H = 3. Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
+        "h0 has width 2; line `W_hi @ h_prev` needs H = 3. h0 is h_prev at the first step. "
+        "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
     (gate(h0=[[1], [2]]), [
-        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
+        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width); "
+        "write its 2 numbers in one list: [1, 2] (h0 is h_prev at the first step)"]),
     (gate(initial={"n_prev": [1]}), ["the cell carries no state n_prev; it carries h0, c0"]),
-    (gate(weights={"W_xj": [[1]]}), ["no equation of the cell reads the weight 'W_xj'; did you mean 'W_xi'?"]),
+    (gate(weights={"W_xj": [[1]]}), ["no equation of the cell reads the weight 'W_xj'; did you mean 'W_xf'?"]),
     (gate(weights={"w_ci": [1]}), [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
@@ -216,7 +219,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(given={"ft": [1]}), ["given: there is no line 'ft'; did you mean 'f_t'?"]),
     (gate(given={"f_t": [[[[1]]]]}), [
         "given f_t has shape (1, 1, 1, 1); expected (width,), (T, width) or (T, B, width) with T = 1, B = 1"]),
-    (gate(akk=["i_t"]), ["unknown key 'akk'; did you mean 'ask'?"]),
+    (gate(akk=["i_t"]), ["unknown key 'akk'; 'ask' is there already"]),
     (gate(layout={"joind": "hx"}), ["unknown key 'layout.joind'; did you mean 'joined'?"]),
     (gate(ask="i_t"), ["ask: expected a list, as in [a, b], found the text 'i_t'"]),
     (gate(title=3), ["title: expected text, found 3"]),
@@ -251,11 +254,11 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     # several faults of one stage, all in one message: of the form
     (gate(weights={"W_xi": [[1, 2], [3]]}, akk=1), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
-        "unknown key 'akk'; did you mean 'ask'?"]),
+        "unknown key 'akk'; 'ask' is there already"]),
     (gate(weights={"W_xi": [[1, "a"], [3]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
-        "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
-        "unknown key 'colour'; there are title, notes, cell, weights, layout, notation, x, h0, c0, initial, given, "
-        "hold, lengths, mask, batch_first, dtype, arithmetic, extra, ask, names, symbols, count_from"]),
+        "weights.W_xi: expected a number at [0,1], found the text 'a'",
+        "unknown key 'colour'; is it a weight? Indent it under `weights:`. "
+        "Most used are title, cell, weights, x, h0, c0, ask"]),
     (gate(x=["a", 1], weights={"W_hi": None}, given={"i_t": {"a": 1}}, ask=["0/i_t", "j_t"]), [
         "x: expected a number at [0], found the text 'a'", "given.i_t: expected a number, found a mapping"]),
     ({"weights": {"W_xi": [[1, 2], [3]], "W_hi": [["abc", 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
@@ -287,14 +290,16 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "accepts them)"]),
     (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}, ask=["it"]), [
         "lengths has 9; expected 0 to T = 1",
-        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)",
+        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width); "
+        "write its 2 numbers in one list: [1, 2] (h0 is h_prev at the first step)",
         "given: there is no line 'ft'; did you mean 'f_t'?"]),
     (gate(weights={"W_hx": [[1]]}, lengths=[9], h0=[[1], [2]], cell={"padding": "repeat"}), [
-        "no equation of the cell reads the weight 'W_hx'",
+        "no equation of the cell reads the weight 'W_hx'; none is missing: leave it out",
         "lengths has 9; expected 0 to T = 1",
-        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
+        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width); "
+        "write its 2 numbers in one list: [1, 2] (h0 is h_prev at the first step)"]),
     ({"weights": {"W_xi": [[1, 2], [3, 4]], "W_hi": [[0, 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
-        "no equation of the cell reads the weight 'W_hx'",
+        "no equation of the cell reads the weight 'W_hx'; none is missing: leave it out",
         "W_hi[1,1] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, accepts them)",
         "the sequence is empty: x needs at least one step of numbers"]),
     (gate(weights={"W_xi": [["NaN", 1]] * 3}, x=[]), [
@@ -355,7 +360,7 @@ APART: list[list[dict[str, Any]]] = [
         {"lengths": [0.5]},
         {"title": 3},
         {"colour": "red"},
-        {"titel": "red"},
+        {"tokenz": "red"},
         {"dtype": "int8"},
         {"names": {"x": 3}},
         {"symbols": 3},
@@ -405,7 +410,9 @@ def test_an_x_that_cannot_be_read_is_told_with_the_weights_and_before_what_must_
     assert refused(gate(x=[])) == [nothing]
     assert refused(gate(x=[], lengths=[9], h0=[[1], [2]], ask=["it"])) == [nothing]
     assert refused(gate(x=[], weights={"W_hx": [[1]]})) == [
-        "no equation of the cell reads the weight 'W_hx'", nothing]  # fmt: skip
+        "no equation of the cell reads the weight 'W_hx'; none is missing: leave it out",
+        nothing,
+    ]
 
 
 def test_the_problem_of_one_gate_is_right_as_it_stands() -> None:
@@ -424,11 +431,23 @@ def test_nothing_is_said_of_what_hangs_on_a_key_that_cannot_be_read() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "p.yaml: expected a problem (title, weights, x, …), found an empty file"),
-        (b"{}", "p.yaml: expected a problem (title, weights, x, …), found an empty file"),
-        (b"hello", "p.yaml: expected a problem (title, weights, x, …), found the text 'hello'"),
-        (b"[1, 2]", "p.yaml: expected a problem (title, weights, x, …), found a list"),
-        (b"weights:\n  W_xi: 1\n  W_xi: 2", "p.yaml: line 3: duplicate key 'W_xi'"),
+        (
+            b"",
+            "p.yaml: expected a problem (title, weights, x, …), found an empty file; " + EXAMPLE,
+        ),
+        (
+            b"{}",
+            "p.yaml: expected a problem (title, weights, x, …), found an empty file; " + EXAMPLE,
+        ),
+        (
+            b"hello",
+            "p.yaml: expected a problem (title, weights, x, …), found the text 'hello'; " + EXAMPLE,
+        ),
+        (
+            b"[1, 2]",
+            "p.yaml: expected a problem (title, weights, x, …), found a list; " + EXAMPLE,
+        ),
+        (b"weights:\n  W_xi: 1\n  W_xi: 2", "p.yaml: line 3: duplicate key 'W_xi' (first in line 2)"),
         (b"title: \xe9", "p.yaml: not UTF-8 (byte 7); save it as UTF-8"),
     ],
 )
@@ -448,7 +467,7 @@ def test_an_empty_file_is_said_to_be_empty(name: str) -> None:
     for content in contents[name]:
         with pytest.raises(LstmTraceError) as error:
             read_problem(name, content)
-        assert str(error.value) == f"{name}: expected a problem (title, weights, x, …), found an empty file"
+        assert str(error.value) == f"{name}: expected a problem (title, weights, x, …), found an empty file; {EXAMPLE}"
 
 
 def test_nonfinite_weights_can_be_let_in_and_nonfinite_inputs_are_values() -> None:

@@ -52,7 +52,7 @@ def test_another_cell_has_no_such_option_and_a_misspelt_name_has_a_neighbour() -
 def test_no_weight_that_is_there_is_suggested() -> None:
     with pytest.raises(MissingError) as error:
         lt.prepare(PLAIN | {"W_ix": [[0.5]]})
-    assert str(error.value) == "no equation of the cell reads the weight 'W_ix'"
+    assert str(error.value) == "no equation of the cell reads the weight 'W_ix'; none is missing: leave it out"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ LabelAxis = Literal["x", "h", "y", "t"]
 MOST_DIGITS = 17
 #: Other names of a field: those of the lines.
 ALIASES = {"x_t": "x", "h_prev": "h0", "c_prev": "c0"}
+#: What is wrong with such a key within another one.
+MISPLACED = "is a key of the problem: it begins at the margin, without blanks before it"
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ from pydantic import (
 )
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
+from ...base.mistyped import key_meant
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName  # noqa: F401 - a type of `Problem`
 from ...cell.variants import Merge, Padding
-from ...errors import FileError, nearest
-from .problem_file import ALIASES, MOST_DIGITS, LabelAxis, Problem, by_axis
+from ...errors import FileError, closest, nearest
+from .problem_file import ALIASES, MISPLACED, MOST_DIGITS, LabelAxis, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
@@ -304,7 +305,8 @@ def validate(model: type[M], data: Any, where: str) -> M:
     try:
         return model.model_validate_json(data) if isinstance(data, bytes) else model.model_validate(data)
     except ValidationError as error:
-        raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors()))) from None
+        given = {*map(str, data)} if isinstance(data, Mapping) else set[str]()
+        raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors(), given))) from None
 
 
 #: What pydantic expected, by the kind of fault, in our words.
@@ -321,14 +323,14 @@ _EXPECTED = {
 _SUBMODELS: dict[Any, type[BaseModel]] = {"CellSpec": CellSpec, "LayoutSpec": LayoutSpec}
 
 
-def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
-    """One sentence per fault; one for both alternatives if a name or a mapping is accepted."""
+def _sentences(model: type[BaseModel], faults: Sequence[Any], given: set[str]) -> Iterator[str]:
+    """One sentence per fault; one for both alternatives if a name or a mapping is accepted. given: the keys."""
     for at, fault in enumerate(faults):
         *parts, last = fault["loc"] or ("",)
         if last in _SUBMODELS and fault["type"] == "model_type":
             yield f"{_before(_place(parts))}expected a name or a mapping, found {describe(fault['input'])}"
         elif last != "str" or fault["type"] != "string_type":  # a mapping instead of a name has its own faults
-            yield _sentence(model, fault, at < HINTS)
+            yield _sentence(model, fault, at < HINTS, given)
 
 
 def _place(location: Sequence[Any]) -> str:
@@ -341,15 +343,19 @@ def _before(place: str) -> str:
     return f"{place}: " if place else ""
 
 
-def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
+def _sentence(model: type[BaseModel], fault: Any, hint: bool, given: set[str]) -> str:
     place, kind = _place(fault["loc"]), fault["type"]
     if kind == "extra_forbidden":
         here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
-        return _unknown(here, place, str(fault["loc"][-1]), hint)
+        return _unknown(here, place, str(fault["loc"][-1]), hint, given if here is model else set())
     if kind == "json_invalid":
         return f"not complete JSON ({fault['ctx']['error']}); is the file cut off?"
     if kind == "missing":
         return f"{place} is missing"
+    if len(fault["loc"]) > 1 and fault["loc"][0] in ("weights", "initial", "given") and model is ProblemFile:
+        key = str(fault["loc"][1])
+        if key in {*model.model_fields, *ALIASES}:
+            return f"{place}: {key} {MISPLACED}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = f"a number {message}" if kind.startswith(("less_than", "greater_than")) else message
     if message.startswith("a number ") or kind in _EXPECTED or kind == "literal_error":
@@ -357,11 +363,20 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
     return f"{_before(place)}{message[0].lower()}{message[1:]}"
 
 
-def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
+#: What to say of a key that is like none that is known.
+MOST_USED = "is it a weight? Indent it under `weights:`. Most used are title, cell, weights, x, h0, c0, ask"
+
+
+def _unknown(model: type[BaseModel], place: str, key: str, hint: bool, given: set[str]) -> str:
     """The message about a key that the model does not have, or that is also present under its other name."""
     for field in model.model_fields.values():
         names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
         if key in names:
             return f"{place} is given twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
-    known = [name for name in model.model_fields if name != "format"]
+    known = [name for name in model.model_fields if name != "format" and name not in given]
+    if model is ProblemFile and hint:
+        known += [other for other, name in ALIASES.items() if name in known and other not in given]
+        there = closest(key, given & {*model.model_fields, *ALIASES})
+        meant = f"{there!r} is there already" if there else key_meant(key) or nearest(key, known)[2:] or MOST_USED
+        return f"unknown key {place!r}; {meant}"
     return f"unknown key {place!r}{nearest(key, known, 'there are') if hint else ''}"
