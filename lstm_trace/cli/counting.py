@@ -68,7 +68,7 @@ def counted(open: Callable[[Any], Trace], first: int | None, hold: Mapping[str, 
     if first is None:
         return open(hold)
     from ..engine.run import with_holds
-    from ..model.sources import read_holds
+    from ..trace.files.trace_file import read_holds
 
     found = open(None)
     found = replace(found, header=replace(found.header, count_from=first))

@@ -268,7 +268,7 @@ def opened_two(a: str, b: str, given: dict[str, Any], reference: Trace | None = 
 
 def _opened(source: str, found: tuple[Model, dict[str, Any]] | None, given: dict[str, Any], hold: Any) -> Trace:
     """The trace of a source; or of the model and arguments in `found`, if it has to be run."""
-    from ..model.sources import read_holds
+    from ..trace.files.trace_file import read_holds
 
     if found is None:
         return opened(source, tokens=given.get("tokens"), hold=hold)
