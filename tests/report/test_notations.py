@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -288,3 +288,11 @@ def test_notations_are_those_of_the_command_line() -> None:
     choices = {option.name: option.type for option in report.params}
     assert list(choices["notation"].choices) == list(notations())  # type: ignore[attr-defined]
     assert list(choices["language"].choices) == list(languages())  # type: ignore[attr-defined]
+
+
+def test_explanations_have_the_notations_that_join_nothing() -> None:
+    from lstm_trace.results.explanation import Worked
+
+    (choices, _) = get_args(get_type_hints(Worked, include_extras=True)["notation"])
+    apart = [name for name, row in notations().items() if not any("joined" in form for form in row["forms"])]
+    assert list(get_args(choices)) == apart
