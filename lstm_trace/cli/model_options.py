@@ -140,12 +140,16 @@ MODELS = (
 )
 
 
+#: Those of the options that every command lists in its help.
+SHOWN = ("count_from", "name_", "layout_", "embedding_")
+
+
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
     """The options of a model as a source: accepted, but listed only in the help of `run`."""
     shown = len(getattr(command, "__click_params__", ()))
     command = group(_OfAnySource)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
-        option.hidden = option.name != "count_from" and (option.name or "")[:-2] not in (*STORED, *TOKENS)
+        option.hidden = not (option.name or "").startswith(SHOWN)
     return command
 
 

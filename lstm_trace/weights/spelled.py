@@ -76,9 +76,11 @@ def _covers(one: Spelling, names: Set[str]) -> bool:
 
 
 def _fits(one: Spelling, arrays: Arrays, names: Set[str]) -> bool:
-    """Whether the shapes are those of such weights: of one height, and square where they multiply the state."""
+    """Whether the shapes are those of such weights: of one height, those of x of one width, and square where they
+    multiply the state.
+    """
     for here in arrays.values():
-        heights, projected = set[int](), "W_hr" in here.keys() - one.weights.keys()
+        heights, widths, projected = set[int](), set[int](), "W_hr" in here.keys() - one.weights.keys()
         for name in names & here.keys() & one.weights.keys():
             ours, shape = one.weights[name], here[name].shape or (1, 1)
             rows, *width = shape[::-1] if one.transposed else shape
@@ -86,7 +88,8 @@ def _fits(one: Spelling, arrays: Arrays, names: Set[str]) -> bool:
             square = projected or ours[0][2] == "x" or width == [rows]
             if ours[0].startswith("W_") and not (len(width) == 1 and (square if len(ours) == 1 else rows < width[0])):
                 return False
-        if len(heights) > 1:
+            widths |= {*width} if ours[-1].startswith("W_x") else set()
+        if len(heights) > 1 or len(widths) > 1:
             return False
     return True
 
@@ -96,8 +99,9 @@ def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation
     shaped, own = [one for one in found if _fits(one, arrays, names)], sorted(names & found[0].weights.keys())
     if found[0].notation == "exercise":
         rows = [one for one in spellings(found[0].cell) if one.notation == "d2l" and _fits(one, arrays, names)]
-        if rows and not shaped and not notation and sum(name.startswith("W_x") for name in own) > 1:
-            said = "the matrices look transposed, W_x… (I, H) for (H, I): if they multiply from the right, as in x W"
+        of_x = [name for name in own if name.startswith("W_x")]
+        if rows and not shaped and not notation and len(of_x) > 1:
+            said = f"{some(of_x, 6)} look transposed, (I, H) for (H, I): if they multiply from the right, as in x W"
             raise ShapeError(f"{said}, write `notation: d2l` in the problem (in Python: options={{'notation': 'd2l'}})")
         return found[0]
     ways: dict[Any, Spelling] = {}

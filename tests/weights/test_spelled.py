@@ -228,7 +228,7 @@ def test_matrices_of_d2l_are_transposed_only_if_that_is_said() -> None:
     turned = LSTM["d2l"][2](ours)
     with pytest.raises(ShapeError, match=r"look transposed, .* as in x W, write `notation: d2l`"):
         lt.run(turned, x, **states)
-    with pytest.raises(ShapeError, match=r"W_xi has shape \(3, 2\)"):
+    with pytest.raises(ShapeError, match="W_xi, W_xf, W_xc, W_xo look transposed: W_xi is 3 by 2"):
         lt.run(turned, x, **states, options={"notation": "exercise"})
     with pytest.raises(ShapeError, match=r"matrices of the notation d2l are \(I, H\) .* found W_xi \(2, 3\)"):
         lt.run(ours, x, **states, options={"notation": "d2l"})
@@ -245,9 +245,9 @@ def test_matrices_of_d2l_are_transposed_only_if_that_is_said() -> None:
             "no equation of the cell reads the weight 'U_q'; did you mean 'U_f'?",
             "the weights lack U_f; the cell reads W_i, U_i, b_i, W_f, U_f, b_f, W_c, U_c, b_c, W_o, U_o, b_o")),
         (drawn("ifco", 3, "none") | {"W_ih": np.ones((2, 3))}, "lstm", (
-            "no equation of the cell reads the weight 'W_ih'",)),
+            "no equation of the cell reads the weight 'W_ih'; none is missing: leave it out",)),
         (drawn("ifco", 3) | {"W_xg": np.ones((2, 3))}, "lstm", (  # W_xc has two names
-            "no equation of the cell reads the weight 'W_xg'",)),
+            "no equation of the cell reads the weight 'W_xg'; none is missing: leave it out",)),
         (GRU["cho"][2](drawn("ruh", 3)), "lstm", (
             "the weights U, U_r, U_z, W, W_r, W_z are those of the cell gru, and the cell is lstm: write cell: gru",)),
         (renamed(drawn("ifco", 3, "none"), TORCH) | {"W_xi": np.ones((2, 3))}, "lstm", (
@@ -274,7 +274,7 @@ def test_a_notation_that_does_not_exist_or_does_not_have_the_cell() -> None:
 
 def test_a_message_says_what_the_author_calls_the_weights() -> None:
     theirs = LSTM["pytorch without biases"][2](drawn("ifco", 3, "none"))
-    with pytest.raises(ShapeError, match=r"W_xf has shape \(3, 3\).* \(W_xf is your W_if, W_xi is your W_ii\)$"):
+    with pytest.raises(ShapeError, match=r"W_xf has shape \(3, 3\).* \(W_xf is your W_if, W_xi is your W_ii, .*\)$"):
         lt.run(theirs | {"W_if": np.ones((3, 3))}, np.ones((1, 3)))
     del theirs["W_if"]
     with pytest.raises(MissingError, match=r"needs W_xf, which the weights do not have \(W_xf is your W_if\)$"):
