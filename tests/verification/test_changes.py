@@ -33,11 +33,7 @@ def test_the_lines_that_an_edit_changed_with_the_place_of_the_largest_change() -
 
 def test_traces_with_other_steps_are_compared_where_both_have_a_value() -> None:
     a = lt.run(yaml.safe_load(text("three-steps")))
-<<<<<<< HEAD
     b = lt.edit(a, {"x": a.x[:2, 0].tolist(), "c0[1]": 1.0})
-=======
-    b = lt.edit(a, {"x": a.x[:2, 0].tolist(), "0/c0[0]": 1.0})
->>>>>>> w-ad
     (change,) = (c for c in lt.changes(a, b) if c.line == "c_t")
     assert change.t == 0
     assert lt.gap(a, b, "c_t").shape == (2, a["c_t"].shape[2])
