@@ -26,6 +26,7 @@ from ..weights.layouts import ANY
 from ..weights.live_modules import framework, hint, recurrent_layers, recurrent_modules
 from .build import prepare_found
 from .calls import ModuleCall, Watch, block, watch_keras, watch_torch
+from .tokens import token_table, with_tokens
 
 Arrays = Mapping[str, Any]
 FACTOR = 8  # allowed error of one correct computation, relative to that of another
@@ -181,6 +182,7 @@ class Traces(list[Trace]):
 def capture(
     model: Any, *, ask: Sequence[str] | str | None = None, record: Any = None, given: Mapping[str, Any] | None = None,
     tokens: Any = None, plan: Choice = "auto", arithmetic: str | None = None, progress: Progress | None = None,
+    vocabulary: Any = None, embedding: Any = None,
 ) -> Iterator[Traces]:  # fmt: skip
     """Trace every LSTM, GRU and RNN of `model` that is called within the block, over the inputs that it receives.
 
@@ -197,6 +199,9 @@ def capture(
         plan: `lines`, `planned`, `compiled` or `auto`.
         arithmetic: an arithmetic other than that of the weights' dtype.
         progress: called with (steps done, total steps).
+        vocabulary: the numbers of tokens, as for `prepare`: a step whose x is the row of one token is labelled with it.
+        embedding: x of each number, (V, I): an array, `FILE:NAME`, or `model:NAME` for an array of `model` as it is at
+            each call; None for a 1 at the number.
 
     Returns:
         The traces, filled when the block ends. Each is compared with the values that the module returned;
@@ -212,15 +217,25 @@ def capture(
             model(batch)
         traces["encoder"]["f_t"]
     """
-    arguments = {name: value for name, value in dict(locals()).items() if value is not None and name != "model"}
+    arguments = {name: value for name, value in dict(locals()).items() if value is not None}
+    for name in ("model", "vocabulary", "embedding"):
+        arguments.pop(name, None)
     if plan == "auto":
         del arguments["plan"]
     names, watching = watchable(model)
+    if embedding is not None and vocabulary is None:
+        raise OptionError("embedding: the labels of steps need a vocabulary as well: vocabulary=[…] or a file")
+    if vocabulary is not None:
+        token_table(vocabulary, _live(model, embedding))  # what is wrong with it is said before the model runs
     traces = Traces()
     wrong: list[tuple[str, type[UserWarning]]] = []
 
     def take(call: ModuleCall) -> None:
         trace, found = traced(call, arguments)
+        if vocabulary is not None and tokens is None and trace.x is not None:
+            table = token_table(vocabulary, _live(model, embedding))
+            if table.width == trace.x.shape[-1] and any(map(any, labels := table.read_back(trace.x))):
+                trace = with_tokens(trace, labels)
         traces.append(trace)
         name = call.name or f"the {call.found.noun}"
         if found.agrees is False:
@@ -236,6 +251,17 @@ def capture(
             warnings.warn(said, category, stacklevel=3)
     finally:  # warnings may be turned into errors
         watched.tell(names)
+
+
+def _live(model: Any, embedding: Any) -> Any:
+    """The embedding, if it is `model:NAME` the model's own array of that name. Raises MissingError."""
+    if not str(embedding).startswith("model:") or not isinstance(embedding, str):
+        return embedding
+    name = embedding.removeprefix("model:")
+    own = {v.path: v for v in model.weights} if framework(model) == "keras" else dict(model.named_parameters())
+    if name not in own:
+        raise MissingError(f"embedding: the model has no array {name!r}{nearest(name, own, 'there are')}")
+    return own[name]
 
 
 def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], Watch], AbstractContextManager[None]]]:

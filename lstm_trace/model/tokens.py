@@ -287,6 +287,13 @@ class TokenTable:
             return (numbers[:, None] == np.arange(self.width)).astype(np.float32)
         return self.matrix[numbers]
 
+    def read_back(self, x: Array) -> list[list[str]]:
+        """The tokens of x (T, B, I), one list per sequence; empty where x is the row of none, or of several."""
+        rows = self.x(np.arange(self.rows)).astype(x.dtype) + 0  # -0 is 0
+        found, times = np.unique(rows, axis=0, return_inverse=True, return_counts=True)[1:]
+        numbers = {row.tobytes(): n for n, row in enumerate(rows) if times[found.reshape(-1)[n]] == 1}
+        return [self.labels(numbers.get(row.tobytes(), -1) for row in x[:, b] + 0) for b in range(x.shape[1])]
+
     def numbers(self, tokens: Any, place: Callable[[int], str]) -> Array:
         """The numbers of some tokens, or these numbers, (R,). place: where a token is, in words.
 

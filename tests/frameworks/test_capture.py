@@ -336,3 +336,45 @@ def test_an_error_in_the_model_is_its_own() -> None:
     net = grown(Net())
     with pytest.raises(RuntimeError, match="mine"), lt.capture(net):
         raise RuntimeError("mine")
+
+
+class Spelling(nn.Module):  # type: ignore[misc,name-defined]
+    """Letters, embedded, through two LSTMs, of which the second one reads no embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.letters = nn.Embedding(5, 3)
+        self.rnn, self.other = nn.LSTM(3, 4, batch_first=True), nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, numbers: Any) -> Any:
+        return self.other(self.rnn(self.letters(numbers))[0])[0]
+
+
+def test_a_vocabulary_and_the_embedding_of_the_model_label_the_steps() -> None:
+    model, numbers = Spelling(), torch.tensor([[0, 1, 2, 2], [4, 3, 0, 1]])
+    with lt.capture(model, vocabulary=[*"abcde"], embedding="model:letters.weight") as traces:
+        model(numbers)
+    assert [trace.header.step_labels for trace in traces] == [(tuple("abcc"), tuple("edab")), ()]
+    with torch.no_grad():  # the embedding as it is when the model runs, with a row that two tokens share
+        model.letters.weight[3] = model.letters.weight[1]
+    with lt.capture(model, vocabulary=[*"abcde"], embedding=model.letters.weight) as traces:
+        model(numbers)
+    assert traces["rnn"].header.step_labels == (("a", "", "c", "c"), ("e", "", "a", ""))
+
+
+def test_a_vocabulary_labels_the_steps_of_x_that_is_a_1_at_the_number() -> None:
+    module = nn.LSTM(3, 2)
+    with lt.capture(module, vocabulary={"yes": 2, "no": 0}) as traces:
+        module(torch.eye(3)[[2, 0, 1]])
+    assert traces[0].header.step_labels == (("yes", "no", ""),)
+
+
+def test_an_embedding_that_the_model_has_not_is_refused_before_it_runs() -> None:
+    model = Spelling()
+    said = r"the model has no array 'letter\.weight'; did you mean 'letters\.weight'\?"
+    with pytest.raises(MissingError, match=said), lt.capture(model, vocabulary=["a"], embedding="model:letter.weight"):
+        pass
+    said = "embedding: the labels of steps need a vocabulary as well"
+    with pytest.raises(OptionError, match=said), lt.capture(model, embedding="model:letters.weight"):
+        pass
