@@ -230,10 +230,8 @@ def test_a_count_beyond_all_counts_is_refused_in_one_short_message(tmp_path: Pat
     lt.run(WEIGHTS, np.ones((2, 2))).save(path)
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, key: 10**400}))
-    with pytest.raises(
-        FileError,
-        match=rf"trace\.json: {key}: expected .* to 9007199254740991, found a whole number of some 401 digits$",
-    ) as raised:
+    said = "expected a number less than or equal to 9007199254740991, found a whole number of some 401 digits"
+    with pytest.raises(FileError, match=rf"trace\.json: {key}: {said}$") as raised:
         lt.load(path)
     assert len(raised.value.problems) == 1
 
