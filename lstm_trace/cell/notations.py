@@ -56,6 +56,23 @@ def cells_of(notation: str) -> str:
 
 
 @cache
+def called_in(cell: str, notation: str | None) -> dict[str, set[str]]:
+    """Our names of the lines and weights that a notation, or any of them if None, calls otherwise and whose entries
+    have the same places; several for a name with several meanings.
+
+    >>> called_in("gru", "cho")["U_z"], called_in("gru", "keras").get("kernel_z"), called_in("gru", None)["W_in"]
+    ({'W_hu'}, None, {'W_xh'})
+    """
+    found: dict[str, set[str]] = {}
+    for one in spellings(cell):
+        if notation in (None, one.notation):
+            pairs = {**one.lines} if one.joined or one.transposed else {**one.lines, **one.names}
+            for ours, theirs in pairs.items():
+                found.setdefault(theirs, set()).update({ours} - {theirs})
+    return found
+
+
+@cache
 def spellings(cell: str) -> tuple[Spelling, ...]:
     """Every spelling of a cell's names; the first of each notation is the one that is printed."""
     return tuple(

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cell.network import MEET, Stage
+from ..cell.notations import called_in
 from ..errors import MissingError
 from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
 
@@ -223,11 +224,28 @@ def slashed(trace: Trace, text: str, every: bool = False) -> str:
 
 
 def ours(trace: Trace, text: str) -> str:
-    """An address with our name of a line or weight that only the author's own code calls so."""
-    name = line_name(text)
-    found = [one for one, called in trace.header.aliases.items() if called == name]
-    known = len(found) != 1 or any(name in stage.cell.parameters or stage.has(name) for stage in trace.stages)
-    return text if known else found[0].join(text.rsplit(name, 1))
+    """An address with our name of a line or weight that only the author's own code, the notation of the problem, or
+    textbooks that mean the same by it, call so.
+
+    >>> import lstm_trace as lt
+    >>> problem = {"weights": {"W_ig": [[0.5]], "W_hg": [[0.25]]}, "x": [[1.0]], "ask": ["g_t"], "notation": "pytorch"}
+    >>> trace = lt.run(problem)
+    >>> ours(trace, "W_ig[0,0]"), ours(trace, "g_0"), ours(trace, "0/g_t")
+    ('W_xc[0,0]', 'c_tilde_0', '0/c_tilde')
+    """
+    name, header = line_name(text), trace.header
+    if any(name in stage.cell.parameters or stage.has(name) for stage in trace.stages):
+        return text
+    at_step, by_author = _AT_STEP.fullmatch(name), dict[str, set[str]]()
+    for own, called in header.aliases.items():
+        by_author.setdefault(called, set()).add(own)
+    for called in [name] if at_step is None else [name, f"{at_step[1]}_t"]:
+        for known in (by_author, called_in(header.kind, header.notation), called_in(header.kind, None)):
+            if len(found := [*known.get(called, ())]) == 1:
+                own = found[0]
+                own = own if called == name or at_step is None else f"{own.removesuffix('_t')}_{at_step[2]}"
+                return own.join(text.rsplit(name, 1))
+    return text
 
 
 def printed(trace: Trace, address: Address | str) -> str:

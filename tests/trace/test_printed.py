@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.trace.address import Address
-from lstm_trace.trace.printed import printed, slashed
+from lstm_trace.trace.printed import ours, printed, slashed
 from lstm_trace.trace.trace import Trace
 
 from ..support.matrix_cells import problem as matrix_problem
@@ -166,3 +166,16 @@ def test_what_is_printed_reads_back(data: st.DataObject, case: str, first: int) 
         assert slashed(trace, said) != said or not first
     if case == "lstm" and part == "lines" and name.isidentifier() and not direction.startswith("adjoint"):
         assert "/" not in said
+
+
+def test_a_name_of_a_textbook_is_an_address_if_it_means_one_thing() -> None:
+    rng = np.random.default_rng(4)
+    weights = {f"W_{side}{gate}": rng.normal(size=(2, n)) for side, n in (("i", 3), ("h", 2)) for gate in "ifgo"}
+    problem = {"weights": weights, "x": rng.normal(size=(3, 3)), "count_from": 1}
+    trace = lt.run(problem)
+    assert float(lt.derivation(trace, "W_ig[1,3]").value) == weights["W_ig"][0, 2]
+    assert ours(trace, "q_2[1]") == "o_2[1]"  # Goodfellow et al. alone
+    assert ours(trace, "g_2[1]") == "g_2[1]"  # their input gate, and PyTorch's candidate
+    assert ours(lt.run({**problem, "notation": "pytorch"}), "g_2[1]") == "c_tilde_2[1]"
+    total = lt.run({**problem, "extra": "q_t = h_t * h_t"})
+    assert ours(total, "q_2[1]") == "q_2[1]"  # a line is called so
