@@ -233,10 +233,11 @@ def ours(trace: Trace, text: str) -> str:
     >>> ours(trace, "W_ig[0,0]"), ours(trace, "g_0"), ours(trace, "0/g_t")
     ('W_xc[0,0]', 'c_tilde_0', '0/c_tilde')
     """
-    name, header = line_name(text), trace.header
-    if any(name in stage.cell.parameters or stage.has(name) for stage in trace.stages):
+    name, header, by_author = line_name(text), trace.header, dict[str, set[str]]()
+    at_step = _AT_STEP.fullmatch(name)
+    own_names = {name} if at_step is None else {name, at_step[1], f"{at_step[1]}_t"}
+    if any(one in stage.cell.parameters or stage.has(one) for one in own_names for stage in trace.stages):
         return text
-    at_step, by_author = _AT_STEP.fullmatch(name), dict[str, set[str]]()
     for own, called in header.aliases.items():
         by_author.setdefault(called, set()).add(own)
     for called in [name] if at_step is None else [name, f"{at_step[1]}_t"]:

@@ -180,7 +180,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width); "
         "write its 2 numbers in one list: [1, 2] (h0 is h_prev at the first step)"]),
     (gate(initial={"n_prev": [1]}), ["the cell carries no state n_prev; it carries h0, c0"]),
-    (gate(weights={"W_xj": [[1]]}), ["no equation of the cell reads the weight 'W_xj'; did you mean 'W_xf'?"]),
+    (gate(weights={"W_xk": [[1]]}), ["no equation of the cell reads the weight 'W_xk'; none is missing: leave it out"]),
     (gate(weights={"w_ci": [1]}), [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
@@ -285,7 +285,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "option peephole must be true or false; found 'yes'"]),
     # of the arrays
     (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xq": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
-        "no equation of the cell reads the weight 'W_xq'",
+        "no equation of the cell reads the weight 'W_xq'; none is missing: leave it out",
         "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
         "accepts them)"]),
     (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}, ask=["it"]), [
