@@ -137,7 +137,7 @@ class LongTable:
             return f"> {self.bounds[name]:g}"
         if name in COUNTED and isinstance(value, int):
             return words.nth(value)
-        if name in (ADDRESS, "block", "where", "first"):
+        if name in (ADDRESS, "block", "where", "first") and value is not None:
             return words.address(value)
         return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
 

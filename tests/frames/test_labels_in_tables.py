@@ -113,7 +113,9 @@ def test_steps_and_units_are_those_of_the_report(case: str, count_from: int, tok
     drawn = table(trace, height=None)
     assert (drawn.head.count("step"), drawn.head.count("t")) == (count_from, 1 - count_from)
     at = drawn.head.index("step" if count_from else "t")
-    assert [int(row[at]) for row in drawn.rows if row[at]] == [*range(count_from, trace.steps + count_from)]
+    there, every = [int(row[at]) for row in drawn.rows if row[at]], range(count_from, trace.steps + count_from)
+    parts = [there[k : k + len(every)] for k in range(0, len(there), len(every))]
+    assert parts == [[*(every[::-1] if stage.backwards else every)] for stage in trace.stages]
 
 
 def named() -> Trace:
