@@ -101,11 +101,11 @@ def test_without_a_worked_solution_there_are_tables_in_the_language(tmp_path: Pa
     assert "die Teile ergeben zusammen" in german.stdout
     assert "in float32 gerechnet" in german.stdout
     for form in ("text", "md", "csv", "pdf"):  # no refusal leads to another
-        refused = CliRunner().invoke(main, [*words[:-1], form, "--count-from", "1"])
+        refused = CliRunner().invoke(main, [*words[:-1], form, "--notation", "keras"])
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert refused.stderr == (
-            "error: --count-from belongs to the worked steps of a split, and there are none: the trace was computed in "
-            "float32, and they need float64. Leave --count-from out\n"
+            "error: --notation belongs to the worked steps of a split, and there are none: the trace was computed in "
+            "float32, and they need float64. Leave --notation out\n"
         )
     traced({}).save(path)
     assert "Aufteilung von" in CliRunner().invoke(main, [*words, "--language", "de"]).stdout

@@ -153,7 +153,7 @@ def test_the_content_says_what_a_text_is(tmp_path: Path) -> None:
 BROKEN = {
     "empty": (b"", ".yaml", "the file is empty"),
     "text": ("just words\n", ".yaml", "expected a problem"),
-    "yaml": ("a: [1\n", ".yaml", "line 2"),
+    "yaml": ("a: [1\n", ".yaml", "line 1: the bracket [ is not closed"),
     "json": ("{", ".json", ""),
     "bytes": (b"\xff\xfe\x00", ".yaml", "not UTF-8"),
     "weights": (PROBLEM.replace("W_hi: [[0.25]]", "W_hi: [[0.25], [1.0]]"), ".yaml", "W_hi"),
