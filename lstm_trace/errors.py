@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from errno import ENOENT
@@ -140,6 +140,23 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
         return f"; did you mean {close!r}?"
     told = [name for name in names if not set(name) & set(" ()")] or names
     return f"; {otherwise} {', '.join(told)}" if otherwise and told else ""
+
+
+def require_known(
+    what: str, name: str, known: Collection[str], otherwise: str = "there are",
+    kind: type[LstmTraceError] = OptionError,
+) -> None:  # fmt: skip
+    """Raise an error of a kind if a name is not among those that are known.
+
+    what: the noun of such names. otherwise: see `nearest`.
+
+    >>> require_known("notation", "d2k", ["exercise", "d2l"])
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.OptionError: there is no notation 'd2k'; did you mean 'd2l'?
+    """
+    if name not in known:
+        raise kind(f"there is no {what} {name!r}{nearest(name, known, otherwise)}")
 
 
 def closest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from ..base import conveniences
 from ..base.display import escape
 from ..base.writing import Target, format_of, is_device, spare, written
-from ..errors import MissingError, OptionError, TooLargeError, nearest
+from ..errors import MissingError, OptionError, TooLargeError, nearest, require_known
 from ..languages import Language
 from ..languages.strings import Words, words_for
 from ..printable import json_text, message
@@ -339,8 +339,7 @@ def save(
     picture: whether one goes next to Markdown. spared: files never replaced. width: of text, in columns.
     """
     chosen = format or format_of(path, {**SUFFIXES, **result.more}, "results", "md")
-    if chosen not in (known := (*FORMATS, *result.more.values())):
-        raise OptionError(f"there is no format {chosen!r}{nearest(chosen, known, 'expected')}")
+    require_known("format", chosen, (*FORMATS, *result.more.values()), "expected")
     if (writer := f"{type(result).__name__}.{chosen}") in conveniences.AT:
         conveniences.call(writer, result, path, chosen)
     elif chosen in ("svg", "png"):

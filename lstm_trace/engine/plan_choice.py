@@ -16,7 +16,7 @@ import numpy as np
 from ..base.extras import missing
 from ..cell.arithmetic import named
 from ..cell.network import Stage
-from ..errors import OptionError, nearest
+from ..errors import OptionError, require_known
 from ..trace.trace import Header
 from .jit import installed
 from .memory import Weights, Work, products
@@ -39,8 +39,7 @@ def check_choice(wanted: str) -> None:
     """Raise OptionError for a plan that does not exist, or cannot run here."""
     if not isinstance(wanted, str):
         raise OptionError(f"plan must be one of {', '.join(map(repr, CHOICES))}, not {wanted!r}")
-    if wanted not in CHOICES:
-        raise OptionError(f"there is no plan {wanted!r}{nearest(wanted, CHOICES, 'there are')}")
+    require_known("plan", wanted, CHOICES)
     if wanted == "compiled" and not installed():
         raise OptionError(missing("plan 'compiled'", "llvmlite"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from ..errors import MissingError, nearest
+from ..errors import MissingError, require_known
 
 
 def examples() -> dict[str, str]:
@@ -20,6 +20,5 @@ def examples() -> dict[str, str]:
 def text(name: str) -> str:
     """The problem file of an example. Raises MissingError with the nearest name."""
     known = examples()
-    if name not in known:
-        raise MissingError(f"there is no example {name!r}{nearest(name, known, 'there are')}")
+    require_known("example", name, known, kind=MissingError)
     return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")

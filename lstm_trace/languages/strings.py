@@ -10,7 +10,7 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError, nearest
+from ..errors import require_known
 from ..trace.address import Address
 from ..trace.labels import counted_address
 from . import languages
@@ -106,8 +106,7 @@ def words(language: str | None = None, count_from: int = 0) -> Words:
     Raises OptionError for a language without a file.
     """
     language = language or "en"
-    if language not in (known := languages()):
-        raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
+    require_known("language", language, languages(), "expected")
     return Words(language, {**_table("en"), **_table(language)}, count_from)
 
 

@@ -10,7 +10,7 @@ from ..base.arrays import describe
 from ..cell.notations import NotationName
 from ..documents.layout import Level, level_of
 from ..documents.markdown import MATH, MathName
-from ..errors import OptionError, nearest
+from ..errors import OptionError, nearest, require_known
 from ..formulas.numbers import Style
 from ..languages import Language
 from ..trace.argument_types import checked
@@ -135,7 +135,7 @@ def options_of(format: str, **given: Any) -> Options:
         raise OptionError(f"there is no argument {name!r}{nearest(name, ReportOptions.__annotations__, 'there are')}")
     for name, known in (("detail", DETAILS), ("math", tuple(MATH))):
         if given.get(name) is not None:
-            check(name, given[name], known)
+            require_known(name, given[name], known, "expected")
     if given.get("math") is not None and format != "md":
         raise OptionError(
             f"math={given['math']!r} sets how formulas are marked in Markdown; this report is {format}: leave math "
@@ -151,9 +151,3 @@ def options_of(format: str, **given: Any) -> Options:
     if not isinstance(digits := given.get("digits"), Style):
         Style(digits, **style)  # what is wrong with it is wrong for any trace
     return Options(**given, style=style)
-
-
-def check(what: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise OptionError if an option has no such value."""
-    if value not in known:
-        raise OptionError(f"there is no {what} {value!r}{nearest(value, known, 'expected')}")

@@ -11,7 +11,7 @@ from ..cell.network import forward_stages
 from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import Format, Report, rendered
 from ..documents.layout import FULL, SMALL, lowered
-from ..errors import Faults, MissingError, OptionError, within
+from ..errors import Faults, MissingError, OptionError, require_known, within
 from ..languages.strings import words
 from ..trace.trace import Trace
 from ..view.hand_size import trained
@@ -19,7 +19,7 @@ from ..view.view import UNNAMED, Source, View, view
 from .content.backward import backward, with_symbols
 from .content.notations import applied
 from .diagram.diagram import caption, diagram
-from .options import Options, ReportOptions, check, options_of
+from .options import Options, ReportOptions, options_of
 from .sections.sections import blocks
 
 #: The formats of a report that are text; those that can be part of another author's document.
@@ -68,7 +68,7 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
 
     Raises OptionError for an unknown format or option.
     """
-    check("format", format, FORMATS)
+    require_known("format", format, FORMATS, "expected")
     chosen = options_of(format, **options)
     check_part(format, chosen)
     shown = list(views(chosen))

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from ..base.arrays import by_key
 from ..base.option import unit_list
-from ..errors import MissingError, OptionError, nearest, within
+from ..errors import MissingError, OptionError, nearest, require_known, within
 from ..plot.kinds import KINDS, maker, options, required
 from ..report.content import notations
 from ..report.options import options_of
@@ -125,8 +125,7 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
         MissingError: if a kind, layer, step, … does not exist.
         OptionError: if the kind does not accept an option or its value, or a required one is missing.
     """
-    if kind not in KINDS:
-        raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
+    require_known("kind of picture", kind, KINDS, kind=MissingError)
     _check(kind, given, other)
     trace = _headed(opened(path), given)
     python = {called: name for name, called in _CALLED.items()}

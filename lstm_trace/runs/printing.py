@@ -12,7 +12,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any, NamedTuple
 
-from ..errors import MissingError, OptionError, nearest
+from ..errors import MissingError, OptionError, nearest, require_known
 from ..export.formats import TABLE_FORMATS, TableFormat
 from ..export.writers import ExportJob, export
 from ..formulas.numbers import Style
@@ -62,8 +62,7 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
         MissingError: if the file does not exist.
         OptionError: if the file does not accept an option or its value.
     """
-    if file not in FILES:
-        raise MissingError(f"there is no file {file!r}{nearest(file, FILES, 'there are')}")
+    require_known("file", file, FILES, kind=MissingError)
     known = FILES[file].options
     if surplus := [name for name in options if name not in known]:
         takes = f"it takes {', '.join(known)}" if known else "it takes no options"

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.named_cells import KINDS
 from ..cell.notations import Spelling, cells_of, notations, spellings
-from ..errors import MissingError, OptionError, ShapeError, nearest, raise_all, some
+from ..errors import MissingError, OptionError, ShapeError, raise_all, require_known, some
 from .layouts import STORED
 
 Arrays = dict[str, dict[str, Array]]
@@ -40,8 +40,8 @@ def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str]
     does not exist or does not have the cell, MissingError for names of two notations or of another cell, ShapeError.
     """
     names = {name for here in arrays.values() for name in here} - aside
-    if notation is not None and notation not in notations():
-        raise OptionError(f"there is no notation {notation!r}{nearest(notation, notations(), 'there are')}")
+    if notation is not None:
+        require_known("notation", notation, notations())
     possible = {notation} if notation == "d2l" else {notation, "exercise"} if notation else notations().keys() - {"d2l"}
     every = [one for kind in STORED[::-1] for one in spellings(kind) if one.notation in possible]
     whole = [one for one in every if _covers(one, names)]

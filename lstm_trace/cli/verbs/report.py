@@ -79,7 +79,8 @@ def report(
 
     from ...base.writing import format_of, is_device, spare, written
     from ...documents.formats import DOCUMENTS
-    from ...report.options import check, options_of
+    from ...errors import require_known
+    from ...report.options import options_of
     from ...report.report import check_part, is_profile, pdf, report
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
@@ -90,7 +91,7 @@ def report(
         raise click.UsageError("standard input, -, can be read only once")
     picture = f"{os.path.splitext(output)[0]}.svg"
     chosen = form or format_of(output, DOCUMENTS, "reports", "md" if math else default_format(output), FORMAT)
-    check("format", chosen, tuple(dict.fromkeys(DOCUMENTS.values())))
+    require_known("format", chosen, tuple(dict.fromkeys(DOCUMENTS.values())), "expected")
     beside = output not in ("-", picture) and not is_device(output)  # a device has no neighbouring file
     if math is not None and chosen != "md":
         raise click.UsageError(

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from ...base.option import Option, Parameter, documented, parameters
-from ...errors import OptionError, nearest
+from ...errors import require_known
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
@@ -117,8 +117,7 @@ def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOptio
 
 def maker(kind: str) -> Callable[..., Figure]:
     """The function that makes pictures of a kind. Raises OptionError if there is no such kind."""
-    if kind not in KINDS:
-        raise OptionError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
+    require_known("kind of picture", kind, KINDS)
     made: Callable[..., Figure] = getattr(import_module(f".{KINDS[kind]['module']}", __package__), kind)
     return made
 

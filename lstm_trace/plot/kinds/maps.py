@@ -13,7 +13,7 @@ from ...base.arrays import Array, by_key
 from ...cell.lines import Line
 from ...cell.network import Stage, scope_and_name
 from ...engine.plan_choice import pieces
-from ...errors import MissingError, OptionError, nearest
+from ...errors import MissingError, OptionError, require_known
 from ...explanation.activity import halvings, keeping
 from ...trace.address import positions
 from ...trace.held import held_through
@@ -84,8 +84,8 @@ def states(
 
 def states_figure(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> Figure:
     """The picture of a subject, in images of at most `most` pixels; see `states`."""
-    if order is not None and order not in ORDERS:
-        raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
+    if order is not None:
+        require_known("order", order, ORDERS, "expected")
     lines = [(stage, found.lines(stage, candidates=False)) for stage in found.shown.stages]
     widest = max((found.width(stage, line) for stage, here in lines for line in here), default=0)
     wanted = chosen_units(unit, range(widest)) if widest else ()

@@ -13,7 +13,7 @@ import numpy as np
 from ...base.arrays import Array, by_key
 from ...base.display import escape, visible
 from ...cell.network import Stage, X, forward_stages
-from ...errors import MissingError, ShapeError, nearest
+from ...errors import MissingError, ShapeError, nearest, require_known
 from ...formulas.plain import Plain
 from ...formulas.tree import Sym
 from ...languages.strings import Words, words
@@ -122,8 +122,7 @@ def _chosen(found: Found, of: str | None) -> Found:
     kept: dict[tuple[str, str], tuple[Stage, str, Array]] = {}
     known = dict.fromkeys([*(name for _, name, _ in found), *(f"{stage.scope}/{name}" for stage, name, _ in found)])
     for wanted in map(str.strip, of.split(",")):
-        if wanted not in known:
-            raise MissingError(f"there is no weight {wanted!r}{nearest(wanted, known, 'there are')}")
+        require_known("weight", wanted, known, kind=MissingError)
         for one in found:
             scope, name = one[0].scope, one[1]
             if wanted in (name, f"{scope}/{name}"):

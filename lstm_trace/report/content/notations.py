@@ -17,7 +17,7 @@ from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...cell.notations import Spelling, cells_of, notations, spellings
 from ...documents.blocks import Block, Derivation, Para, Row
-from ...errors import OptionError, nearest
+from ...errors import OptionError, require_known
 from ...formulas.plain import Plain
 from ...formulas.symbols import GATES, Symbol, distinct, symbol
 from ...formulas.tree import Mat, Sym
@@ -44,8 +44,7 @@ def applied(
     if notation is None:  # a joined product has no backward pass
         back = any(stage.cell.gradient for stage in trace.stages)
         notation = "exercise" if back and trace.header.notation == "joined" else trace.header.notation or "exercise"
-    if notation not in notations():
-        raise OptionError(f"there is no notation {notation!r}{nearest(notation, notations(), 'there are')}")
+    require_known("notation", notation, notations())
     trace, remarks = _printed(trace, {**held_symbols(trace), **trace.header.symbols}), tuple[Block, ...]()
     one = next((one for one in spellings(trace.header.kind) if one.notation == notation), None)
     if one is None and notation not in ("exercise", "joined"):
