@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
@@ -69,7 +68,7 @@ def counted(open: Callable[[Any], Trace], first: int | None, hold: Mapping[str, 
         return open(hold)
     from ..engine.run import with_holds
     from ..trace.files.trace_file import read_holds
+    from ..trace.printed import counted_from
 
-    found = open(None)
-    found = replace(found, header=replace(found.header, count_from=first))
+    found = counted_from(open(None), first)
     return with_holds(found, read_holds(hold)) if hold else found

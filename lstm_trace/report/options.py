@@ -14,6 +14,7 @@ from ..errors import OptionError, nearest, require_known
 from ..formulas.numbers import Style
 from ..languages import Language
 from ..trace.argument_types import checked
+from ..trace.printed import counted_from
 from ..trace.rows import Selected, Selection, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import usual_style
@@ -110,9 +111,7 @@ class Options:
 
     def counted(self, trace: Trace) -> Trace:
         """The trace, counted as requested."""
-        if self.count_from is None:
-            return trace
-        return replace(trace, header=replace(trace.header, count_from=self.count_from))
+        return counted_from(trace, self.count_from)
 
     def settled(self, trace: Trace) -> Options:
         """The options of a document that begins with this trace, in whose language it is if none is requested."""

@@ -24,6 +24,7 @@ from ..report.report import FORMATS, document, shown
 from ..trace.argument_types import checked
 from ..trace.held import remark_on_holds
 from ..trace.labels import unit_names
+from ..trace.printed import counted_from
 from ..trace.rows import Selected, renamed
 from ..trace.trace import Trace
 from . import EXPLANATIONS, How
@@ -252,7 +253,7 @@ class Solved(Explanation):
     @property
     def counted(self) -> Trace:
         """The trace, counted as the options of the worked solution say, or as in its problem."""
-        return Options(count_from=self.worked.get("count_from")).counted(self.trace)
+        return counted_from(self.trace, self.worked.get("count_from"))
 
     @property
     def alone(self) -> str:

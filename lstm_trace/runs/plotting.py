@@ -155,9 +155,7 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
 
 def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
     """The trace counted from another number, with the symbols of a notation. Raises OptionError."""
-    if (first := given.get("count_from")) is not None:
-        options_of("text", count_from=first)
-        trace = replace(trace, header=replace(trace.header, count_from=first))
+    trace = options_of("text", count_from=given.get("count_from")).counted(trace)
     if (notation := given.get("notation")) is None:
         return trace
     symbols = notations.applied(trace, notation, None, given.get("language", "en"))[0].header.symbols

@@ -27,6 +27,7 @@ from ..report.in_words.sentences import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
 from ..trace.held import plain_stage
+from ..trace.printed import counted_from
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.view import view
@@ -357,9 +358,7 @@ def symbols(path: str, look: Look = LOOK) -> bytes:
 
 def looked_at(trace: Trace, look: Look) -> Trace:
     """The trace with the symbols of a notation, counted from 0 or 1. Raises OptionError."""
-    if look.count_from is not None:
-        trace = replace(trace, header=replace(trace.header, count_from=look.count_from))
-    return notations.applied(trace, look.notation, None, look.language)[0]
+    return notations.applied(counted_from(trace, look.count_from), look.notation, None, look.language)[0]
 
 
 def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:

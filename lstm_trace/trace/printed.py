@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,11 @@ class PrintedNames:
             if size is not None and ".." not in index and (fault := no_entry(name, entry, size, self.first)):
                 raise MissingError(fault)
         return re.sub("[0-9]+", lambda n: n[0] if (k := whole(n[0])) is None else str(k - self.first), index)
+
+
+def counted_from(trace: Trace, first: int | None) -> Trace:
+    """The trace with another number of the first step and unit; as it is if that is None."""
+    return trace if first is None else replace(trace, header=replace(trace.header, count_from=first))
 
 
 def from_zero(text: str) -> str:
