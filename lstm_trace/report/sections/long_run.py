@@ -224,7 +224,8 @@ def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotte
         scope, texts = part.stage.scope, dict[int, list[Text]]()
         for share, b, t in least:
             jump = Jump(str(words.nth(t)), (scope, t, b))
-            texts.setdefault(b, []).append((jump, words.aside(_below_half(c, share))))
+            shown_share = c.share(share) if share < 0.495 else f"<{c.share(0.5)}"  # not rounded to one half
+            texts.setdefault(b, []).append((jump, words.aside(shown_share)))
         lists = [words.listed(there, last="list") for there in texts.values()]
         if several:
             heads = [words.word("prefix", what=shown.row(b)) for b in texts]
@@ -244,11 +245,6 @@ def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotte
         said = (*said, " ", words.word("profile.infinite"))
     yield Para(said, leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
-
-
-def _below_half(c: ProfileCells, share: float) -> str:
-    """A share of less than one half in percent, which is not rounded to one half."""
-    return c.share(share) if share < 0.495 else f"<{c.share(0.5)}"
 
 
 def closer(shown: View) -> Iterator[Block]:
