@@ -172,9 +172,9 @@ class Rederivation:
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
                 return Known(np.array([name], self.dtype))
-        recorded = self._read(stage, name)
-        if recorded is not None:
-            return self._wide(recorded.at(steps))
+        if (recorded := self._read(stage, name)) is not None:
+            known = recorded.at(steps)
+            return Known(known.value.astype(self.dtype, copy=False), known.limit)
         if name in stage.cell.by_name:
             return step.get(name)
         if name in stage.cell.states:
@@ -193,10 +193,6 @@ class Rederivation:
         kept = self._pool.get(scope, {}).get(there)
         found = {} if kept is None else {there: kept.at(steps)}
         return self._operand(self.equations.stage(scope), there, steps, found)
-
-    def _wide(self, known: Known) -> Known:
-        """In the dtype used for derivation."""
-        return Known(known.value.astype(self.dtype, copy=False), known.limit)
 
     def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
         """The carried line or input of the previous step in visiting order, the initial value at the edge."""
