@@ -118,6 +118,10 @@ def test_differences(tmp_path: Path) -> None:
     assert found["units"]
     assert found["changes"]["most"]
     both = tmp_path / "a.json", tmp_path / "b.json"
+    counted = valid("diff", "diff", *both, "--count-from", "1")["units"]
+    assert {(unit["t"], unit["step"], unit["unit"], unit["unit_name"]) for unit in counted} == {
+        (unit["t"], unit["t"] + 1, unit["unit"], str(unit["unit"] + 1)) for unit in found["units"]
+    }
     valid("finding", "diff", *both, tmp_path / "a.json")
     assert valid("finding", "diff", *both, "--attribute", "5/0/h_t[1]")["more"]
     assert "of several, and with --attribute: finding" in schema("diff")["description"]  # where a reader looks

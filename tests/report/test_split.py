@@ -197,9 +197,9 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     assert (code, text.count("\n")) == (2, 1)
     said = "--detail belongs to the worked steps of a split, and md has only its tables: choose --format text, html,"
     assert f"{said} tex, typ or pdf\n" in text
-    code, text = run(*call, "--all", "--count-from", "1", "-o", "s.csv")
+    code, text = run(*call, "--all", "--notation", "keras", "-o", "s.csv")
     assert code == 2
-    assert "--all, --count-from belong to the worked steps of a split, and csv has only its tables: choose" in text
+    assert "--notation, --all belong to the worked steps of a split, and csv has only its tables: choose" in text
     code, text = run(*call, "--by-hand", "2", "--format", "text")
     assert (code, text.count("\n")) == (2, 1)
     assert "--by-hand belongs to explain gradient and training, not to explain contribution" in text
