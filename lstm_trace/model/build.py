@@ -430,9 +430,7 @@ def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool)
     return replace(grown, weights=weights)
 
 
-def _read(
-    path: Path, names: str, width: int, other: str, wiring: Wiring | None
-) -> tuple[dict[str, Array], bool | None]:
+def _read(path: Path, names: str, width: int, other: str, wiring: Wiring | None) -> tuple[dict[str, Any], bool | None]:
     """The matrix and the bias of a readout of `width` units, and whether the matrix is (H, V), where names or a graph
     say so; if no names are given, the only one besides `other`.
     """

@@ -15,17 +15,7 @@ import numpy as np
 from ..base.arrays import LONGEST, Array, as_texts, describe, half, to_labels
 from ..base.files import decoded, read_bytes, read_data
 from ..engine.inputs import numbers
-from ..errors import (
-    FileError,
-    MissingError,
-    NotFoundError,
-    OptionError,
-    ShapeError,
-    counted,
-    nearest,
-    raise_all,
-    reading,
-)
+from ..errors import FileError, MissingError, NotFoundError, ShapeError, counted, nearest, raise_all, reading
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from ..weights.formats.arrays import array_in
@@ -356,7 +346,7 @@ def token_table(
     words, matrix, where = dict[str, int](), None, "embedding"
     if unknown is not None and vocabulary is None:
         said = "--unknown (unknown=) names the token for those that a vocabulary lacks"
-        raise OptionError(f"{said}: give --vocabulary FILE (vocabulary=) too")
+        raise MissingError(f"{said}: give --vocabulary FILE (vocabulary=) too")
     if isinstance(vocabulary, str | Path):
         words = referenced(read_vocabulary, in_model("vocabulary", vocabulary, sources))
     elif vocabulary is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +91,7 @@ def origin(scope: Scope, name: str) -> Origin:
     return Origin(tuple(moves), home, home.producers.get(name), name, tuple(moved), rows)
 
 
+@lru_cache(maxsize=1)
 def readouts(scope: Scope) -> list[tuple[Origin, tuple[str, ...], bool]]:
     """Each product of a value and a stored matrix: the value's origin, the matrix and its bias, and whether the matrix
     is stored with a row for each number of the value. One whose result is computed with further is no readout.
