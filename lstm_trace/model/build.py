@@ -28,11 +28,11 @@ from ..errors import Faults, MissingError, OptionError, ShapeError, calling, rai
 from ..trace.files.problem_file import ALIASES, MISPLACED
 from ..trace.trace import Header
 from ..weights.find import find, numeric
-from ..weights.formats.arrays import array_in, arrays_of, readouts
+from ..weights.formats.arrays import array_in, arrays_of, cell_arrays, readouts
 from ..weights.layouts import layout
 from ..weights.live_modules import as_array
 from ..weights.names import detect
-from ..weights.read import Defaults, Found, choose, turned
+from ..weights.read import Defaults, Found, Wiring, choose, turned
 from ..weights.spelled import read
 from .model import NETWORK, Model
 from .tokens import SPLIT, in_model, referenced, token_table
@@ -365,6 +365,11 @@ def with_lookup(model: Model, vocabulary: Any, embedding: Any, unknown: str | No
         raise OptionError("unknown and split are about tokens: give --vocabulary FILE (vocabulary=) too")
     if split not in (None, *SPLIT):
         raise OptionError(f"there is no split {split!r}; expected {', '.join(SPLIT)}")
+    wiring = model.defaults.wiring
+    if wiring and str(embedding).startswith("model:") and wiring.embedding != str(embedding)[6:]:
+        own = f"; the graph looks x up in model:{wiring.embedding}" if wiring.embedding else ""
+        said = f"x is {wiring.source}, so its rows are not x{own}"
+        raise OptionError(f"embedding {embedding}: {said}; to use it all the same give FILE:{str(embedding)[6:]}")
     table = token_table(vocabulary, embedding, unknown, split, model.sources)
     name = str(embedding).removeprefix("model:") if isinstance(embedding, str | Path) else "the embedding"
     what = "all zeros but a 1" if table.matrix is None else f"the row of {name} {table.matrix.shape}"
@@ -383,9 +388,10 @@ def with_lookup(model: Model, vocabulary: Any, embedding: Any, unknown: str | No
 def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool) -> Model:
     """The model with the lines y_t (logits) and p_t (probabilities) of a readout of its output.
 
-    Where there is a line y_t already, as where two directions meet, the logits are s_t. head: `auto` for the only
-    matrix of a fitting shape in the model's file that is not `embedding`; `model:MATRIX,BIAS`, `FILE:MATRIX`, or the
-    arrays in a list. Raises FileError, MissingError, OptionError, ShapeError.
+    Where there is a line y_t already, as where two directions meet, the logits are s_t. head: `auto` for the readout
+    in the model's graph, or the only matrix of a fitting shape in its file that is not `embedding`;
+    `model:MATRIX,BIAS`, `FILE:MATRIX`, `MATRIX:HV` for one stored as (H, V); the arrays in a list, or a live layer.
+    Raises FileError, MissingError, OptionError, ShapeError.
     """
     if any("W_hy" in here for here in model.weights.values()):
         raise OptionError("head: the model has a readout already, with the matrix W_hy: leave the head out")
@@ -394,17 +400,19 @@ def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool)
     width = plain.laid_out(np.zeros((1, model.input_width or 1)))[1].widths[last.scope][output]
     if isinstance(head, str):
         reference = in_model("head", "model:" if head == "auto" else head, model.sources)
-        arrays = referenced(partial(_read, width=width, other=str(embedding)), reference)
+        wiring = model.defaults.wiring if head == "auto" or head.startswith("model:") else None
+        arrays, turned = referenced(partial(_read, width=width, other=str(embedding), wiring=wiring), reference)
     else:
-        listed = head if isinstance(head, list | tuple) and head else [head]
-        arrays = {f"head[{k}]": as_array(values) for k, values in enumerate(listed)}
+        layer = [head.weight, getattr(head, "bias", None)] if hasattr(head, "weight") else [head]
+        listed = head if isinstance(head, list | tuple) and head else [one for one in layer if one is not None]
+        arrays, turned = {f"head[{k}]": as_array(values) for k, values in enumerate(listed)}, None
     found = {name: numeric(name, array) for name, array in arrays.items()}
     (name, matrix), *biases = found.items()
     shape = matrix.shape
     if len(shape) != 2 or width not in shape or len(biases) > 1:
         said = f"expected a matrix (V, {width}) or ({width}, V), since {output} has {width} units, and a bias (V,)"
         raise ShapeError(f"head: {said}; found {', '.join(f'{n} {a.shape}' for n, a in found.items())}")
-    turned = shape[1] != width or (shape[0] == width and re.search(r"kernel|/vars/", name) is not None)
+    turned = shape[1] != width if turned is None else turned
     logits = next(line for line in ("y_t", "s_t") if line not in last.cell.by_name)
     rows = f"{logits} = W_hy @ {output}{' + b_y' * len(biases)}"
     said = f"{rows}: W_hy is {name} {shape}{', transposed' * turned}"
@@ -422,17 +430,34 @@ def with_readout(model: Model, head: Any, embedding: Any, allow_nonfinite: bool)
     return replace(grown, weights=weights)
 
 
-def _read(path: Path, names: str, width: int, other: str) -> dict[str, Array]:
-    """The matrix and the bias of a readout of `width` units; if no names are given, the only one besides `other`."""
-    wanted = tuple(part.strip() for part in names.split(","))
-    if not names:
-        with arrays_of(path) as arrays:
-            found = [each for each in readouts(arrays, width) if f"model:{each[0]}" != other]
-            listed = some([" and ".join(f"{n} {tuple(arrays[n].shape)}" for n in each) for each in found], 6)
-        if len(found) != 1 or len(found[0]) > 2:
-            said = (
-                f"name the matrix with {width} columns or rows and its bias, as in --head model:head.weight,head.bias"
-            )
-            raise OptionError(f"{path}: head: {said}; beside cell and embedding there is {listed or 'none'}")
-        wanted = found[0]
-    return {name: array_in(path, name) for name in wanted}
+def _read(path: Path, names: str, width: int, other: str, wiring: Wiring | None) -> tuple[dict[str, Any], bool | None]:
+    """The matrix and the bias of a readout of `width` units, and whether the matrix is (H, V), where names or a graph
+    say so; if no names are given, the only one besides `other`.
+    """
+    wanted = [part.strip() for part in names.split(",")]
+    wanted[0], form = re.fullmatch(r"(.*?)(?::(VH|HV))?", wanted[0]).groups("")  # type: ignore[union-attr]
+    rows = {each[0]: turned for each, turned in wiring.heads} if wiring else {}
+    with arrays_of(path) as arrays:
+        if not names:
+            found = [one for one in readouts(arrays, width, wiring) if wiring or f"model:{one[0][0]}" != other]
+            if len(found) != 1:
+                listed = some([" and ".join(f"{n} {tuple(arrays[n].shape)}" for n in each) for each, _ in found], 6)
+                as_in = f", as in --head model:{','.join(found[0][0])}" if found else ""
+                said = f"name the matrix with {width} columns or rows and its bias{as_in}"
+                beside = "as readouts the graph has" if wiring else "beside cell and embedding there is"
+                raise OptionError(f"{path}: head: {said}; {beside} {listed or 'none'}")
+            wanted = [*found[0][0]]
+            if vectors := found[0][1]:
+                either = f"--head model:{wanted[0]}, or --head model:{wanted[0]},{vectors[0]} with it"
+                raise OptionError(f"{path}: head: is {some(vectors, 3)} the bias of {wanted[0]}? Give {either}")
+        elif wanted[0] in cell_arrays(arrays):
+            raise OptionError(f"{path}: head: {wanted[0]} is a weight of the cell, not a matrix of a readout")
+    given, name = {name: array_in(path, name) for name in wanted}, wanted[0]
+    if form or name in rows:
+        return given, form == "HV" if form else rows[name]
+    if given[name].shape != (width, width):
+        return given, None
+    if not (stored := re.search(r"(kernel|/vars/)|(^|\.)weight$|emb|W_hy$", name)):
+        said = f"{name} is square, and nothing says whether its rows are outputs or units"
+        raise OptionError(f"{path}: head: {said}: write {name}:VH for a row per output, {name}:HV for a row per unit")
+    return given, bool(stored[1])

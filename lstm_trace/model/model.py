@@ -355,7 +355,7 @@ class Model:
     def text_options(self) -> str:
         """The options with which the model reads text, with the embeddings of its width in its file."""
         path = Path(self.sources[0] if self.sources else "")
-        found = tables(path, self.input_width or 0) if path.suffix.lower() in READERS else {}
+        found = tables(path, self.input_width or 0, self.defaults.wiring) if path.suffix.lower() in READERS else {}
         ways = " or ".join(f"--embedding model:{name} {table.shape}" for name, table in found.items())
         return f"--vocabulary FILE{' and ' * bool(ways)}{ways} (in Python vocabulary=, embedding=)"
 

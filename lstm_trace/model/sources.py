@@ -434,6 +434,7 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
         trace, hold = source if isinstance(source, Trace) else open_source(source), arguments.get("hold")
         return (with_holds(trace, trace_file.read_holds(hold)) if hold else trace), []
     text = not {"vocabulary", "embedding"}.isdisjoint(name for name in arguments if arguments[name] is not None)
+    text = text or getattr(source, "lookup", None) is not None
     return run(source, read_input(x).values if isinstance(x, str | Path) and not text else x, **arguments), []
 
 
@@ -461,7 +462,7 @@ def as_traces(
         one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    return one, two, [*remarks, *others, *told_apart(a, b, one.x, *[arguments.get("embedding")] * 2)]
+    return one, two, [*remarks, *others, *told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

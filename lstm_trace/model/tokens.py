@@ -232,11 +232,11 @@ def numbered(given: Any, where: str) -> dict[str, int]:
     for token, number in given.items() if isinstance(given, Mapping) else zip(given, count(), strict=False):
         if not isinstance(token, str) or len(token) > LONGEST:
             raise FileError(f"{where}: expected tokens of at most {LONGEST:,} characters, found {describe(token)}")
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < 1 << 31:
             raise FileError(f"{where}: the number of {token!r} is {describe(number)}; expected 0, 1, …")
         if token in found:
             raise FileError(f"{where}: the token {token!r} is there twice, as {found[token]} and {number}")
-        found[token] = number
+        found[token] = int(number)
     return found
 
 
@@ -306,7 +306,10 @@ class TokenTable:
             tokens = np.array([self.words.get(token, self.words.get(self.unknown or "", 0)) for token in tokens])
         if (wrong := (tokens < 0) | (tokens >= self.rows)).any():
             k = int(np.argmax(wrong))
-            raise ShapeError(f"{place(k)}: the token has the number {tokens[k]}; expected 0 to {self.rows - 1}")
+            word = f"{named[0]!r} " if self.words and (named := self.labels([int(tokens[k])]))[0] else ""
+            said = f"{place(k)}: the token {word}has the number {tokens[k]}; expected 0 to {self.rows - 1}"
+            many = f", since the embedding has {self.rows:,} rows; the vocabulary has {len(self.words):,} tokens"
+            raise ShapeError(said + many * bool(word))
         return np.asarray(tokens)
 
     def sequence(self, given: Any, labels: Any = None) -> tuple[Array, Any]:
@@ -319,6 +322,10 @@ class TokenTable:
         given = given.text.removesuffix("\n") if isinstance(given, TokenText) else given
         tokens = SPLIT[self.split](given) if isinstance(given, str) else given
         tokens = [*tokens] if isinstance(tokens, list | tuple | np.ndarray) else []
+        if isinstance(given, str) and not tokens:
+            raise ShapeError("x: the text is empty; expected one or more tokens")
+        if getattr(given, "ndim", 1) == 2 and len(given) == 1:
+            raise ShapeError(f"x: expected the tokens of one sequence in a list, found {describe(given)}: give x[0]")
         texts = bool(self.words) and all(isinstance(token, str) for token in tokens)
         if not tokens or not (texts or all(isinstance(t, int | np.integer) and t is not True for t in tokens)):
             wanted = ", a text, or a list of tokens" if self.words else "; a text needs --vocabulary FILE (vocabulary=)"
@@ -337,6 +344,9 @@ def token_table(
     Raises FileError, MissingError, ShapeError.
     """
     words, matrix, where = dict[str, int](), None, "embedding"
+    if unknown is not None and vocabulary is None:
+        said = "--unknown (unknown=) names the token for those that a vocabulary lacks"
+        raise MissingError(f"{said}: give --vocabulary FILE (vocabulary=) too")
     if isinstance(vocabulary, str | Path):
         words = referenced(read_vocabulary, in_model("vocabulary", vocabulary, sources))
     elif vocabulary is not None:
@@ -345,7 +355,7 @@ def token_table(
         where = in_model("embedding", embedding, sources)
         embedding = referenced(array_in, where)
     if embedding is not None:
-        matrix = numbers(as_array(embedding), where)
+        matrix = numbers(as_array(getattr(embedding, "weight", embedding)), where)
         if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
             said = f"the array has the shape {matrix.shape} and the dtype {matrix.dtype}"
             raise ShapeError(f"{where}: {said}; expected a row of numbers for each token")
@@ -357,6 +367,8 @@ def in_model(option: str, value: str | Path, sources: Sequence[str]) -> str:
     """A file, or `FILE:NAME`, of what was given as such, or as `model:NAME`. Raises MissingError without a file."""
     name = str(value)
     if not name.startswith("model:"):
+        if sources and ":" not in name and not Path(name).exists() and option != "vocabulary":
+            raise NotFoundError(f"{option}: there is no file {name}; for arrays of the model write model:{name}")
         return name
     if not sources:
         raise MissingError(f"{option} {name!r}: the model was not read from a file of arrays; give FILE:NAME")

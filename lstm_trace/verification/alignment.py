@@ -191,6 +191,11 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
     if held[0] != held[1]:
         yield from (Remark("diff.holds", {"side": side, "what": what}) for side, what in zip("ab", held, strict=True))
     yield from _other_labels(a, b)
+    named = zip(a.header.names.get("y", ()), b.header.names.get("y", ()), strict=False)
+    for k, (first, second) in enumerate(named):
+        if first != second:
+            yield Remark("diff.label.output", {"number": k + begin, "a": visible(first), "b": visible(second)})
+            break
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield Remark("diff.only", {"place": scope, "side": "a" if scope in a.scopes else "b"})

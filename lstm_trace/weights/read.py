@@ -34,7 +34,8 @@ class Defaults:
     """The values that a problem file fixes besides the weights; an argument of `run` overrides them.
 
     hold: `layers` of held values by address. arithmetic: if it differs from that of the weights' dtype. tokens: labels
-    of the steps of x. where: the file's name, for messages. called: our names to the author's, for messages.
+    of the steps of x. where: the file's name, for messages. called: our names to the author's, for messages. wiring:
+    what surrounds the cell; None if the file has no graph.
     """
 
     x: Array | None = None
@@ -49,6 +50,20 @@ class Defaults:
     tokens: Any = None
     where: str = ""
     called: Mapping[str, str] = field(default_factory=dict)
+    wiring: Wiring | None = None
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a model's graph does before and after a cell.
+
+    source: where x comes from, in words. embedding: the array whose rows are x; empty if something else is computed.
+    heads: the arrays of each readout of the output, the matrix first, and whether the matrix is stored as (H, V).
+    """
+
+    source: str
+    embedding: str
+    heads: tuple[tuple[tuple[str, ...], bool], ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

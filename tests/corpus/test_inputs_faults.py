@@ -119,7 +119,7 @@ READING: list[tuple[dict[str, Any], str]] = [
     ),
     ({"vocabulary": ["a", "b"], "unknown": "u"}, "the vocabulary has no 'u', which --unknown (unknown=) names"),
     ({"vocabulary": list("abcde")}, "a step has 5 inputs, and the model reads I = 2"),
-    ({"vocabulary": list("abcde"), "embedding": np.ones((4, 2))}, "t = 1: the token has the number 4; expected 0 to 3"),
+    ({"vocabulary": list("abcde"), "embedding": np.ones((4, 2))}, "the token 'e' has the number 4; expected 0 to 3"),
     ({"vocabulary": list("abcde"), "embedding": [[1, 2], [3, 4], [NAN, 1], [1, 2], [1, 2]]}, "t = 2: x[0] is nan"),
     ({"vocabulary": {"a": 0, "b": -1}}, "vocabulary: the number of 'b' is -1; expected 0, 1, …"),
     ({"vocabulary": ["a", "b", "a"]}, "vocabulary: the token 'a' is there twice, as 0 and 2"),

@@ -16,6 +16,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 
 from ..support.plain_lstm import direction
+from ..support.said import words
 
 WORDS = [*"abcdefg \n"]
 TEXT = "bad cafe"
@@ -156,6 +157,111 @@ def test_a_tied_head_is_the_embedding_where_asked() -> None:
         lt.run("m.safetensors", TEXT, head="auto", **look)
 
 
+def without_head(**extra: Any) -> dict[str, Any]:
+    return {key: value for key, value in arrays(0).items() if not key.startswith("head")} | extra
+
+
+def test_a_square_matrix_whose_name_says_nothing_is_asked_about() -> None:
+    w = np.random.default_rng(6).normal(size=(H, H))
+    np.savez("m.npz", **without_head(**{"dense/w": w, "dense/bias": np.ones(H)}))
+    with pytest.raises(lt.OptionError, match=r"dense/w is square.*write dense/w:VH for a row per output, dense/w:HV"):
+        lt.run("m.npz", TEXT, head="auto", **OWN)
+    h = outputs(arrays(0), IDS)
+    close(lt.run("m.npz", TEXT, head="model:dense/w:HV,dense/bias", **OWN)["y_t"], h @ w + 1)
+    close(lt.run("m.npz", TEXT, head="model:dense/w:VH", **OWN)["y_t"], h @ w.T)
+
+
+@pytest.mark.parametrize("names", [("W_out", "class_weights"), ("out/kernel", "out/moving_mean")])
+def test_a_vector_of_another_name_is_no_bias(names: tuple[str, str]) -> None:
+    w = np.random.default_rng(6).normal(size=(H, V))
+    np.savez("m.npz", **without_head(**{names[0]: w, names[1]: np.ones(V)}))
+    ask = rf"is {names[1]} the bias of {names[0]}\? Give --head model:{names[0]}, or --head model:{names[0]},{names[1]}"
+    with pytest.raises(lt.OptionError, match=ask):
+        lt.run("m.npz", TEXT, head="auto", **OWN)
+    close(lt.run("m.npz", TEXT, head=f"model:{names[0]}", **OWN)["y_t"], outputs(arrays(0), IDS) @ w)
+    assert lt.inspect("m.npz")[0].facts["head"] == f"--head model:{names[0]} (4, 9)"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "bias"),
+    [
+        ("W_out", "b_out"),
+        ("W_hy", "b_y"),
+        ("Why", "by"),
+        ("w/kernel:0", "w/bias:0"),
+        ("w.weight", "w.bias"),
+        ("d/vars/0", "d/vars/1"),
+    ],
+)
+def test_the_bias_beside_a_matrix(matrix: str, bias: str) -> None:
+    w, b = np.random.default_rng(6).normal(size=(H, V)), np.arange(V)
+    np.savez("m.npz", **without_head(**{matrix: w, bias: b, bias.replace("b", "gamma"): np.ones(V)} | {bias: b}))
+    close(lt.run("m.npz", TEXT, head="auto", **OWN)["y_t"], outputs(arrays(0), IDS) @ w + b)
+
+
+@pytest.mark.parametrize("wide", ["both", "x", "h", "deep"])
+def test_of_a_graph_is_taken_what_it_computes(wide: str) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    torch.manual_seed(5)
+
+    class Tagger(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.lstm = torch.nn.Embedding(V, H), torch.nn.LSTM(H, H, batch_first=True)
+            self.inner, self.head = torch.nn.Linear(H, H), torch.nn.Linear(H, H)
+
+        def forward(self, tokens: Any) -> Any:
+            x = self.embedding(tokens)
+            h = self.lstm(x * 2 if wide == "x" else x)[0]
+            h = h * 2 if wide == "h" else torch.relu(self.inner(h)) if wide == "deep" else h
+            return self.head(h)
+
+    model, tokens = Tagger().eval(), torch.tensor([IDS])
+    with pytest.warns():  # torch: the exporter is the old one
+        torch.onnx.export(model, (tokens,), "m.onnx", dynamo=False)
+    look = {"vocabulary": WORDS, "embedding": "model:embedding.weight"}
+    offered = {"embedding", "head"} & lt.inspect("m.onnx")[0].facts.keys()
+    if wide == "both":  # the matrix is square, and stored as (H, V)
+        close(lt.run("m.onnx", TEXT, head="auto", **look)["y_t"], model(tokens).detach().numpy()[0])
+        assert offered == {"embedding", "head"}
+    elif wide == "x":
+        assert offered == {"head"}
+        said = r"embedding model:embedding.weight: x is the output of /Mul \(Mul\), through Transpose, so its rows are"
+        with pytest.raises(lt.OptionError, match=said):
+            lt.run("m.onnx", TEXT, **look)
+        x = model.embedding(tokens).detach().numpy()[0]
+        close(lt.run("m.onnx", TEXT, **look | {"embedding": "m.onnx:embedding.weight"}).x, x)
+    else:
+        assert offered == {"embedding"}
+        with pytest.raises(lt.OptionError, match="as readouts the graph has none"):
+            lt.run("m.onnx", TEXT, head="auto", **look)
+
+
+def test_what_each_model_looked_up_is_compared() -> None:
+    b = arrays(0)
+    b["embedding.weight"][0] += 1
+    np.savez("b.npz", **b)
+    told = [r.key for r in lt.diff("a.npz", "b.npz", x="bb", **OWN).remarks]
+    assert "diff.embeddings.own" not in told  # the row is that of a
+    assert "diff.embeddings.own" in [r.key for r in lt.diff("a.npz", "b.npz", x="ab", **OWN).remarks]
+    models = [lt.prepare(f"{name}.npz", **OWN) for name in "ab"]
+    assert lt.diff(*models, x="bb").verdict == "same"
+
+
+def test_outputs_with_other_names_are_noted() -> None:
+    one, two = (lt.run("a.npz", "ab", head="auto", **OWN | {"vocabulary": [*"abcd", e, *"fg \n"]}) for e in "eX")
+    said = [remark.said(words()) for remark in lt.diff(one, two).remarks]
+    assert said == ["output 4 is called ‘e’ in a, ‘X’ in b: outputs are compared by their numbers, not by their names"]
+
+
+def test_live_layers_in_python() -> None:
+    torch = pytest.importorskip("torch")
+    embedding, lstm, head = torch.nn.Embedding(V, E), torch.nn.LSTM(E, H), torch.nn.Linear(H, V)
+    trace = lt.run(lstm, TEXT, vocabulary=dict(zip(WORDS, np.arange(V), strict=True)), embedding=embedding, head=head)
+    close(trace["y_t"], head(lstm(embedding(torch.tensor(IDS)))[0]).detach().numpy())
+
+
 def test_arrays_in_python() -> None:
     a = arrays(0)
     cell = {key.removeprefix("lstm."): value for key, value in a.items() if key.startswith("lstm.")}
@@ -237,6 +343,13 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     ((*LOOK[:4], "--embedding", "none.npz:e"), "none.npz: there is no such file"),
     (("--input", "bad.txt", *LOOK[2:]), "x: t = 1: 'é' is not in the vocabulary; name the token that replaces"),
     ((*LOOK, "--unknown", "?"), "the vocabulary has no '?', which --unknown (unknown=) names"),
+    (("--input", "text.txt", *LOOK[4:], "--unknown", "a"), "--unknown (unknown=) names the token for those that a "
+     "vocabulary lacks: give --vocabulary FILE"),
+    (("--input", "text.txt", *LOOK[2:4], "--embedding", "embedding.weight"), "embedding: there is no file "
+     "embedding.weight; for arrays of the model write model:embedding.weight"),
+    (("--input", "text.txt", *LOOK[2:4], "--embedding", "few.npz:e"), "x: t = 2: the token 'd' has the number 3; "
+     "expected 0 to 2, since the embedding has 3 rows; the vocabulary has 9 tokens"),
+    ((*LOOK, "--head", "model:lstm.weight_hh_l0"), "head: lstm.weight_hh_l0 is a weight of the cell, not"),
     (("--input", "text.txt", "--split", "words"), "unknown and split are about tokens: give --vocabulary FILE"),
     ((*LOOK, "--key", "x"), "--key says which array of --input: give an array with --input X, or leave it out"),
     (("--input", "far.npy", "--embedding", "model:embedding.weight"), "x: t = 1: the token has the number 9; expected "
@@ -246,7 +359,7 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     ((*LOOK, "--head", "model:embedding.weight"), "head: expected a matrix (V, 4) or (4, V), since h_t has 4 units, "
      "and a bias (V,); found embedding.weight (9, 5)"),
     ((*LOOK, "--head", "two.npz"), "two.npz: head: name the matrix with 4 columns or rows and its bias, as in --head "
-     "model:head.weight,head.bias; beside cell and embedding there is p.weight (3, 4) and p.bias (3,), "
+     "model:p.weight,p.bias; beside cell and embedding there is p.weight (3, 4) and p.bias (3,), "
      "q.weight (4, 6)"),
     ((*LOOK, "--head", "nan.npz"), "W_hy[0,1] is nan; expected finite numbers (--allow-nonfinite"),
 ]  # fmt: skip
@@ -259,6 +372,7 @@ def test_what_does_not_fit_is_refused(more: tuple[str, ...], said: str) -> None:
     np.save("far.npy", np.array([0, 9]))
     Path("bad.txt").write_text("bé", "utf-8")
     np.savez("two.npz", **{"p.weight": np.ones((3, 4)), "p.bias": np.ones(3), "q.weight": np.ones((4, 6))})
+    np.savez("few.npz", e=np.ones((3, E)))
     np.savez("nan.npz", **{"p.weight": np.array([[1, np.nan, 1, 1]])})
     assert said in told(*RUN, *more)
 

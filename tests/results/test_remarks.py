@@ -152,6 +152,11 @@ def looked_up() -> Result:
     return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.embeddings.own", {"each": each}),))
 
 
+def other_outputs() -> Comparison:
+    remark = Remark("diff.label.output", {"number": 4, "a": "e", "b": "X"})
+    return replace(lt.diff(traced(), traced()), remarks=(remark,))
+
+
 def apart() -> Comparison:
     name = Remark("diff.names", {"a": "e.weight", "b": "f.weight"})
     one = Remark("diff.embedding.shapes", {"name": name, "a": "(5, 3)", "b": "(4, 3)"})
@@ -363,6 +368,11 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         apart,
         "sind aber verschieden (e.weight und f.weight: (5, 3) und (4, 3); g.weight: bis zu 0.25",
         "zh", "（e.weight 和 f.weight：(5, 3) 和 (4, 3)；g.weight：最多相差 0.25）",
+    ),
+    "outputs with other names": (
+        other_outputs,
+        "Ausgang 4 heißt „e“ in a, „X“ in b: Ausgänge werden nach ihren Nummern verglichen",
+        "fr", "la sortie 4 s’appelle «\u202fe\u202f» dans a, «\u202fX\u202f» dans b\u00a0: les sorties sont comparées",
     ),
     "embeddings of the models": (
         looked_up,

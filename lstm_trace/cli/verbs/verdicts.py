@@ -199,7 +199,7 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
         return (reference, *as_trace(b, like=reference))
     reference, other = opened_two(a, b, given, reference)
     embeddings = (of_side((a, b), given, at).get("embedding") for at in range(2))
-    return reference, other, told_apart(a, b, reference.x, *embeddings)
+    return reference, other, told_apart(a, b, (reference.x, other.x), *embeddings)
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:

@@ -7,6 +7,7 @@ tensor by the library, except for bfloat16, which numpy lacks.
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zipfile
 from collections import Counter
@@ -27,7 +28,7 @@ from ..find import find
 from ..guards import Lazy, afford, archive, entries, numbers, told
 from ..layouts import Layout
 from ..names import detect
-from ..read import READERS, Found, is_model
+from ..read import READERS, Found, Wiring, is_model
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
@@ -154,31 +155,33 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     return opened
 
 
-def tables(path: Path, width: int) -> dict[str, Any]:
+def tables(path: Path, width: int, wiring: Wiring | None = None) -> dict[str, Any]:
     """The embeddings with `width` columns in a file of arrays.
 
     An embedding is the only array of its module: a readout has a bias, and a cell several matrices. If names have no
-    modules, an embedding is recognised by its name. Files of another kind have none. Raises FileError, MissingError.
+    modules, an embedding is recognised by its name. wiring: a graph, which names the only one. Raises FileError,
+    MissingError.
     """
     found: dict[str, Any] = {}
     with arrays_of(path) as arrays:
         modules = Counter(map(_module, arrays))
         named = [name for name in arrays if "emb" in name.lower() or (_module(name) and modules[_module(name)] == 1)]
-        for name in named:
+        for name in named if wiring is None else {wiring.embedding} & arrays.keys():
             if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width:
                 with suppress(FileError):  # numbers in an unsupported form: quantised, sparse
                     found[name] = np.asarray(arrays[name])
     return {name: table for name, table in found.items() if table.dtype.kind in "fiu"}
 
 
-def readouts(arrays: Arrays, width: int) -> list[tuple[str, ...]]:
-    """The possible readouts of `width` units: the names of a matrix beside the cells, and of its biases.
+def readouts(arrays: Arrays, width: int, wiring: Wiring | None) -> list[tuple[tuple[str, ...], list[str]]]:
+    """The possible readouts of `width` units: the names of a matrix beside the cells, and of its bias, if any has its
+    name; and the other vectors with as many entries, in the same module, if names have any.
 
-    As for `tables`, it is the only matrix of its module; its bias has as many entries as the matrix has outputs, and is
-    in the same module, if names have any.
+    As for `tables`, it is the only matrix of its module. wiring: a graph, which says which they are.
     """
-    known = detect(arrays)
-    used = {item.key for group in (known[1].values() if known else ()) for item in group.arrays}
+    if wiring is not None:
+        return [(names, []) for names, _ in wiring.heads if arrays.keys() >= {*names}]
+    used = cell_arrays(arrays)
     free = {n: tuple(a.shape) for n, a in arrays.items() if n not in used and "optimizer" not in n}
     matrices = Counter(_module(name) for name, shape in free.items() if len(shape) > 1)
     found = []
@@ -186,8 +189,23 @@ def readouts(arrays: Arrays, width: int) -> list[tuple[str, ...]]:
         home = _module(name)
         if len(shape) == 2 and width in shape and "emb" not in name.lower() and (not home or matrices[home] == 1):
             size = (shape[shape[0] == width],)
-            found.append((name, *(n for n, own in free.items() if own == size and (not home or _module(n) == home))))
+            vectors = [n for n, own in free.items() if own == size and (not home or _module(n) == home)]
+            bias = [n for n in vectors if n.lower() in _biases(name)][:1]
+            found.append(((name, *bias), [] if bias else vectors))
     return found
+
+
+def _biases(name: str) -> set[str]:
+    """The names of a bias beside the matrix `name`: `dense/bias:0` for `dense/kernel:0`, `b_y` for `W_hy`."""
+    own = re.sub(r"^w(_?)h?y$", r"b\1y", re.sub(r"/vars/0$", "/vars/1", name.lower()))
+    matrix = r"(?<![a-z])(weights?|kernel|w)(?![a-z]|.*[./][a-z])"  # in the last part of the name
+    return {re.sub(matrix, bias, own) for bias in ("b", "bias")}
+
+
+def cell_arrays(arrays: Arrays) -> set[str]:
+    """The names of the arrays that are weights of a cell."""
+    known = detect(arrays)
+    return {item.key for group in (known[1].values() if known else ()) for item in group.arrays}
 
 
 def beside(path: str | Path, found: Iterable[Found]) -> tuple[Found, ...]:
@@ -198,10 +216,11 @@ def beside(path: str | Path, found: Iterable[Found]) -> tuple[Found, ...]:
 def _options(path: Path, found: Found) -> dict[str, str]:
     sizes, merge = found.sizes(), found.options.get("merge", "concat")
     width = sizes.get("P", sizes.get("H", 0)) * (len(found.directions) if merge == "concat" else 1)
-    options = {"embedding": [f"--embedding model:{n} {a.shape}" for n, a in tables(path, sizes.get("I", 0)).items()]}
+    looked_up = tables(path, sizes.get("I", 0), wiring := found.defaults.wiring)
+    options = {"embedding": [f"--embedding model:{n} {a.shape}" for n, a in looked_up.items()]}
     with arrays_of(path) as arrays:
-        heads = readouts(arrays, width)
-        options["head"] = [f"--head model:{','.join(names)} {tuple(arrays[names[0]].shape)}" for names in heads]
+        heads = readouts(arrays, width, wiring)
+        options["head"] = [f"--head model:{','.join(names)} {tuple(arrays[names[0]].shape)}" for names, _ in heads]
     return {key: some(ways, 3) for key, ways in options.items() if ways}
 
 
@@ -210,17 +229,20 @@ def _module(name: str) -> str:
     return name.rpartition("/" if "/" in name else ".")[0]
 
 
-def told_apart(a: Any, b: Any, x: Any, *given: Any) -> list[Remark]:
+def told_apart(a: Any, b: Any, x: tuple[Any, Any], *given: Any) -> list[Remark]:
     """Sentences about two model files, run over the same x or the same tokens, whose embeddings differ.
 
-    Embeddings with the same name are compared, or the only ones. x: (…, I), or None. given: the embeddings that the
-    models were given, if x was looked up: nothing is said unless they are those of the models, `model:NAME`. Raises
-    FileError, MissingError.
+    Embeddings with the same name are compared, or the only ones. x: those of both, (…, I), or None. given: the
+    embeddings that the models were given, if x was looked up: they alone are compared, if they are those of the models,
+    `model:NAME`, and x differs too. Raises FileError, MissingError.
     """
     own = [str(one).startswith("model:") for one in given if one is not None]
-    if x is None or not all(own) or not all(isinstance(path, str | Path) and is_model(path) for path in (a, b)):
+    files = all(isinstance(path, str | Path) and is_model(path) for path in (a, b))
+    if x[0] is None or not all(own) or not files or (own and np.array_equal(*x, equal_nan=True)):
         return []
-    one, two = (tables(Path(path), x.shape[-1]) for path in (a, b))
+    one, two = (tables(Path(path), x[0].shape[-1]) for path in (a, b))
+    if len(own) == 2:
+        one, two = ({n: array_in(Path(p), n)} for p, n in ((a, str(given[0])[6:]), (b, str(given[1])[6:])))
     if not (pairs := [(name, name) for name in one if name in two]) and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
     said = []

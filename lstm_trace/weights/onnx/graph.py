@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ class Origin(NamedTuple):
     """Where a value comes from: the operators that only move its numbers, last first, and their source.
 
     node: the node that computed it, None for an input of a graph or a stored tensor. name: the value's name there.
-    moved: the operators in words; a look-up in a stored table is traced to its indices, and the table is named.
+    moved: the operators in words. table: the stored table of a look-up, which is traced to its indices.
     """
 
     moves: tuple[Any, ...]
@@ -62,12 +63,14 @@ class Origin(NamedTuple):
     node: Any
     name: str
     moved: tuple[str, ...] = ()
+    table: str = ""
 
 
 def origin(scope: Scope, name: str) -> Origin:
     """Where a value comes from, skipping the operators that only move its numbers."""
     moves: list[Any] = []
     moved: list[str] = []
+    rows = ""
     home = scope.home(name) or scope
     while (node := home.producers.get(name)) and len(moves) < DEEPEST:
         passes = node.op_type in MOVES or (node.op_type == "Dropout" and len(node.input) < 3)  # not in training
@@ -80,11 +83,42 @@ def origin(scope: Scope, name: str) -> Origin:
             at = origin(home, table)
             own = at.scope.tensors.get(at.name)
             said = f"Gather of {table if own is None else at.name + sizes(own.dims)}"
+            rows = rows or at.name
         moves.append(node)
         moved.append(said)
         name = indices[0] if looked_up else table
         home = home.home(name) or home
-    return Origin(tuple(moves), home, home.producers.get(name), name, tuple(moved))
+    return Origin(tuple(moves), home, home.producers.get(name), name, tuple(moved), rows)
+
+
+@lru_cache(maxsize=1)
+def readouts(scope: Scope) -> list[tuple[Origin, tuple[str, ...], bool]]:
+    """Each product of a value and a stored matrix: the value's origin, the matrix and its bias, and whether the matrix
+    is stored with a row for each number of the value. One whose result is computed with further is no readout.
+    """
+    nodes = {id(node): node for node in scope.producers.values()}.values()
+    reads: dict[str, list[Any]] = {}
+    for node in nodes:
+        for name in node.input:
+            reads.setdefault(name, []).append(node)
+    found = []
+    for node in nodes:
+        scaled = any(a.f != 1 for a in node.attribute if a.name in ("alpha", "beta"))
+        if not standard(node) or node.op_type not in ("MatMul", "Gemm") or len(node.input) < 2 or scaled:
+            continue
+        value, matrix, *bias = node.input
+        after = reads.get(node.output[0], [])
+        if node.op_type == "MatMul" and [one.op_type for one in after] == ["Add"]:
+            bias = [name for name in after[0].input if name != node.output[0]]
+            after = reads.get(after[0].output[0], [])
+        if not {one.op_type for one in after} <= MOVES | {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "Shape"}:
+            continue
+        stored = [at for name in (matrix, *bias) if (at := origin(scope, name)).name in at.scope.tensors]
+        if len(stored) == 1 + len(bias):
+            turned = sum(move.op_type == "Transpose" for move in stored[0].moves)
+            turned += sum(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+            found.append((origin(scope, value), tuple(at.name for at in stored), turned % 2 == 0))
+    return found
 
 
 def _stored(scope: Scope, names: Sequence[str]) -> bool:

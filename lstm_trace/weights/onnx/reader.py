@@ -22,9 +22,9 @@ from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found, stack, stated
+from ..read import Defaults, Found, Wiring, stack, stated
 from .constants import NotConstant, arrays as arrays, load  # arrays: the initializers, by name
-from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
+from .graph import Graphs, Origin, Scope, attributes, described, origin, readouts, standard
 from .node import OPERATORS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
 
@@ -124,7 +124,9 @@ def _join(chain: list[Node]) -> Found:
     said = f"{len(chain)} {bottom.noun} nodes, each of which reads the one before, are the layers of one stack"
     whole = stack([node.found for node in chain], "+".join(names) if others or not folder else folder, said)
     facts = {**bottom.facts, "nodes": ", ".join(names)}
-    return replace(whole, defaults=replace(bottom.defaults, initial=initial), facts=facts)
+    first, last = (node.found.defaults.wiring for node in (chain[0], chain[-1]))
+    wiring = first and last and replace(first, heads=last.heads)
+    return replace(whole, defaults=replace(bottom.defaults, initial=initial, wiring=wiring), facts=facts)
 
 
 _CELLS = {operator.kind: cell for cell, operator in OPERATORS.items()}
@@ -220,7 +222,11 @@ def _read(name: str, reading: NodeReading) -> Node:
     facts = {"layout": "onnx", "input": described(source)}
     if reading.scope.parent is not None:
         facts["inside"] = reading.scope.path.rstrip("/")
-    defaults = Defaults(initial=initial(reading, facts), lengths=lengths(reading, facts), batch_first=major)
+    outputs = {*filter(None, reading.node.output[:2])}
+    read = [(names, rows) for at, names, rows in readouts(reading.scope) if at.name in outputs]
+    wiring = Wiring(facts["input"], "" if source.node is not None else source.table, tuple(dict.fromkeys(read)))
+    starts, ends = initial(reading, facts), lengths(reading, facts)
+    defaults = Defaults(initial=starts, lengths=ends, batch_first=major, wiring=wiring)
     last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
