@@ -18,7 +18,7 @@ from ..cell.lines import Cell
 from ..cell.named_cells import KINDS
 from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_name, stack
 from ..cell.parse import parse
-from ..cell.variants import directed, named, of_direction
+from ..cell.variants import at_valid, directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
 from ..formulas.plain import PLAIN, Plain
 from ..formulas.tree import Written
@@ -359,7 +359,8 @@ def _valid(cell: Cell) -> dict[str, str]:
 
 def _carried(cell: Cell) -> list[tuple[str, str]]:
     """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
-    return [(state, _valid(cell).get(line, line)) for state, line in cell.carry if line != cell.output]
+    held = {name: line for name, line in _valid(cell).items() if not cell.by_name[name].assigned}
+    return [(state, held.get(line, line)) for state, line in cell.carry if line != cell.output]
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
@@ -368,8 +369,10 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
-    rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
     carry = _carried(cell) if padding else cell.carry
+    own_states = (state for state, _ in carry if padding and state not in bare.states)
+    totals = {cell.states[state]: value for state in own_states if (value := at_valid(cell, state)) is not None}
+    rows += [f"{name} = {totals.get(name, right)}" for name, right in cell.equations.items() if name not in known]
     own = [f"{state} <- {line}" for state, line in carry if state not in bare.states]
     rows += [f"carry: {', '.join(own)}"] if own else []
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
