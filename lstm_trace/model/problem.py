@@ -17,6 +17,7 @@ from ..cell.composites import BUILT_IN
 from ..cell.lines import Cell
 from ..cell.named_cells import KINDS
 from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_name, stack
+from ..cell.notations import cells_of, notations
 from ..cell.parse import parse
 from ..cell.variants import at_valid, directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
@@ -89,6 +90,9 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     if header.imported and header.kind != "equations":  # the names may have set options of the cell
         data["cell"] = {"kind": header.kind, **header.options}
     data["title"] = f"{problem.title}, {what}" if problem.title else what
+    if problem.notation == "d2l":
+        said = "The matrices multiply from the left, W x: those of the notation d2l, x W, are transposed."
+        data["notes"] = f"{problem.notes.rstrip()}\n\n{said}".lstrip()
     return problem_text(data)
 
 
@@ -164,7 +168,14 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     )
     with within(where):
         words(problem.language)  # raises OptionError if there is no such language
-        return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+        model = build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+        kind, named_in = model.header.kind, problem.notation
+        if named_in not in (None, "exercise", "joined") and kind not in notations()[named_in]:
+            what = "a cell of equations" if kind == "equations" else f"the cell {kind!r}"
+            raise OptionError(
+                f"the notation {named_in!r} has no names for {what}; it has those of {cells_of(named_in)}"
+            )
+        return model
 
 
 def _read(problem: Problem, field: str) -> str:
@@ -252,7 +263,9 @@ def premises(trace: Trace) -> dict[str, Any]:
         "count_from": header.count_from,
         **{name: getattr(header, name) for name in SHOWN},
     }
-    if found["notation"] == "d2l":  # the weights are ours by now, and would be transposed once more
+    if (
+        found["notation"] == "d2l" or "equations" in spec
+    ):  # the weights are ours by now, and would be transposed once more
         found["notation"] = None
     kept = ("weights", "h0", "c0", "digits")  # an empty mapping of weights marks it as a problem
     return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
