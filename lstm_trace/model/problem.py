@@ -43,6 +43,8 @@ from .model import Model
 
 #: How a report shows the problem, unless it is told otherwise.
 SHOWN = ("digits", "language", "notation")
+#: Maximum number of formulas in a title or in notes: each takes about a millisecond.
+MOST_FORMULAS = 1_000
 #: Advice for a file in which there is nothing yet.
 EXAMPLE = "`lstm-trace example three-steps` prints one"
 NO_PROBLEM = "the trace cannot be written as a problem"
@@ -180,8 +182,10 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
 
 def _read(problem: Problem, field: str) -> str:
     """The title or the notes as plain text. Raises FileError for a formula that is not understood."""
-    plain, parts = Plain(problem.symbols), []
-    for text, found in pieces(getattr(problem, field)):
+    plain, parts, both = Plain(problem.symbols), [], [*pieces(getattr(problem, field))]
+    if (number := sum(found for _, found in both)) > MOST_FORMULAS:
+        raise FileError(f"{field}: it has {number} formulas; at most {MOST_FORMULAS} are read")
+    for text, found in both:
         if found:
             try:
                 formula(text, replace(PLAIN, name=str))

@@ -576,3 +576,8 @@ def test_weights_that_were_transposed_are_written_as_ours(tmp_path: Path) -> Non
     assert "notation" not in again
     assert again["notes"].startswith("From a book.\n\nThe matrices multiply from the left, W x")
     assert np.array_equal(lt.run(again)["h_t"], trace["h_t"])
+
+
+def test_notes_have_a_limited_number_of_formulas() -> None:
+    with pytest.raises(FileError, match="the problem: notes: it has 30000 formulas; at most 1000 are read"):
+        lt.prepare({**Q22, "notes": "$a$ " * 30_000})
