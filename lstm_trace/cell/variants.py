@@ -154,20 +154,46 @@ def extended(cell: Cell, extra: str, padded: bool = False) -> Cell:
     assigned = {row.partition("=")[0].strip() for row in texts}
     read = dict.fromkeys(re.findall(r"\b(\w+)_prev\b", "\n".join(texts)))
     pairs += (f"{stem}_prev <- {stem}_t" for stem in read if f"{stem}_t" in assigned and f"{stem}_prev" not in named)
-    inputs = cell.inputs
-    if padded and pairs:
-        inputs = tuple(dict.fromkeys((*inputs, "valid")))
-        pairs = [re.sub(r"^\s*(\w+)\s*<-\s*(.+)$", r"\1 <- where(valid, \2, \1)", part) for part in pairs]
     carry = f"carry: {', '.join([*pairs, *(f'{state} <- {line}' for state, line in cell.carry)])}"
     added[at : at + 1] = [carry] if pairs else []
     rows = [row for row in cell.text.splitlines() if not row.startswith(("input:", "carry:" if pairs else "input:"))]
     last = next(i for i, row in enumerate(rows) if row.startswith(("matrix:", "carry:", "output:")))
-    whole = parse("\n".join([*rows[:last], *added, *rows[last:]]), first=1 - last, inputs=inputs)
+    whole = parse("\n".join([*rows[:last], *added, *rows[last:]]), first=1 - last, inputs=cell.inputs)
     if whole.plain is not None:
         raise CellError("the added equations have the row `hold:` or `scale:`; holds are given separately")
     places = {name: place for name, place in whole.places.items() if 0 < place.number <= len(added)}
-    own = (pair for pair in whole.carry if pair[0] not in cell.states)
-    return replace(whole, carry=(*cell.carry, *own), places=places | dict(cell.places))
+    own = [pair for pair in whole.carry if pair[0] not in cell.states]
+    whole = replace(whole, carry=(*cell.carry, *own))
+    text = _kept(whole, own, cell) if padded and own else whole.text
+    return replace(_parsed(text), places=places | dict(cell.places))  # as a file of the text is read
+
+
+def _kept(whole: Cell, own: Iterable[tuple[str, str]], cell: Cell) -> str:
+    """The text of a cell that was extended by the states `own`, which keep their values at padding.
+
+    So does an added line that one takes over: its last value is that of the valid steps.
+    """
+    kept: dict[str, str] = {}
+    pairs = {state: line for state, line in whole.carry if state in cell.states}
+    for state, line in own:
+        pairs[state] = line
+        if line not in whole.equations or line in cell.by_name or line in kept:
+            pairs[state] = f"where(valid, {line}, {state})"
+        elif at_valid(whole, state) is None:
+            value = re.sub(r"(.+) / (.+)", r"quotient(\1, \2)", whole.equations[line])  # no `/` in an expression
+            kept[line] = f"where(valid, {value}, {state})"
+    rows = [row for row in whole.text.splitlines() if not row.startswith(("input:", "carry:"))]
+    names = (row.partition(" = ")[0] for row in rows)
+    rows = [f"{name} = {kept[name]}" if name in kept else row for name, row in zip(names, rows, strict=True)]
+    inputs = ", ".join(dict.fromkeys((*whole.inputs, "valid")))
+    return "\n".join([f"input: {inputs}", *rows, "carry: " + ", ".join(f"{s} <- {line}" for s, line in pairs.items())])
+
+
+def at_valid(cell: Cell, state: str) -> str | None:
+    """The value at valid steps of the line that a state takes over, if the line keeps it at padding; otherwise None."""
+    line = cell.by_name.get(cell.states[state])
+    kept = line is not None and line.assigned and line.op == "where" and line.operands[::2] == ("valid", state)
+    return str(line.operands[1]) if line is not None and kept else None
 
 
 def supplied(cell: Cell, names: Iterable[str]) -> Cell:

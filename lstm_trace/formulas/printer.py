@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, get_args
 
 from ..cell.ops import OPS
+from ..printable import printable
 from . import tree
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, at, symbol
@@ -287,7 +288,7 @@ def _written(p: Printer, f: Format, node: tree.Written) -> str:
     try:
         return f.symbol(formula(node.text, replace(f, name=atom)))
     except ValueError:  # in a trace that was not made from a problem
-        return f.upright(node.text)
+        return f.upright(" ".join(printable(node.text).split()))
 
 
 #: Kind of node to how it is printed, in terms of the pieces of a format.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..printable import printable
@@ -30,6 +31,11 @@ def escaped(text: str) -> str:
 
 def _scripts(base: str, sub: str, sup: str) -> str:
     sub, sup = sub.strip(), sup.strip()
+    outside = base
+    while (inner := re.sub(r"\{[^{}]*\}", "", outside)) != outside:
+        outside = inner
+    if (sub and "_" in outside) or (sup and "^" in outside):  # TeX has one of each
+        base = f"{{{base.strip()}}}"
     lower = f"_{sub}" if len(sub) == 1 else f"_{{{sub}}}" if sub else ""
     return base.rstrip() + lower + (f"^{{{sup}}}" if sup else "")
 

@@ -53,19 +53,19 @@ MARKS = {mark: name for name, mark in ACCENTS.items()}
 DEEPEST, LONGEST = 8, 300
 
 _TOKEN = re.compile(
-    rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{{}}])"
-    rf"|(?P<sign>[A-Za-z\d+,:;|/.()[\]-]|[{''.join(_COMMANDS)}])(?P<over>[{''.join(MARKS)}]?))"
+    rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z0-9\s]*)\}}|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{{}}])"
+    rf"|(?P<sign>[A-Za-z0-9+,:;|/.()[\]-]|[{''.join(_COMMANDS)}])(?P<over>[{''.join(MARKS)}]?))"
 )
 #: Commands that only change spaces and sizes.
 _SPACE = re.compile(r"\\(?:[,;:! ]|(?:left|right)(?![A-Za-z]))|[\s~]")
 #: A token of a formula: also a space, one of our names or a word, and a number.
 _IN_FORMULA = re.compile(
     r"(?P<space>(?:[\s~]|\\[,;:! ])+)"
-    r"|(?P<name>(?:[A-Za-z]{3,}|[A-Za-z](?![A-Za-z]))\d*(?:_[A-Za-z\d]+)*|\d+(?:(?:\.|\{,\})\d+)?)"
+    rf"|(?P<name>(?:[A-Za-z]{{3,}}|[A-Za-z](?![A-Za-z{''.join(MARKS)}]))[0-9]*(?:_[A-Za-z0-9]+)*|[0-9]+(?:(?:\.|\{{,\}})[0-9]+)?)"
     rf"|{_TOKEN.pattern}"
 )
 #: A formula in a text, between dollars that touch it and are no prices: `$5 and $10` has none.
-_DOLLARS = re.compile(r"(?<![\\$\d])\$(?=\S)((?:[^$\\]|\\.)+?)(?<=\S)\$(?![\d$])", re.S)
+_DOLLARS = re.compile(r"(?<![\\$0-9])\$(?=\S)((?:[^$\\]|\\.)+?)(?<=\S)\$(?![0-9$])", re.S)
 #: Commands of functions, by their names in equations.
 _FUNCTIONS = {"ln": "log", "log": "log*", **{name: name for name in ("tanh", "exp", "sin", "cos", "max", "min")}}
 #: Fractions that are characters.
@@ -74,9 +74,9 @@ _VULGAR = {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34"}
 _PRIMES: Any = "['′]+", lambda marks: "^{" + r"\prime " * len(marks[0]) + "}"
 #: Different ways to write the same, and the one that is read: names, indices, accents, fractions, signs.
 _SIMPLER: Any = (
-    (r"\\(?:left|right)(?![A-Za-z])", ""), (r"\s*([_^])\s*", r"\1"), (r"([A-Za-z])_\{([A-Za-z\d]+)\}", r"\1_\2"),
+    (r"\\(?:left|right)(?![A-Za-z])", ""), (r"\s*([_^])\s*", r"\1"), (r"([A-Za-z])_\{([A-Za-z0-9]+)\}", r"\1_\2"),
     (rf"\\({'|'.join((*ACCENTS, 'widetilde', 'widehat', 'overline'))})\s+(\w)", r"\\\1{\2}"),
-    (r"\\tilde\{(\w)\}_t(?![A-Za-z\d])", r"\1_tilde"), (r"\\frac(\d)(\d)", r"\\frac{\1}{\2}"),
+    (r"\\tilde\{(\w)\}_t(?![A-Za-z0-9])", r"\1_tilde"), (r"\\frac([0-9])([0-9])", r"\\frac{\1}{\2}"),
     (r"\\mathbb\{R\}", "ℝ"), (" @ ", " "), (r" \* ", r" \\odot "), (r"<(\w+)>", r"\\langle \1\\rangle "),
     ("<", r"\\lt "), (">", r"\\gt "), _PRIMES, *((c, rf"\\frac{{{d[0]}}}{{{d[1]}}}") for c, d in _VULGAR.items()),
 )  # fmt: skip
@@ -97,7 +97,7 @@ def translated(tex: str, format: Format) -> str | None:
 
 
 def _simpler(tex: str, *ways: Any) -> str:
-    tex = unicodedata.normalize("NFD", tex)
+    tex = "".join(c if c in _COMMANDS else unicodedata.normalize("NFD", c) for c in tex)  # an accent by itself
     for old, new in ways:
         tex = re.sub(old, new, tex)
     return tex
@@ -131,8 +131,10 @@ def _row(tokens: Tokens, format: Format, depth: int) -> str:
             if parts and tokens and not (after or tokens[-1]["mark"] == "}" or _sign(tokens[-1]) in _NO_SPACE_BEFORE):
                 parts.append(format.space)
             continue
-        last = _sign(tokens[-1])
+        before, last = last, _sign(tokens[-1])
         base = _atom(tokens, format, depth)
+        if last == "frac" and format.slash and "/" in base and (before == "/" or _goes_on(tokens)):
+            base = f"({base})"
         scripts = {"_": "", "^": ""}
         while tokens and (mark := tokens[-1]["mark"]) in scripts:
             if scripts[mark]:
@@ -141,6 +143,12 @@ def _row(tokens: Tokens, format: Format, depth: int) -> str:
             scripts[mark] = _atom(tokens, format, depth, scripted=True)
         parts.append(format.scripts(base, scripts["_"], scripts["^"]) if any(scripts.values()) else base)
     return format.joined(parts)
+
+
+def _goes_on(tokens: Tokens) -> bool:
+    """Whether an index, a power or a factor is next."""
+    after = next((token for token in reversed(tokens) if not token.get("space")), None)
+    return after is not None and after["mark"] != "}" and _sign(after) not in {*_NO_SPACE_BEFORE, ".", ":"}
 
 
 def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) -> str:
@@ -183,7 +191,7 @@ def _sign(token: dict[str, Any]) -> str:
 def _letter(format: Format, command: str, c: str) -> str:
     """A letter in a style; a sign or a Greek letter only in bold: in words TeX has none of them."""
     if "bold" not in WORDS[command] and not (len(c) == 1 and c.isascii() and c.isalnum()):
-        raise ValueError(c)
+        raise ValueError({name: typed for typed, name in _TYPED.items()}.get(c, NAMED.get(c, c)))
     return _word(format, command, NAMED.get(c, c))
 
 
@@ -214,9 +222,18 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
             yield (piece, True) if at % 2 else (piece.replace(r"\$", "$"), False)
 
 
+#: What is below a slash without brackets: a number; a letter or word with its indices, perhaps after ∂; a function.
+_SINGLE = re.compile(
+    r"[∂d]?(?:[0-9]+(?:[.,][0-9]+)?|(?:[^\W\d_]|[^\W\d_]{3,})[\u0300-\u20ff]*[0-9]*(?:_(?:\w+|\{[^{}]*\}))?)"
+    r"|(?:√|[^\W\d_]{3,})\([^()]*\)"
+)
+
+
 def _on_one_line(*both: str) -> str:
     known = (c for c, digits in _VULGAR.items() if (*digits,) == both)
-    return next(known, "/".join(f"({text})" if " " in text.strip() else text for text in both))
+    over, under = (text.strip() for text in both)
+    under = under if _SINGLE.fullmatch(under) else f"({under})"
+    return next(known, f"({over})/{under}" if re.search("[ /]", over) else f"{over}/{under}")
 
 
 def formula(tex: str, format: Format) -> str:

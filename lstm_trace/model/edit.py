@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..cell.parse import parse
 from ..cell.variants import masked
 from ..engine.inputs import given_lines, initial_states, numbers, sequence
 from ..engine.run import rerun
-from ..errors import CellError, MissingError, ShapeError, raise_all
+from ..errors import CellError, MissingError, OptionError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
 from ..trace.edited import put
@@ -45,8 +46,8 @@ def edit(
         trace: any trace that contains its premises.
         edits: the changes, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or in a supplied line
             `0/forward/3/0/f_t[1]`, or as printed, `x_3[1]`, to a number; without the unit, or with fewer parts, to an
-            array of everything that the address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs, of
-            which later ones win.
+            array of everything that the address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, which has
+            each value once, or pairs, of which later ones win.
         equations: equations of a cell that replaces this one, written as in a problem, or as in a stage. Weights,
             initial states and supplied lines that they do not use are left out; states that they add start at zero.
             Symbols and labels stay.
@@ -59,6 +60,7 @@ def edit(
     Raises:
         MissingError: for an address that is not a premise of the trace.
         ShapeError: for a value that does not fit, or a weight that is not finite.
+        OptionError: if a mapping has the same value under two addresses.
         CellError: for invalid equations, with a caret below the position.
 
     >>> import lstm_trace as lt
@@ -74,9 +76,16 @@ def edit(
     if isinstance(edits, str) or not isinstance(pairs, Iterable):
         raise misfit("edits", "a mapping of addresses to numbers or arrays", edits)
     changes = Changes(trace)
+    places: dict[Any, str] = {}
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
             raise misfit("edits", "pairs of an address and a number or array", pair)
+        if isinstance(edits, Mapping):
+            with suppress(MissingError):  # what cannot be located is new, or `take` says why
+                place = trace.locate(slashed(trace, pair[0], every=True), every=True)
+                place = place._replace(b=0 if trace.batch == 1 else place.b)
+                if (other := places.setdefault(place, pair[0])) != pair[0]:
+                    raise OptionError(f"{other} and {pair[0]} are the same value; give it once")
         changes.take(*pair)
     new, header = changes.trace, replace(trace.header, agreement=())  # other numbers were compared
     raise_all(ShapeError, held_faults(new))
@@ -279,6 +288,7 @@ def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:
     """Put other equations into a problem, and leave out everything that they do not use."""
     cell = parse(equations)
     spec = data.get("cell", {})
+    data.pop("notation", None)
     data["cell"] = {"equations": equations, **{key: spec[key] for key in NETWORK if key in spec}}
     words = {*re.findall(r"\w+", extra), *cell.parameters}
     known = {*words, *cell.by_name, *cell.inputs}

@@ -17,8 +17,9 @@ from ..cell.composites import BUILT_IN
 from ..cell.lines import Cell
 from ..cell.named_cells import KINDS
 from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_name, stack
+from ..cell.notations import cells_of, notations
 from ..cell.parse import parse
-from ..cell.variants import directed, named, of_direction
+from ..cell.variants import at_valid, directed, named, of_direction
 from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
 from ..formulas.plain import PLAIN, Plain
 from ..formulas.tree import Written
@@ -42,6 +43,8 @@ from .model import Model
 
 #: How a report shows the problem, unless it is told otherwise.
 SHOWN = ("digits", "language", "notation")
+#: Maximum number of formulas in a title or in notes: each takes about a millisecond.
+MOST_FORMULAS = 1_000
 #: Advice for a file in which there is nothing yet.
 EXAMPLE = "`lstm-trace example three-steps` prints one"
 NO_PROBLEM = "the trace cannot be written as a problem"
@@ -89,6 +92,9 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     if header.imported and header.kind != "equations":  # the names may have set options of the cell
         data["cell"] = {"kind": header.kind, **header.options}
     data["title"] = f"{problem.title}, {what}" if problem.title else what
+    if problem.notation == "d2l":
+        said = "The matrices multiply from the left, W x: those of the notation d2l, x W, are transposed."
+        data["notes"] = f"{problem.notes.rstrip()}\n\n{said}".lstrip()
     return problem_text(data)
 
 
@@ -164,13 +170,22 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     )
     with within(where):
         words(problem.language)  # raises OptionError if there is no such language
-        return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+        model = build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
+        kind, named_in = model.header.kind, problem.notation
+        if named_in not in (None, "exercise", "joined") and kind not in notations()[named_in]:
+            what = "a cell of equations" if kind == "equations" else f"the cell {kind!r}"
+            raise OptionError(
+                f"the notation {named_in!r} has no names for {what}; it has those of {cells_of(named_in)}"
+            )
+        return model
 
 
 def _read(problem: Problem, field: str) -> str:
     """The title or the notes as plain text. Raises FileError for a formula that is not understood."""
-    plain, parts = Plain(problem.symbols), []
-    for text, found in pieces(getattr(problem, field)):
+    plain, parts, both = Plain(problem.symbols), [], [*pieces(getattr(problem, field))]
+    if (number := sum(found for _, found in both)) > MOST_FORMULAS:
+        raise FileError(f"{field}: it has {number} formulas; at most {MOST_FORMULAS} are read")
+    for text, found in both:
         if found:
             try:
                 formula(text, replace(PLAIN, name=str))
@@ -252,7 +267,9 @@ def premises(trace: Trace) -> dict[str, Any]:
         "count_from": header.count_from,
         **{name: getattr(header, name) for name in SHOWN},
     }
-    if found["notation"] == "d2l":  # the weights are ours by now, and would be transposed once more
+    if (
+        found["notation"] == "d2l" or "equations" in spec
+    ):  # the weights are ours by now, and would be transposed once more
         found["notation"] = None
     kept = ("weights", "h0", "c0", "digits")  # an empty mapping of weights marks it as a problem
     return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
@@ -359,7 +376,8 @@ def _valid(cell: Cell) -> dict[str, str]:
 
 def _carried(cell: Cell) -> list[tuple[str, str]]:
     """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
-    return [(state, _valid(cell).get(line, line)) for state, line in cell.carry if line != cell.output]
+    held = {name: line for name, line in _valid(cell).items() if not cell.by_name[name].assigned}
+    return [(state, held.get(line, line)) for state, line in cell.carry if line != cell.output]
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
@@ -368,8 +386,10 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
-    rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
     carry = _carried(cell) if padding else cell.carry
+    own_states = (state for state, _ in carry if padding and state not in bare.states)
+    totals = {cell.states[state]: value for state in own_states if (value := at_valid(cell, state)) is not None}
+    rows += [f"{name} = {totals.get(name, right)}" for name, right in cell.equations.items() if name not in known]
     own = [f"{state} <- {line}" for state, line in carry if state not in bare.states]
     rows += [f"carry: {', '.join(own)}"] if own else []
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cell.network import MEET, Stage
-from ..cell.notations import called_in
+from ..cell.notations import called_in, spellings
 from ..errors import MissingError
 from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
 
@@ -134,7 +134,7 @@ class PrintedNames:
             entry = [end(part) - self.first for part in parts]
             if size is None and min(entry) < 0:
                 raise MissingError(f"there is no {name}{index}: units are counted from {self.first}")
-            if size is not None and ".." not in index and (fault := no_entry(name, entry, size, self.first)):
+            if size is not None and (every or ".." not in index) and (fault := no_entry(name, entry, size, self.first)):
                 raise MissingError(fault)
         return re.sub("[0-9]+", lambda n: n[0] if (k := whole(n[0])) is None else str(k - self.first), index)
 
@@ -225,7 +225,24 @@ def slashed(trace: Trace, text: str, every: bool = False) -> str:
     >>> slashed(trace, "c_2[1]"), slashed(trace, "c_T"), slashed(trace, "c_0[2]"), slashed(trace, "1/c_t[0]")
     ('0/forward/1/0/c_t[0]', '0/forward/1/0/c_t', '0/forward/0/c0[1]', '1/c_t[0]')
     """
-    return names_of(trace).slashed(ours(trace, text), every)
+    own = ours(trace, text)
+    if trace.header.notation is not None:
+        _not_transposed(trace, own.strip(), every)
+    return names_of(trace).slashed(own, every)
+
+
+def _not_transposed(trace: Trace, text: str, every: bool) -> None:
+    """Raise MissingError for an entry, or an edit, of a matrix that the notation of the trace prints transposed."""
+    inner, name = _GRADIENT.sub("", text, count=1), line_name(_GRADIENT.sub("", text, count=1))
+    forms = (one for one in spellings(trace.header.kind) if one.notation == trace.header.notation)
+    grid = any(here[name].ndim == 2 for here in trace.parameters.values() if name in here)
+    if not grid or "/" in inner or not (every or "[" in inner) or not any(one.transposed for one in forms):
+        return
+    index = re.findall("[0-9]{1,9}", inner[len(name) :])
+    ours = ",".join(str(int(k) - trace.header.count_from) for k in reversed(index))
+    said = f"{text}: {name} is printed transposed in the notation {trace.header.notation}"
+    known = names_of(trace).gradient(name) if inner != text else name
+    raise MissingError(f"{said}; write /{known}{f'[{ours}]' * bool(index)}, with our rows and columns, from 0")
 
 
 def ours(trace: Trace, text: str) -> str:

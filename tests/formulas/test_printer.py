@@ -135,7 +135,7 @@ EACH: dict[Node, tuple[str, str, str]] = {
         "a ⊙ #box(width: 0.6em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
     ),
     Written(r"\hat y = \frac{W_xi}{2} x_{t-1}"): (
-        "y\u0302 = W_xi/2 x_{t-1}",
+        "y\u0302 = (W_xi/2) x_{t-1}",
         r"\hat{y}=\frac{W_{xi}}{2}\,x_{t-1}",
         "hat(y)= display(frac(W_(x i), 2)) thin x_(t- 1)",
     ),

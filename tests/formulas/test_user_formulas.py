@@ -1,6 +1,7 @@
 """Formulas between dollars, in titles and notes: what is a formula, how it is printed, and what is refused."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -62,12 +63,30 @@ def test_what_is_a_formula_and_what_is_a_price(text: str, formulas: list[str]) -
         ("x^\\top y, a < b", "xᵀ y, a < b", r"x^{\top}\,y,a<b"),
         (r"x_1, \dots, x_T \ge -1", "x_1, …, x_T ≥ -1", r"x_1,\ldots ,x_T\ge -1"),
         ("a^{<t>}", "a^⟨t⟩", r"a^{\langle t\rangle}"),
+        (r"\frac{a}{\frac{b}{c}}", "a/(b/c)", r"\frac{a}{\frac{b}{c}}"),
+        (r"\frac{a}{b}^2, \frac{a}{b}", "(a/b)², a/b", r"\frac{a}{b}^{2},\frac{a}{b}"),
+        (r"x / \frac{a}{b} + \frac{1}{T} y", "x/(a/b) + (1/T) y", r"x/\frac{a}{b}+\frac{1}{T}\,y"),
+        (r"\frac{1}{2x}", "1/(2x)", r"\frac{1}{2x}"),
+        (
+            r"\frac{1}{\sqrt{x_t}} - \frac{2}{\hat{y}_t}",
+            "1/√(x_t) - 2/y\u0302_t",
+            r"\frac{1}{\sqrt{x_t}}-\frac{2}{\hat{y}_t}",
+        ),
+        ("x_t^2_3", "x_t_3²", "{x_t}_3^{2}"),
+        ("h_prev_{2+1} + c_tilde_{a+b}", "h_{t-1}_{2+1} + c̃_t_{a+b}", r"{h_{t-1}}_{2+1}+{\tilde{c}_t}_{a+b}"),
+        ("a ≠ y\u0302_t", "a ≠ y\u0302_t", r"a\ne \hat{y}_t"),
         (r"\text{loss} = \ln 2", "loss = ln 2", r"\text{loss}=\ln \,2"),
     ],
 )
 def test_a_formula_as_text_and_as_tex(text: str, plain: str, tex: str) -> None:
     node = Written(text)
     assert (Plain()(node), Tex()(node)) == (plain, tex)
+
+
+def test_a_symbol_that_has_a_power_can_be_raised() -> None:
+    assert Tex({"h_t": "a^{<t>}"})(Written("h_t^2 - h_t_{2+1}")) == (
+        r"{a^{\langle t\rangle}}^{2}-a^{\langle t\rangle}_{2+1}"
+    )
 
 
 def test_names_have_the_symbols_of_the_problem() -> None:
@@ -89,6 +108,8 @@ REFUSED = {
     "{" * 10 + "x" + "}" * 10: "the brace inside 8 others",
     "x" * (LONGEST + 1): "since it is too long",
     "€": "`€`",
+    "x_٣": "`٣`",
+    r"\text{<script>}": "`<`",
 }
 
 
@@ -108,6 +129,16 @@ def test_what_is_not_understood_in_a_trace_is_text(text: str) -> None:
     assert not re.search(r"\\(input|href|color)", Tex()(Written(text)))
     assert TypstMath()(Written(text)).startswith('upright("')
     assert MathML()(Written(f"{text}<b>")).count("<b>") == 0
+
+
+@pytest.mark.parametrize("acting", ["\x1b", "\x9b", "\x07", "\u202e", "\n# "])
+def test_what_is_not_understood_in_a_trace_controls_no_terminal(acting: str) -> None:
+    text = f"a{acting}]0;pwned"
+    assert not any(acting in printer(Written(text)) for printer in (Plain(), Tex(), TypstMath(), MathML()))
+    trace = lt.run(PROBLEM)
+    trace = replace(trace, header=replace(trace.header, notes=f"${text}$", title_tex=f"${text}$"))
+    assert not any(acting in str(trace.report(format)) for format in ("text", "tex", "typ", "html"))
+    assert f"a{acting}" not in trace.report("md")
 
 
 def test_a_title_and_notes_in_every_format() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -275,3 +276,11 @@ def test_an_edit_of_a_small_cell_takes_some_milliseconds() -> None:
             lt.edit(trace, {"W_xi[1,1]": float(n)})
             times.append(time.process_time() - start)
         assert min(times) < most
+
+
+@pytest.mark.parametrize("pair", [("x_2[1]", "1/x_t[0]"), ("W_xh[1,1]", "0/forward/W_xh[0,0]"), ("h0", "h_0")])
+def test_a_mapping_has_each_value_once(pair: tuple[str, str]) -> None:
+    trace = lt.run({"cell": "rnn", "weights": {"W_xh": [[0.5]], "W_hh": [[0.5]]}, "x": [[1.0], [2.0]], "count_from": 1})
+    with pytest.raises(OptionError, match=re.escape(f"{pair[0]} and {pair[1]} are the same value; give it once")):
+        lt.edit(trace, dict.fromkeys(pair, 4.0))
+    lt.edit(trace, {"x_2[1]": 4.0, "0/x_t[0]": 3.0})

@@ -16,8 +16,8 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.base.files import read_data
-from lstm_trace.errors import LstmTraceError, ShapeError
-from lstm_trace.model.problem import EXAMPLE, prepare_problem, problem_of, read_problem
+from lstm_trace.errors import FileError, LstmTraceError, OptionError, ShapeError
+from lstm_trace.model.problem import EXAMPLE, prepare_problem, problem_of, read_problem, with_weights
 from lstm_trace.trace.files.problem_file import Problem
 
 Q22: dict[str, Any] = read_data("q22.yaml", examples.text("q22").encode())
@@ -545,3 +545,39 @@ def test_an_arithmetic_that_there_is_not_or_that_does_not_fit_is_refused() -> No
     assert said.endswith("dtype float32 would round them first; leave dtype out")
     with pytest.raises(LstmTraceError, match="in the arithmetic by-hand-3 a run goes line by line, in memory"):
         lt.run({**Q22, "arithmetic": "by-hand-3"}, plan="planned")
+
+
+def test_a_notation_that_does_not_have_the_cell_is_refused(tmp_path: Path) -> None:
+    lstm = {"weights": {"W_xi": [[1.0]], "W_hi": [[1.0]]}, "x": [[1.0]], "ask": ["i_t"]}
+    with pytest.raises(OptionError, match=r"'cho' has no names for the cell 'lstm'; it has those of a GRU"):
+        lt.run({**lstm, "notation": "cho"})
+    own = {"cell": {"equations": "h_t = tanh(x_t)\noutput: h_t"}, "weights": {}, "x": [[1.0]]}
+    with pytest.raises(OptionError, match=r"'keras' has no names for a cell of equations"):
+        lt.run({**own, "notation": "keras"})
+    lt.run({**own, "notation": "exercise"})
+    trace = lt.run({**lstm, "notation": "olah"})
+    edited = lt.edit(trace, {}, "i_t = W_xi @ x_t + W_hi @ h_prev\nh_t = i_t\ncarry: h_prev <- h_t\noutput: h_t")
+    assert edited.header.notation is None
+    trace.save(tmp_path / "t.json")
+    for key, value in (("notation", "x"), ("language", "../../x")):
+        data = json.loads((tmp_path / "t.json").read_text())
+        (tmp_path / "u.json").write_text(json.dumps({**data, key: value}))
+        with pytest.raises(FileError, match=f"u.json: {key}: expected .*, found the text '{value}'"):
+            lt.load(tmp_path / "u.json")
+
+
+def test_weights_that_were_transposed_are_written_as_ours(tmp_path: Path) -> None:
+    weights = {"W_xh": [[0.1, 0.2], [0.3, 0.4]], "W_hh": [[0.5, 0.7], [0.6, 0.8]]}
+    data = {"cell": "rnn", "notation": "d2l", "weights": weights, "x": [[1.0, 2.0]], "notes": "From a book."}
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data))
+    trace = lt.run(data)
+    ours = {f"0/forward/{name}": value for name, value in trace.parameters["0/forward"].items()}
+    again = yaml.safe_load(with_weights(str(tmp_path / "p.yaml"), ours, "after 1 update"))
+    assert "notation" not in again
+    assert again["notes"].startswith("From a book.\n\nThe matrices multiply from the left, W x")
+    assert np.array_equal(lt.run(again)["h_t"], trace["h_t"])
+
+
+def test_notes_have_a_limited_number_of_formulas() -> None:
+    with pytest.raises(FileError, match="the problem: notes: it has 30000 formulas; at most 1000 are read"):
+        lt.prepare({**Q22, "notes": "$a$ " * 30_000})

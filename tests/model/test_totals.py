@@ -131,3 +131,63 @@ def test_what_the_added_equations_end_in_is_wanted() -> None:
 def test_a_readout_of_what_a_total_sums_has_labels() -> None:
     made = problem(1, ("forward",), None, "") | {"names": {"y": ["no", "yes"]}}
     assert "yes" in lt.run(made).report("text")
+
+
+def numpy_loss(w: dict[str, Any], x: Any, valid: Any) -> Any:
+    """The sum of h² over the valid steps of each sequence of a plain RNN, written out."""
+    found = []
+    for b in range(x.shape[1]):
+        h, found_here = np.zeros(len(w["W_hh"])), 0.0
+        for t in np.flatnonzero(valid[:, b]):
+            h = np.tanh(w["W_xh"] @ x[t, b] + w["W_hh"] @ h)
+            found_here += h @ h
+        found.append(found_here)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+@pytest.mark.parametrize("padded", [{"lengths": [2, 4]}, {"mask": [[0, 1], [1, 1], [1, 0], [0, 1]]}])
+@pytest.mark.parametrize("total", ["S_t = S_prev + L_t", "S_t = total + L_t\ncarry: total <- S_t"])
+def test_a_total_keeps_its_value_at_padding(
+    total: str, padded: dict[str, Any], padding: str, plan: Any, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    w, x = {"W_xh": rng.normal(size=(2, 2)), "W_hh": rng.normal(size=(2, 2)) / 2}, rng.normal(size=(4, 2, 2))
+    valid = np.array(padded.get("mask") or [[t < n for n in padded["lengths"]] for t in range(4)])
+    extra = f"L_t = sum(h_t * h_t)\n{total}"
+    made = {"cell": {"kind": "rnn", "padding": padding}, "weights": w, "x": x, "extra": extra, **padded}
+    trace = lt.prepare(made).run(plan=plan)
+    np.testing.assert_allclose(trace["S_t"][-1, :, 0], numpy_loss(w, x, valid), rtol=1e-12)
+    at_padding = valid[1:] == 0
+    assert np.array_equal(trace["S_t"][1:][at_padding], trace["S_t"][:-1][at_padding])
+    for b in range(2):
+        back = lt.backward(trace, of=f"3/{b}/S_t")
+        assert not lt.verify(back).failures
+        found = lt.gradients(trace, of=f"3/{b}/S_t")
+        for name, small in ((name, h) for name in w for h in np.eye(4).reshape(4, 2, 2) * 1e-6):
+            more, less = ({**w, name: w[name] + sign * small} for sign in (1, -1))
+            slope = (numpy_loss(more, x, valid) - numpy_loss(less, x, valid))[b] / 2e-6
+            assert found[f"0/forward/{name}"][small > 0] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    again = lt.problem(trace)
+    assert "where" not in again["extra"]
+    assert lt.run(again, plan=plan).equals(trace)
+    for suffix in ("json", "safetensors"):
+        for one in (trace, back):
+            one.save(tmp_path / f"t.{suffix}")
+            assert lt.load(tmp_path / f"t.{suffix}").equals(one)
+    lt.prepare(made).run(plan=plan, out=tmp_path / "o.safetensors")
+    assert lt.load(tmp_path / "o.safetensors").equals(trace)
+    if padding != "repeat":  # it carries the output too, which a whole sequence has no need of
+        state = "S_prev" if "S_prev" in total else "total"
+        continued = lt.prepare(made).run(plan=plan, state_from=tmp_path / "o.safetensors")
+        assert np.array_equal(continued.initial["0/forward"][state], trace["S_t"][-1])
+
+
+def test_other_states_of_the_added_equations_at_padding(tmp_path: Path) -> None:
+    made: dict[str, Any] = {"weights": {"W_xh": [[1.0]], "W_hh": [[0.0]]}, "cell": "rnn", "lengths": [2]}
+    extra = "q_t = x_t / 2\ng_t = where(valid, x_t, g_prev)\ncarry: a <- q_t, b <- q_t, before <- x_t"
+    trace = lt.run({**made, "x": [[1.0], [2.0], [8.0]], "extra": extra})
+    assert [trace[name].ravel().tolist() for name in ("q_t", "g_t")] == [[0.5, 1.0, 1.0], [1.0, 2.0, 2.0]]
+    trace.save(tmp_path / "t.json")
+    assert lt.run(lt.problem(lt.load(tmp_path / "t.json"))).equals(trace)

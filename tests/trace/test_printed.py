@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -179,3 +180,28 @@ def test_a_name_of_a_textbook_is_an_address_if_it_means_one_thing() -> None:
     assert ours(lt.run({**problem, "notation": "pytorch"}), "g_2[1]") == "c_tilde_2[1]"
     total = lt.run({**problem, "extra": "q_t = h_t * h_t"})
     assert ours(total, "q_2[1]") == "q_2[1]"  # a line is called so
+
+
+def test_a_matrix_that_is_printed_transposed_is_addressed_with_a_slash() -> None:
+    weights = {"W_xh": [[0.1, 0.2], [0.3, 0.4]], "W_hh": [[0.5, 0.7], [0.6, 0.8]], "b_h": [0.0, 0.0]}
+    problem = {"cell": "rnn", "notation": "d2l", "weights": weights, "x": [[1.0, 2.0]], "count_from": 1}
+    trace = lt.run(problem)
+    said = "is printed transposed in the notation d2l; write /W_xh[1,0], with our rows and columns, from 0"
+    with pytest.raises(MissingError, match=re.escape(said)):
+        lt.edit(trace, {"W_xh[1,2]": 9.0})
+    with pytest.raises(MissingError, match=r"write /W_xh, with our rows"):
+        lt.edit(trace, {"W_xh": weights["W_xh"]})
+    with pytest.raises(MissingError, match=re.escape("write /d_W_xh[1,0]")):
+        lt.derivation(lt.backward(trace, of="h_T[1]"), "∂L/∂W_xh[1,2]")
+    changed = lt.edit(trace, {"/W_xh[1,0]": 9.0, "b_h[2]": 1.0}).parameters["0/forward"]
+    assert (changed["W_xh"].tolist(), changed["b_h"].tolist()) == ([[0.1, 0.3], [9.0, 0.4]], [0.0, 1.0])
+    assert printed(trace, "0/forward/W_xh[1,0]") == "0/forward/W_xh[1,0]"
+
+
+@pytest.mark.parametrize("index", ["3..4", "4", "1,4"])
+def test_a_unit_beyond_the_last_is_named_as_counted(index: str) -> None:
+    weights = {"W_xh": [[0.1], [0.2], [0.3]], "W_hh": np.zeros((3, 3))}
+    problem = {"cell": "rnn", "weights": weights, "x": [[1.0]], "count_from": 1}
+    with pytest.raises(MissingError, match=re.escape("there is no h_t[4]; h_t has [1] to [3]")):
+        lt.prepare(problem).run(hold={f"h_t[{index}]": 0.0})
+    assert lt.prepare(problem).run(hold={"h_t[2..3]": 0.0})["h_t"].ravel()[1:].tolist() == [0.0, 0.0]

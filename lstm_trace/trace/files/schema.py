@@ -27,7 +27,7 @@ from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_lab
 from ...base.mistyped import key_meant
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
-from ...cell.notations import NotationName  # noqa: F401 - a type of `Problem`
+from ...cell.notations import NotationName
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, closest, nearest
 from .problem_file import ALIASES, MISPLACED, MOST_DIGITS, LabelAxis, Problem, by_axis
@@ -265,8 +265,8 @@ class TraceManifest(Strict):
     count_from: CountFrom = 0
     title_tex: ShortText = Field("", description="the title as it was written, if it has formulas")
     digits: Digits | None = None
-    language: ShortText | None = None
-    notation: ShortText | None = None
+    language: str | None = Field(None, pattern="^[a-z]{2,3}(-[a-z]{2,8})?$")
+    notation: NotationName | None = None
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False
@@ -315,6 +315,7 @@ _EXPECTED = {
     "list_type": "a list, as in [a, b]",
     **dict.fromkeys(("dict_type", "model_type"), "a mapping, as in {name: value}"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_pattern_mismatch": "the code of a language, as in en",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
 }
 
