@@ -205,7 +205,7 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     assert "--by-hand belongs to explain gradient and training, not to explain contribution" in text
     code, text = run(*call)
     assert code == 0
-    assert text.startswith("# Contributions to 0/forward/2/0/h_t[0]\n")
+    assert text.startswith("# Contributions to h_3[1]\n")
 
 
 @pytest.mark.few(0)
