@@ -466,7 +466,9 @@ def infer(
     return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
 
 
-def _one_cause(cell: Cell, parameters: WeightShapes, widths: KnownSizes, names: set[str], whole: Collection[str]) -> None:
+def _one_cause(
+    cell: Cell, parameters: WeightShapes, widths: KnownSizes, names: set[str], whole: Collection[str]
+) -> None:
     """Raise ShapeError if one mistake, made in all arrays, explains that they do not fit."""
     matrices = [line.product[0] for line in cell.lines if line.product and line.product[0] in parameters]
     for said, shapes, everywhere in shape_hints.causes(parameters, [*dict.fromkeys(matrices)]):

@@ -203,9 +203,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
                 rows = request.steps if request.batch == 1 else 0
                 bound = f"T={request.steps} B={request.batch}"
-                widths[stage.scope] = infer(
-                    stage.cell, names, shapes, known, bound, steps=rows, whole=ground.whole
-                )
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound, steps=rows, whole=ground.whole)
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
             shaped[stage.scope] = grids(stage.cell, shapes, inputs[stage.scope] | widths[stage.scope])
         every = [w for here in widths.values() for w in here.values()]
