@@ -76,3 +76,13 @@ def test_decimal_commas_in_a_cell_of_one_unit_are_not_two_units(kind: str, gates
         lt.run({"cell": kind, "weights": weights, "x_t": [0, 5], "h_prev": [0, 3]})
     with pytest.raises(ShapeError, match="decimal commas"):
         lt.run({"cell": kind, "weights": weights, "x_t": [0, 5]})
+
+
+def test_an_x_written_as_a_column_is_blamed_for_the_weights_of_further_steps() -> None:
+    weights = {"W_xi": [[-1.0, 0.0, 0.2], [-1.0, 0.0, -0.2]], "W_hi": [[0.0, 1.0], [0.0, -1.0]]}
+    with pytest.raises(ShapeError) as error:
+        lt.run({"cell": "lstm", "weights": weights, "x_t": [[1.0], [2.0], [3.0]], "ask": ["i_t"]})
+    assert error.value.problems == (
+        "the problem: x has width 1; line `W_xi @ x_t` needs I = 3. "
+        "It has 3 rows of 1 number: 1 step of 3 numbers would be [[1, 2, 3]].",
+    )
