@@ -102,8 +102,9 @@ def _spelling(notation: str, cell: str, form: Mapping[str, Any], letters: Mappin
     lines = {one.format(gate): one.format(first[gate].replace("-", gate)) for gate in first for one in _LETTERED}
     lines |= {f"W_{gate}": _named(joined, letter, gate) for gate, letter in first.items() if joined}
     lines |= own.get("lines", {})
-    said, after = (own.get(part, {}) for part in ("options", "remarks")), tuple(form.get("reset_after", ()))
-    return Spelling(notation, cell, weights, lines, bool(joined), "transposed" in form, *said, after)
+    said, after = own.get("remarks", {}), tuple(form.get("reset_after", ()))
+    options = own.get("options", {})
+    return Spelling(notation, cell, weights, lines, bool(joined), "transposed" in form, options, said, after)
 
 
 def _named(template: str, letter: str, gate: str) -> str:
