@@ -224,7 +224,7 @@ def _column(request: Request, stage: Stage, weights: Weights) -> str:
     """What is wrong with an x that is a column, one number in each step; empty if the weights do not say that it is."""
     here, columns = weights.get(stage.scope, {}), dict[str, int]()
     for line in stage.lines:
-        if line.product and stage.sources.get(line.product[1]) == X and np.ndim(here.get(line.product[0])) == 2:
+        if line.product and stage.sources.get(line.product[1]) == X and np.ndim(here.get(line.product[0], 0)) == 2:
             columns[line.name] = np.shape(here[line.product[0]])[line.summed]
     needed = request.steps
     if request.width != 1 or request.batch != 1 or needed == 1 or {*columns.values()} != {needed}:
