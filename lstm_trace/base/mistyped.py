@@ -33,9 +33,12 @@ def number_meant(text: str) -> str:
     >>> number_meant("1.0 0.5; -0.2 0.3")
     '; put brackets around numbers and commas between them: [[1.0, 0.5], [-0.2, 0.3]]'
     """
-    text = text.translate(MINUS).strip()
+    given = text.translate(MINUS)
+    text = given.strip()
     if len(text) > 1000:
         return ""
+    if text != given.strip(" \t\n") and re.fullmatch(NUMBER, text):
+        return f"; a blank of another kind, not to be broken, stands beside it: type {text}"
     part = re.fullmatch(r"([-+]?\d{1,9}(?:\.\d{1,9})?) ?(?:/ ?([1-9]\d{0,8})|%)", text)
     if part:
         return f"; write {float(part[1]) / int(part[2] or 100):g}"

@@ -373,6 +373,8 @@ class Builder:
             if fault := self.on_paper(text, column - self.start if name else None):
                 raise fault
             said = nearest(name, (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions})), "there are")
+            inner = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            said = f"; write {inner}" if inner in FUNCTIONS or self.functions.find(inner) else said
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as written, shortened
             raise SyntaxFault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):

@@ -23,7 +23,8 @@ class Spelling:
 
     weights: each of its names to ours; that of a joined matrix to the two that are side by side. lines: our names of
     everything else to its own. joined: whether a matrix multiplies [h; x]. transposed: whether matrices are (columns,
-    rows). options: of the cell, implied by the names.
+    rows). options: of the cell, implied by the names. remarks: by option, what is to be known unless it is given.
+    reset_after: with which biases a GRU multiplies by the reset gate after the product ("none", "one", "two").
     """
 
     notation: str
@@ -33,6 +34,8 @@ class Spelling:
     joined: bool = False
     transposed: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    reset_after: tuple[str, ...] = ()
 
     @property
     def names(self) -> dict[str, str]:
@@ -99,7 +102,9 @@ def _spelling(notation: str, cell: str, form: Mapping[str, Any], letters: Mappin
     lines = {one.format(gate): one.format(first[gate].replace("-", gate)) for gate in first for one in _LETTERED}
     lines |= {f"W_{gate}": _named(joined, letter, gate) for gate, letter in first.items() if joined}
     lines |= own.get("lines", {})
-    return Spelling(notation, cell, weights, lines, bool(joined), "transposed" in form, own.get("options", {}))
+    said, after = own.get("remarks", {}), tuple(form.get("reset_after", ()))
+    options = own.get("options", {})
+    return Spelling(notation, cell, weights, lines, bool(joined), "transposed" in form, options, said, after)
 
 
 def _named(template: str, letter: str, gate: str) -> str:

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ..errors import counted, some
+from .lines import Line
 
 Shapes = Mapping[str, tuple[int, ...]]
 DECIMAL = "are there decimal commas? Write 0.5, not 0,5"
@@ -81,3 +82,14 @@ def column(shape: Sequence[int]) -> str:
         return ""
     numbers = ", ".join(map(str, range(1, min(size, 4) + 1))) + ", …" * (size > 4)
     return f"; write its {by((size,))} in one list: [{numbers}]"
+
+
+def beyond_the_end(line: Line, width: int) -> str:
+    """What is wrong with a slice of a vector of `width` units; empty if the vector has them all."""
+    begin, end = map(int, line.constants)
+    if end <= width:
+        return ""
+    units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
+    many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
+    advice = f"write a part within [0:{width}], or make {line.operands[0]} wider"
+    return f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; {advice}"

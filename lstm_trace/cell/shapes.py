@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -284,23 +284,16 @@ def _grid(shape: Sequence[int]) -> str:
     return " and ".join(counted(size, word) for size, word in zip(shape, ("row", "column"), strict=True))
 
 
-def beyond_the_end(line: Line, width: int) -> str:
-    """What is wrong with a slice of a vector of `width` units; empty if the vector has them all."""
-    begin, end = map(int, line.constants)
-    if end <= width:
-        return ""
-    units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
-    many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
-    advice = f"write a part within [0:{width}], or make {line.operands[0]} wider"
-    return f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; {advice}"
-
-
 class _Sizes:
     """The size of each class: the one that most arrays imply, among those that are large enough if there are any."""
 
-    def __init__(self, cell: Cell, shapes: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
+    def __init__(
+        self, cell: Cell, shapes: WeightShapes, widths: KnownSizes, names: set[str], whole: Collection[str] = ()
+    ) -> None:
         self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
-        kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
+        # a weight of any size, other than 1, does not broadcast
+        wide = {name: (2,) * len(shape) if name in whole else shape for name, shape in shapes.items()}
+        kinds = kinds_of(cell, wide, {n: w for n, (w, _) in widths.items()}, names)
         self.classes = unified(cell, kinds)
         #: The axis of each value's width.
         self.flat = {name: FLAT for name in cell.matrices if kinds.get(name) is not True}
@@ -419,7 +412,7 @@ class _Sizes:
                 width, fits = fitted(line, reads, self.shapes)
                 if line.op == "slice" and width:
                     wide[line.name] = width
-                    if fault := beyond_the_end(line, reads[0]):
+                    if fault := shape_hints.beyond_the_end(line, reads[0]):
                         yield pointed(fault, cell.places, line.name)
                 elif not fits or width != self.size(line.name):
                     parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
@@ -436,7 +429,7 @@ class _Sizes:
 
 def infer(
     cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "",
-    advice: str = "", steps: int = 0,
+    advice: str = "", steps: int = 0, whole: Collection[str] = (),
 ) -> dict[str, int]:  # fmt: skip
     """Infer the width of every line in `computed`.
 
@@ -451,6 +444,7 @@ def infer(
         bound: sizes known elsewhere ('T=50 B=1'), for messages.
         advice: a last sentence for the messages.
         steps: the rows of x, if it is one sequence; for messages.
+        whole: the weights that have an entry for each unit and never one for all of them: those of a named cell.
 
     Returns:
         The width of every computed line and every state.
@@ -462,22 +456,24 @@ def infer(
     parameters = {**parameters, **one}  # one row and one column
     raise_all(ShapeError, ranks(cell, parameters, names))
     raise_all(ShapeError, beside(cell, parameters, {name: width for name, (width, _) in widths.items()}, names))
-    sizes = _Sizes(cell, parameters, widths, names)
+    sizes = _Sizes(cell, parameters, widths, names, whole)
     problems = [*sizes.misfits(bound, advice, steps)]
     if len(problems) > 1:
-        _one_cause(cell, parameters, widths, names)
+        _one_cause(cell, parameters, widths, names, whole)
     raise_all(ShapeError, problems)
     if all(name in parameters for name, lines in cell.parameters.items() if any(x.name in names for x in lines)):
         raise_all(ShapeError, sizes.contradictions())  # a missing weight is reported elsewhere, and implies no size
     return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
 
 
-def _one_cause(cell: Cell, parameters: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
+def _one_cause(
+    cell: Cell, parameters: WeightShapes, widths: KnownSizes, names: set[str], whole: Collection[str]
+) -> None:
     """Raise ShapeError if one mistake, made in all arrays, explains that they do not fit."""
     matrices = [line.product[0] for line in cell.lines if line.product and line.product[0] in parameters]
     for said, shapes, everywhere in shape_hints.causes(parameters, [*dict.fromkeys(matrices)]):
         known = {n: (width // 2, source) for n, (width, source) in widths.items()} if everywhere else widths
-        sizes = _Sizes(cell, shapes, known, names)
+        sizes = _Sizes(cell, shapes, known, names, whole)
         if not [*sizes.misfits(), *sizes.contradictions()]:
             raise ShapeError(said)
 

@@ -12,6 +12,7 @@ from ..base.option import name_list
 from ..cell.lines import pointed
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
+from ..cell.shape_hints import of_steps
 from ..cell.shapes import grids, infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, raise_all, within
 from ..trace.address import INITIAL, Address, Grid, extents_of, is_whole, line_name, no_entry, positions, read, window
@@ -162,6 +163,7 @@ class ModelSpec(NamedTuple):
     own: bool
     names: Mapping[str, Sequence[str]]
     first: int
+    whole: Collection[str] = ()
 
 
 def lay_out(request: Request, ground: ModelSpec) -> Work:
@@ -190,6 +192,8 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     with faults.gather():
         fed = {place[:2] for place in (*request.given, *request.at)}
         require(stages, ground.weights, request.width is not None, fed, ground.own)
+    if faults.problems and (column := _column(request, stages[0], ground.weights)):
+        raise ShapeError(column)  # what is missing belongs to further steps, which were not meant
     widths: dict[str, dict[str, int]] = {}
     inputs: dict[str, dict[str, int]] = {}
     shaped: dict[str, dict[str, Grid]] = {}
@@ -202,7 +206,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
                 rows = request.steps if request.batch == 1 else 0
                 bound = f"T={request.steps} B={request.batch}"
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound, steps=rows)
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound, steps=rows, whole=ground.whole)
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
             shaped[stage.scope] = grids(stage.cell, shapes, inputs[stage.scope] | widths[stage.scope])
         every = [w for here in widths.values() for w in here.values()]
@@ -214,6 +218,18 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     work = Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window, shaped)
     raise_all(MissingError, beyond(asked, work, ground.first))
     return work
+
+
+def _column(request: Request, stage: Stage, weights: Weights) -> str:
+    """What is wrong with an x that is a column, one number in each step; empty if the weights do not say that it is."""
+    here, columns = weights.get(stage.scope, {}), dict[str, int]()
+    for line in stage.lines:
+        if line.product and stage.sources.get(line.product[1]) == X and np.ndim(here.get(line.product[0], 0)) == 2:
+            columns[line.name] = np.shape(here[line.product[0]])[line.summed]
+    needed = request.steps
+    if request.width != 1 or request.batch != 1 or needed == 1 or {*columns.values()} != {needed}:
+        return ""
+    return f"x has width 1; line `{next(iter(columns))}` needs I = {needed}.{of_steps(needed, 1, needed)}"
 
 
 def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, str]]:

@@ -25,6 +25,7 @@ from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, u
 from ..engine.inputs import computing, numbers
 from ..engine.memory import Pool
 from ..errors import Faults, MissingError, OptionError, ShapeError, calling, raise_all, some
+from ..trace.address import line_name
 from ..trace.files.problem_file import ALIASES, MISPLACED
 from ..trace.trace import Header
 from ..weights.find import find, numeric
@@ -91,9 +92,11 @@ def _unchecked(
     if "equations" not in spec and spec.get("kind") in (None, *KINDS) and not faults.problems:
         with faults.gather():
             aside = {*re.findall(r"\w+", extra)}
-            found = read(arrays, spec.get("kind"), notation, aside)
+            asked = {line_name(text) for text in defaults.ask}
+            found = read(arrays, spec.get("kind"), notation, aside, asked)
             own = {option: value for option, value in found.options.items() if spec.get(option) is None}
             said = [*found.imported, *(f"{option}: {str(value).lower()}, as there" for option, value in own.items())]
+            said += [remark for option, remark in found.remarks.items() if spec.get(option) is None]
             arrays, spec = found.arrays, {**spec, "kind": found.cell, **own}
             header = replace(header, imported=(*header.imported, *said))
             lines = {name: ours for ours, name in found.lines.items() if name not in aside}
@@ -235,21 +238,26 @@ def _unread(model: Model) -> Iterator[str]:
         lacking = [name for name in known[scope] if name not in here]
         if kind in KINDS:  # of the gates that there are: a request may need no others
             lacking = [name for name in lacking if name[-1] in {other[-1] for other in here}]
-        close = [called.get(name, name) for name in lacking]
-        wrong = {n: _why(n, kind, options, close) for n in here if n not in known[scope]}
+        close = [*dict.fromkeys(called.get(name, name) for name in lacking)]
+        none = not known[scope].keys() & here  # all are missing
+        wrong = {n: _why(n, kind, options, close, none) for n in here if n not in known[scope]}
+        if none and wrong and kind in KINDS and not all(why.startswith(":") for why in wrong.values()):
+            row, reads = detect(here), dict.fromkeys(called.get(name, name) for name in known[scope])
+            advice = f"; if they are those of a program, write layout: {row[0].name} in the problem" if row else ""
+            yield f"the weights have none of those that the cell {kind} reads, {some([*reads], 12)}{advice}"
         yield from (f"no equation of the cell reads the weight {name!r}{why}" for name, why in wrong.items())
         begun = {name[-1] for name in here if name not in wrong or kind not in KINDS}
-        absent = [called.get(name, name) for name in lacking if name[-1] in begun]
+        absent = [*dict.fromkeys(called.get(name, name) for name in lacking if name[-1] in begun)]
         if absent and not all(why.startswith(":") for why in wrong.values()):
             reads = dict.fromkeys(called.get(name, name) for name in known[scope])
             yield f"the weights lack {some(absent, 12)}; the cell reads {some([*reads], 12)}"
 
 
-def _why(name: str, kind: str, options: Mapping[str, Any], lacking: Sequence[str]) -> str:
-    """Why no equation uses the weight `name`. lacking: the names that the weights do not have."""
+def _why(name: str, kind: str, options: Mapping[str, Any], lacking: Sequence[str], none: bool) -> str:
+    """Why no equation uses the weight `name`. lacking: the names that the weights do not have; none: they have none."""
     if name in {"ask", "x", *ALIASES, *ALIASES.values()}:
         return f"; {name} {MISPLACED}"
-    return unread(name, kind, options, lacking) or "; none is missing: leave it out" * (not lacking)
+    return unread(name, kind, options, lacking) or "; none is missing: leave it out" * (not lacking and not none)
 
 
 def _copied(model: Model) -> dict[str, dict[str, Array]]:

@@ -22,7 +22,7 @@ from ..trace.argument_types import checked, misfit
 from ..trace.edited import put
 from ..trace.held import held_faults
 from ..trace.labels import readout
-from ..trace.printed import slashed
+from ..trace.printed import names_of, slashed
 from ..trace.trace import Trace
 from .model import NETWORK, Model
 from .problem import added_text, own_text, problem
@@ -75,7 +75,7 @@ def edit(
     pairs = edits.items() if isinstance(edits, Mapping) else edits
     if isinstance(edits, str) or not isinstance(pairs, Iterable):
         raise misfit("edits", "a mapping of addresses to numbers or arrays", edits)
-    changes = Changes(trace)
+    changes = Changes(trace, {*re.findall(r"\w+", equations or "")})
     places: dict[Any, str] = {}
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
@@ -106,14 +106,19 @@ def edit(
 
 @dataclass
 class Changes:
-    """A trace with other premises of the same shapes, and its lines as they were; larger: what changes its network."""
+    """A trace with other premises of the same shapes, and its lines as they were; larger: what changes its network.
+
+    words: the names in new equations, which are those of the author even where textbooks have them.
+    """
 
     trace: Trace
+    words: set[str] = field(default_factory=set)
     larger: dict[str, Any] = field(default_factory=dict)
 
     def take(self, text: str, value: Any) -> None:
         """Change the value at an address. Raises MissingError, ShapeError."""
-        text = slashed(self.trace, text, every=True)
+        own = line_name(text) in self.words
+        text = names_of(self.trace).slashed(text, every=True) if own else slashed(self.trace, text, every=True)
         name, trace = line_name(text), self.trace
         if name in PADDED and text.strip() == name:
             self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value

@@ -382,8 +382,11 @@ class Model:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()
             own = self.header.kind == "equations" or bool(self.extra)
+            cells = (self.cell, self.reverse) if self.header.kind != "equations" else ()
+            whole = {name for cell in cells if cell for name in cell.parameters}
+            header = self.header
             self._works[request] = lay_out(
-                request, ModelSpec(self.stages, self.weights, own, self.header.names, self.header.count_from)
+                request, ModelSpec(self.stages, self.weights, own, header.names, header.count_from, whole)
             )
         return self._works[request]
 

@@ -64,8 +64,10 @@ class PrintedNames:
         found = None if "/" in inner else self._found(name, self.gradient if mark else str)
         if mark and found is None:
             raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
-        if found is None or not (self.first or mark or found[2] is not None):
-            return text  # without a step, it says the same from 0
+        if found is None:
+            return text
+        if not (self.first or mark or found[2] is not None):
+            return text.replace(name, found[0], 1)  # without a step, it says the same from 0
         line, there, t = found
         typed = inner[len(name) :].strip()
         index = self._from_zero(name, typed, self.size(line, there) if typed else None, every)

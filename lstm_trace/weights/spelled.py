@@ -20,7 +20,8 @@ class Reading(NamedTuple):
     """Weights under our names, by scope.
 
     cell: the one whose weights these are. options: those that the names imply. imported: what was done, in sentences.
-    called: our names of weights to those of the author, where they differ. lines: likewise of lines.
+    called: our names of weights to those of the author, where they differ. lines: likewise of lines. remarks: by
+    option, what is to be known unless the author gives it.
     """
 
     arrays: Arrays
@@ -29,14 +30,26 @@ class Reading(NamedTuple):
     imported: tuple[str, ...] = ()
     called: Mapping[str, str] = {}
     lines: Mapping[str, str] = {}
+    remarks: Mapping[str, str] = {}
 
 
-def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str] = frozenset()) -> Reading:
+#: What the update gate of a GRU does with the old state, by the option `update`: textbooks with the same names differ.
+_UPDATES = {
+    update: f"the update gate {update}s: h_t = {old} * h_prev + {new} * h_tilde; "
+    f"for the other reading write cell: {{kind: gru, update: {other}}}"
+    for update, old, new, other in (("keep", "u_t", "(1 - u_t)", "write"), ("write", "(1 - u_t)", "u_t", "keep"))
+}
+
+
+def read(
+    arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str] = frozenset(), ask: Set[str] = frozenset()
+) -> Reading:
     """The weights of a cell by scope, written in any notation, under our names; unknown names stay as they are.
 
     cell: its name; None if the names decide: the smallest cell that has them all, otherwise the most likely one.
     notation: that of the names, if the author says it; our names are read as well, unless it has the same with another
-    meaning. aside: names that are not the cell's, such as those of a readout. Raises OptionError for a notation that
+    meaning. aside: names that are not the cell's, such as those of a readout. ask: names of lines; if several cells
+    have all the weights, the one with the most of them is meant. Raises OptionError for a notation that
     does not exist or does not have the cell, MissingError for names of two notations or of another cell, ShapeError.
     """
     names = {name for here in arrays.values() for name in here} - aside
@@ -47,7 +60,8 @@ def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str]
     whole = [one for one in every if _covers(one, names)]
     if not cell and not notation:
         whole = [one for one in whole if one.notation == "exercise" or _fits(one, arrays, names)]
-    if found := [one for one in whole if one.cell == (cell or whole[0].cell)]:
+    meant = max(whole, key=lambda one: len(ask & _lines(one)), default=None)
+    if found := [one for one in whole if meant and one.cell == (cell or meant.cell)]:
         return _read(_chosen(found, arrays, names, notation), arrays, names)
     if whole and whole[0].notation != "exercise":
         said = f"the weights {some(sorted(names), 6)} are those of the cell {whole[0].cell}, and the cell is {cell}"
@@ -60,6 +74,11 @@ def read(arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str]
     if best is None or not _ours(best, names):
         return Reading(arrays, cell or "lstm")
     return _read(best, arrays, names)
+
+
+def _lines(one: Spelling) -> set[str]:
+    """The lines of a cell, by our names and by those of the spelling."""
+    return {row.partition(" ")[0] for row in KINDS[one.cell]().equations().splitlines()}.union(one.lines.values())
 
 
 def _ours(one: Spelling, names: Set[str]) -> list[str]:
@@ -109,7 +128,14 @@ def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation
         ways.setdefault((*(one.weights[name] for name in own), *one.options.items()), one)
     if len({one.notation for one in ways.values()}) > 1:
         x = [next(name for name in own if one.weights[name][-1].startswith("W_x")) for one in ways.values()]
-        each = [f"`notation: {one.notation}` ({name} multiplies x)" for one, name in zip(ways.values(), x, strict=True)]
+        told = [f"{name} multiplies x" for name in x]
+        if len({*x}) == 1:  # the options differ
+            plain, implied = KINDS[found[0].cell](), dict.fromkeys(key for one in ways.values() for key in one.options)
+            told = [
+                ", ".join(f"{key}: {one.options.get(key, getattr(plain, key))}" for key in implied)
+                for one in ways.values()
+            ]
+        each = [f"`notation: {one.notation}` ({tell})" for one, tell in zip(ways.values(), told, strict=True)]
         said = f"the weights {some(own, 6)} can be read in {len(each)} ways, between which their shapes do not decide"
         raise MissingError(f"{said}: write {' or '.join(each)} in the problem (in Python: options={{'notation': …}})")
     return next(iter(ways.values()))
@@ -144,4 +170,10 @@ def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
     shown = [f"{name} is {' beside '.join(ours)}" for name, ours in pairs.items() if ours[0].startswith("W_")]
     said = f"names read in the notation {one.notation}{': ' * bool(shown)}{some(shown, 8)}"
     said += "; its matrices multiply from the right, x W, and were transposed" if one.transposed else ""
-    return Reading(found, one.cell, one.options, (said,), other, one.lines)
+    options, remarks, own = dict(one.options), dict(one.remarks), {name for here in found.values() for name in here}
+    sizes = {len(name) for name in own if name.startswith("b_")}  # b_xr and b_hr, or b_r
+    if one.cell == "gru" and ("two" if 4 in sizes else "one" if sizes else "none") in one.reset_after:
+        options["reset_after"] = True
+    if one.cell == "gru" and "W_xu" in own and not (one.transposed or "reset_after" in one.options):
+        remarks["update"] = _UPDATES[options.get("update", "keep")]
+    return Reading(found, one.cell, options, (said,), other, one.lines, remarks)

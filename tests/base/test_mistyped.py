@@ -41,6 +41,7 @@ def test_the_fields_of_an_advice_are_those_of_its_row(kind: str) -> None:
         ("−1/2", "; write -0.5"),
         ("25 %", "; write 0.25"), ("10^-3", "; write 1e-3"), ("2·10^4", "; write 2e4"), ("1e-3", "; remove the quotes"),
         ("0.5; 1.5", "; put brackets around numbers and commas between them: [0.5, 1.5]"),
+        ("\u00a0-0.5", "; a blank of another kind, not to be broken, stands beside it: type -0.5"),
         ("l.5", "; is a letter in place of a 0 or 1?"),
         ("", ""), ("none", ""), ("1" * 2000, ""), ("1 " * 400, "; put brackets around"),
     ],

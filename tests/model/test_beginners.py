@@ -112,6 +112,11 @@ MISTAKES = [
     Mistake("semicolon", ONE, "b_i: [0.0, 0.1]", "b_i: [0.0; 0.1]", ("b_i", "comma", "0.0, 0.1")),
     Mistake("decimal commas and semicolon", ONE, "b_i: [0.0, 0.1]", "b_i: [0,0; 0,1]", ("b_i", "decimal comma")),
     Mistake("no comma", ONE, "b_i: [0.0, 0.1]", "b_i: [0.0 0.1]", ("b_i", "comma", "0.0, 0.1")),
+    Mistake("h_{t-1} as a key", ONE, "h_prev:", "h_t-1:", ("'h_t-1'", "'h_prev'"), ("weight",)),
+    Mistake("hprev", ONE, "h_prev:", "hprev:", ("'hprev'", "'h_prev'"), ("c_prev",)),
+    Mistake("target", ONE, "ask:", "target_t: [1.0, 0.0]\nask:", ("'target_t'", "`given:`"), ("weights",)),
+    Mistake("wide colon", ONE, "b_i: [", "b_i： [", ("line 5", "colon", "`b_i`"), ("is no `key: value`",)),
+    Mistake("np.tanh", OWN, "sigmoid(", "np.tanh(", ("write tanh",), ("there are",)),
     Mistake("x_t as a column", ONE, "[[1.0, 2.0]]", "[[1.0], [2.0]]", ("x ", "[1, 2]"), ("W_xi has",)),
     Mistake(
         "x (I, T)",
@@ -323,7 +328,8 @@ OTHER_FILES = [
     ("p.json", '{"title": “one step”}', ("line 1", 'type "')),
     ("p.toml", "x = [1.0, −0.5]", ("line 1", "type -")),
     ("p.toml", "title = Exercise 1", ("line 1", "double quotes")),
-    ("p.toml", "x: [1.0]", ("line 1", "=")),
+    ("p.json", "title: Exercise 1\nx: [1.0]", ("line 1", "ends in .yaml")),
+    ("p.toml", "x: [1.0]", ("line 1", "=", "ends in .yaml")),
     ("p.toml", "x = [1.0, 2.0\ny = 1", ("line 2", "bracket")),
     ("p.toml", "title = “one”", ("line 1", 'type "')),
 ]

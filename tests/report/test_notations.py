@@ -296,3 +296,15 @@ def test_explanations_have_the_notations_that_join_nothing() -> None:
     (choices, _) = get_args(get_type_hints(Worked, include_extras=True)["notation"])
     apart = [name for name, row in notations().items() if not any("joined" in form for form in row["forms"])]
     assert list(get_args(choices)) == apart
+
+
+@pytest.mark.parametrize("notation", ["joined", "olah"])
+def test_a_problem_in_joined_matrices_has_a_report_of_its_gradients(notation: str) -> None:
+    """A joined product has no backward pass; without an option of the reader it is not joined."""
+    weights = {f"W_{gate}": [[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]] for gate in ("i", "f", "C", "o")}
+    if notation == "joined":
+        weights["W_c"] = weights.pop("W_C")
+    trace = lt.backward(
+        lt.run({"weights": weights, "x": [[1.0, 2.0]], "notation": notation}), seeds={"h_t": [[[1.0, 1.0]]]}
+    )
+    assert "W_xi" in trace.report("text")

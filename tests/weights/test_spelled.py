@@ -96,6 +96,15 @@ GRU: dict[str, tuple[str, str, Callable[[Weights], Weights], bool, dict[str, Any
 }  # fmt: skip
 
 
+#: What the update gate of a GRU does, and how to say the other thing.
+RULE = {
+    "keep": ["the update gate keeps: h_t = u_t * h_prev + (1 - u_t) * h_tilde; "
+             "for the other reading write cell: {kind: gru, update: write}"],
+    "write": ["the update gate writes: h_t = (1 - u_t) * h_prev + u_t * h_tilde; "
+              "for the other reading write cell: {kind: gru, update: keep}"],
+}  # fmt: skip
+
+
 def case(gates: str, inputs: int, biases: str) -> tuple[Weights, Any, dict[str, Any]]:
     rng = np.random.default_rng(9)
     states = {"h0": rng.normal(size=H)} | ({"c0": rng.normal(size=H)} if gates == "ifco" else {})
@@ -137,6 +146,7 @@ def test_a_step_of_a_gru_is_the_same_in_every_notation(name: str, inputs: int) -
             found = lt.run(theirs, x, **states, cell=cell, options=options)  # type: ignore[arg-type]
             same(found, expected)
             said = [f"{option}: {str(value).lower()}, as there" for option, value in implied.items()]
+            said += RULE[implied.get("update", "keep")] * (name not in ("pytorch", "kernels", "d2l"))
             assert found.header.imported[1:] == tuple(said)
     other = {"reset_after": {"reset_after": False}, "update": {"update": "keep"}}.get(next(iter(implied), ""), {})
     same(lt.run(theirs, x, **states, options={**other, "notation": notation}),
@@ -202,6 +212,56 @@ def test_the_equations_of_grus() -> None:
     np.testing.assert_allclose(lt.run(w, x, h0=h0)["h_t"][0, 0], (1 - z) * h0 + z * h, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("biases", "kernels", "after"),
+    [("none", True, True), ("one", True, False), ("two", True, True), ("one", False, False), ("two", False, True)],
+)
+def test_a_gru_of_keras_by_gate_has_its_reset_gate_where_its_biases_say(
+    biases: str, kernels: bool, after: bool
+) -> None:
+    """As for its stacked arrays; of the letters W and U only if there are two biases."""
+    ours, x, states = case("ruh", 3, biases)
+    form = (
+        "W_x{0}=kernel_{1} W_h{0}=recurrent_kernel_{1} b_{0}=bias_{1} "
+        if kernels
+        else "W_x{0}=W_{1} W_h{0}=U_{1} b_{0}=b_{1} "
+    )
+    form += "b_x{0}=b_x{1} b_h{0}=b_h{1} "
+    names = "".join(form.format(g, t) for g, t in zip("ruh", "rzh", strict=True))
+    found = lt.run(renamed(ours, names, turned=kernels), x, **states)
+    same(found, lt.run(ours, x, **states, cell={"kind": "gru", "reset_after": after}))
+    assert ("reset_after: true, as there" in found.header.imported) == after
+
+
+def test_the_update_rule_is_told_unless_the_author_gives_it() -> None:
+    ours, x, states = case("ruh", 3, "none")
+    cell = {"kind": "gru", "update": "write"}
+    found = lt.run(GRU["cho"][2](ours), x, **states, cell=cell)
+    assert len(found.header.imported) == 1
+    same(found, lt.run(ours, x, **states, cell=cell))
+    with pytest.raises(
+        MissingError, match=r"`notation: joined` \(update: keep\) or `notation: olah` \(update: write\)"
+    ):
+        lt.prepare({name: GRU["olah"][2](ours)[name] for name in ("W_r", "W_z")})
+
+
+def test_the_candidate_of_goodfellow_is_told() -> None:
+    ours, x, states = case("ifco", 3, "one")
+    theirs = LSTM["goodfellow"][2](ours)
+    (_, said) = lt.run(theirs, x, **states).header.imported
+    assert said.endswith("tanh is taken: for theirs write cell: {kind: lstm, candidate_activation: sigmoid}")
+    cell = {"kind": "lstm", "candidate_activation": "sigmoid"}
+    assert len(lt.run(theirs, x, **states, cell=cell).header.imported) == 1
+
+
+def test_the_requested_lines_decide_between_cells_with_the_same_names() -> None:
+    ours = drawn("c", 3)
+    theirs = {"W_c": np.hstack([ours["W_hc"], ours["W_xc"]]), "b_c": ours["b_c"]}
+    problem = {"weights": theirs, "x": np.ones((1, 3))}
+    assert lt.run(problem | {"ask": ["c_tilde"]}).header.kind == "lstm"
+    assert lt.prepare(problem | {"ask": ["h_tilde"]}).header.kind == "gru"
+
+
 # -- refused ----------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +320,22 @@ def test_a_wrong_name_is_compared_with_what_is_missing(theirs: Weights, cell: An
     with pytest.raises(lt.LstmTraceError) as error:
         lt.prepare(theirs, cell)
     assert error.value.problems == messages
+
+
+def test_names_none_of_which_the_cell_reads_are_not_too_many() -> None:
+    theirs = {"weight_ih": np.ones((8, 3)), "weight_hh": np.ones((8, 2))}
+    with pytest.raises(MissingError) as error:
+        lt.prepare({"cell": "lstm", "weights": theirs, "x": np.ones((1, 3))})
+    assert error.value.problems == (
+        "the problem: the weights have none of those that the cell lstm reads, W_xi, W_hi, W_xf, W_hf, W_xc, W_hc, "
+        "W_xo, W_ho; if they are those of a program, write layout: pytorch in the problem",
+        "the problem: no equation of the cell reads the weight 'weight_ih'",
+        "the problem: no equation of the cell reads the weight 'weight_hh'",
+    )
+    w = joined(drawn("ifco", 3), "i=W_i f=W_f c=W_c o=W_o", "b_i=b_i b_f=b_f b_c=b_c b_o=b_o")
+    with pytest.raises(MissingError) as error:  # each of the joined matrices once
+        lt.prepare({"cell": "lstm", "weights": {"W_ii": w.pop("W_i"), **w}, "x": np.ones((1, 3))})
+    assert "W_i, W_i" not in str(error.value)
 
 
 def test_a_notation_that_does_not_exist_or_does_not_have_the_cell() -> None:

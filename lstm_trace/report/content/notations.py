@@ -43,7 +43,9 @@ def applied(
     """
     if notation is None:  # a joined product has no backward pass
         back = any(stage.cell.gradient for stage in trace.stages)
-        notation = "exercise" if back and trace.header.notation == "joined" else trace.header.notation or "exercise"
+        notation = trace.header.notation or "exercise"
+        joint = any(one.joined for one in spellings(trace.header.kind) if one.notation == notation)
+        notation = "exercise" if back and joint else notation
     require_known("notation", notation, notations())
     trace, remarks = _printed(trace, {**held_symbols(trace), **trace.header.symbols}), tuple[Block, ...]()
     one = next((one for one in spellings(trace.header.kind) if one.notation == notation), None)

@@ -16,7 +16,8 @@ from ...cell.arithmetic import find
 from ...cell.lines import Cell
 from ...cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
 from ...cell.parse import parse
-from ...cell.shapes import beyond_the_end, fitted, infer
+from ...cell.shape_hints import beyond_the_end
+from ...cell.shapes import fitted, infer
 from ...cell.variants import Padding, directed, joined, masked, of_direction, supplied
 from ...errors import FileError, LstmTraceError, counted, raise_all, some
 from ..derived import given_sizes

@@ -378,6 +378,8 @@ def _unknown(model: type[BaseModel], place: str, key: str, hint: bool, given: se
     if model is ProblemFile and hint:
         known += [other for other, name in ALIASES.items() if name in known and other not in given]
         there = closest(key, given & {*model.model_fields, *ALIASES})
-        meant = f"{there!r} is there already" if there else key_meant(key) or nearest(key, known)[2:] or MOST_USED
+        meant = (
+            key_meant(key) or (f"{there!r} is there already" if there else "") or nearest(key, known)[2:] or MOST_USED
+        )
         return f"unknown key {place!r}; {meant}"
     return f"unknown key {place!r}{nearest(key, known, 'there are') if hint else ''}"
