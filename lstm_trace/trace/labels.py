@@ -97,8 +97,16 @@ def axis(trace: Trace, stage: Stage, name: str) -> Axis:
         stage: the stage of the line.
         name: name of a line or input, or of the gradient of one.
     """
-    owner = trace.stage(stage.owner)
-    of = dict(reversed(stage.cell.gradient)).get(name, name)
+    owner, cell = trace.stage(stage.owner), stage.cell
+    gradients = dict(reversed(cell.gradient))
+    while name not in gradients and gradients and (line := cell.by_name.get(name)):  # a part of a gradient
+        if line.product and line.product[0] in owner.cell.parameters:
+            return axis(trace, owner, sides(owner.cell, line.product[0])[line.op == "vecmat"])
+        readers = [one for one in cell.readers.get(name, ()) if OPS[one.op].width == "same" and not one.product]
+        if not readers:
+            break
+        name = readers[0].name
+    of = gradients.get(name, name)
     if owner.sources.get(of) == X:
         return "x"
     return "y" if of in readout(owner.cell) else "h"

@@ -265,8 +265,8 @@ def printed(trace: Trace, address: Address | str) -> str:
         found, known = trace.locate(str(address)), names_of(trace)
         stage = next((one for one in trace.stages if found.layer is not None and one.scope == found.scope), None)
         names, mark = [STATE.get(found.line, found.line)], ""
-        if stage is not None and stage.is_adjoint:
-            names, mark = [n for n, new in stage.cell.gradient_of.items() if new == found.line], "∂L/∂"
+        if stage is not None and (of := [n for n, new in stage.cell.gradient_of.items() if new == found.line]):
+            names, mark = of, "∂L/∂"
         size = known.size(found.line, trace.extents(found.line))
         entry = None if size == (1,) else found.unit
         reverse = "reverse" in (found.direction or "")
