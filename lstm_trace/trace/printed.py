@@ -63,7 +63,10 @@ class PrintedNames:
         name = line_name(inner)
         found = None if "/" in inner else self._found(name, self.gradient if mark else str)
         if mark and found is None:
-            raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
+            raise MissingError(
+                f"there is no {printed} in the trace: lt.backward(trace, of=…) adds gradients of a value or loss; on "
+                "the command line, lstm-trace explain gradient … --of VALUE, or export … --gradient-of VALUE"
+            )
         if found is None or not (self.first or mark or found[2] is not None):
             return text  # without a step, it says the same from 0
         line, there, t = found
@@ -111,6 +114,9 @@ class PrintedNames:
             at, before = (self.span[-1], 1) if "reverse" in there["direction"][0] else (self.span[0], -1)
             if t == at + before and (meant is not str or "t" not in there):
                 return state, there | {"t": [at]} if "t" in there else there, at
+            if t == at + before:  # before a run
+                said = f"{name} is the initial state, which is given, not computed"
+                raise MissingError(f"{said}; change {INITIAL.get(state, state)} in the problem")
         if not lines:
             return None
         ends = f"{self.span[0] + self.first} to {self.span[-1] + self.first}"
@@ -221,6 +227,27 @@ def slashed(trace: Trace, text: str, every: bool = False) -> str:
     ('0/forward/1/0/c_t[0]', '0/forward/1/0/c_t', '0/forward/0/c0[1]', '1/c_t[0]')
     """
     return names_of(trace).slashed(ours(trace, text), every)
+
+
+def place_of(trace: Trace, text: str) -> Address | None:
+    """What a printed address names, if it has a place; None for a mere name, and for what names nothing."""
+    with suppress(MissingError):
+        if line_name(full := slashed(trace, text, every=True)) != text.strip():
+            return trace.locate(full, every=True)
+    return None
+
+
+def selecting(trace: Trace, text: str) -> str:
+    """How the place of a printed address is selected where lines are named, as a message; empty if it has none."""
+    if (at := place_of(trace, text)) is None:
+        return ""
+    places = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
+    given = {part: place for part, place in places.items() if place is not None}
+    options = "".join(f" --{part} {place + trace.header.count_from}" for part, place in given.items())
+    python = "".join(f", {part}={place}" for part, place in given.items())
+    return (
+        f"{text!r} has a place, and a line is expected: --only {at.line!r}{options}, in Python only={at.line!r}{python}"
+    )
 
 
 def ours(trace: Trace, text: str) -> str:
