@@ -1,8 +1,9 @@
 """Values printed by another program (a C, Rust or FPGA port), read alongside a trace of ours.
 
 CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
-leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place a
-row may have, or beside them if they agree, `step`, as the problem counts, and `unit_name`, the label of the unit or its number as the problem counts.
+leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place,
+or beside them if they agree, a row may have `step`, as the problem counts, and `unit_name`, the label of the unit or
+its number as the problem counts.
 Of a matrix, row and column may stand for the unit, and in JSON a value has rows.
 """
 
