@@ -25,6 +25,7 @@ from ..languages.strings import words_for
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.grids import located
+from ..trace.labels import counted_address
 from ..trace.printed import counts_from, printed, slashed
 from ..trace.trace import Trace
 
@@ -270,4 +271,4 @@ def add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:
 
 def _example(trace: Trace) -> str:
     last = trace.stages[-1]
-    return f"{last.scope}/{trace.span[-1]}/0/{last.cell.output}[0]"
+    return counted_address(trace, f"{last.scope}/{trace.span[-1]}/0/{last.cell.output}[0]")

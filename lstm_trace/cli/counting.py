@@ -51,15 +51,23 @@ def selected(trace: Trace, given: Mapping[str, Any]) -> dict[str, Any]:
     from ..trace.printed import slashed
 
     found = from_zero(given, trace.header.count_from, trace)
-    only: Any = found.get("only") or ()
-    if len(only) == 1 and line_name(full := slashed(trace, only[0], every=True)) != only[0]:
-        at = trace.locate(full, every=True)
-        own = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
-        own = {name: value for name, value in own.items() if value is not None}
-        if both := [f"--{name}" for name in own if found.get(name) is not None]:
-            raise click.UsageError(f"{only[0]} has a place of its own: leave {' and '.join(both)} out")
-        found |= {"only": (at.line,), **own}
-    return found
+    lines, places = list[str](), list[dict[str, Any]]()
+    for typed in found.get("only") or ():
+        one = typed
+        own: dict[str, Any] = {}
+        if line_name(full := slashed(trace, one, every=True)) != one:
+            at = trace.locate(full, every=True)
+            entry = at.unit if at.t is None and at.unit is not None else ()  # of a matrix: the row, in one column
+            own = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
+            own = {name: value for name, value in own.items() if value is not None}
+            one = f"{at.line}[:,{entry[1]}]" if len(entry) > 1 else at.line
+            if both := [f"--{name}" for name in own if found.get(name) is not None]:
+                raise click.UsageError(f"{typed} has a place of its own: leave {' and '.join(both)} out")
+        lines.append(one)
+        places.append(own)
+    if any(own != places[0] for own in places):
+        raise click.UsageError("--only names several places: name one, or lines and --steps and --unit for all of them")
+    return found | ({"only": tuple(lines), **places[0]} if any(places) else {})
 
 
 def counted(open: Callable[[Any], Trace], first: int | None, hold: Mapping[str, str] | None) -> Trace:

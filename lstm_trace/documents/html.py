@@ -17,6 +17,7 @@ from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
 from ..trace.address import address, origin
+from ..trace.labels import counted_address
 from ..trace.trace import Trace
 from . import blocks
 from .drawings import unstyled
@@ -71,13 +72,16 @@ class HtmlPrinter(blocks.BlockPrinter):
         return "", known[0] if known is not None and same else ""
 
     def told(self, key: Key) -> str:
-        """The address of a number; for a gradient, that of its variable."""
+        """The address of a number, as printed; for a gradient that has slashes, of its variable."""
         assert self.trace is not None
         scope, name, *place = key
-        if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
-            return address(self.trace, key)
+        said = counted_address(self.trace, full := address(self.trace, key))
+        if said != full or not scope or not (stage := self.trace.stage(scope)).cell.gradient:
+            return said
         of = dict(reversed(stage.cell.gradient)).get(name)
-        return address(self.trace, key) if of is None else f"∂L/∂ {address(self.trace, (stage.owner, of, *place))}"
+        owner = self.trace.stage(stage.owner)
+        later = of in owner.cell.states and place[0] != self.trace.span[-owner.backwards]
+        return said if of is None or later else f"∂L/∂ {address(self.trace, (owner.scope, of, *place))}"
 
     def _number(self, tag: str, node: Num) -> str:
         """A number as an element: a link to where it was computed, or with an id if it is computed here."""

@@ -273,6 +273,8 @@ def wanted(
                         raise MissingError(f"{name} is the carried state, not a line; ask for {cell.states[name]}")
                     if name in cell.inputs:
                         raise MissingError(f"{name} is an input, not a line")
+                    if name in cell.parameters:
+                        raise MissingError(f"{name} is a weight, not a line: it is given, and nothing computes it")
                 if len(parts := re.split(r"[.,;]? ", name)) > 1 and all(part in lines for part in parts):
                     raise MissingError(f"{name}: put a comma between lines: [{', '.join(parts)}]")
                 raise MissingError(f"there is no line {name!r}{nearest_line(name, lines, 'there are')}")

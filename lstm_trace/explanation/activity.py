@@ -157,11 +157,17 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
 
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
     inside = trace.valid[:, rows, 0] != 0
-    for stage, line, values in plain(trace).recorded():
+    bare = plain(trace)
+    for stage, line, values in bare.recorded():
         gate = line.squashed or is_gate(stage, line)
         if not gate and line.op != "tanh":
             continue
-        gates = keeping(stage)
+        gates, held = keeping(stage), dict[str, Kept]()
+        for _, rule in recurrences(stage, stage.cell.by_name) if line.name in gates and bare is not trace else ():
+            if [gate for _, gate in rule.keeps] == [line.name] and (
+                of := kept(trace, stage, rule, values.shape[2], rows)
+            ):
+                held[line.name] = of  # what is held keeps nothing of the state, however open the gate
         for unit in range(values.shape[2]):
             every = np.asarray(values[:, rows, unit], np.float64)[inside]
             if not every.size:
@@ -173,6 +179,7 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             left, right = float((place < low).mean()), float((place > high).mean())
             state = "" if not gate else "shut" if place.max() <= low else "open" if place.min() >= high else ""
             memory = float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None
+            memory = float(held[line.name].half_life[unit]) if line.name in held else memory
             yield Activity(stage.scope, line.name, unit, mean, least, most, left, right, state, memory, finite.size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -38,6 +39,8 @@ STATISTICS = ("units", "min", "mean", "max")
 _NAME, _SHORTEST, _LABEL = 32, 8, 10  # width of a line's name: maximum, minimum when cut; maximum of a unit's label
 _TOKEN = 16  # maximum width of a step's label in columns
 _DECIMALS = 2  # the minimum, in a narrow terminal
+
+_COLUMN = re.compile(r"\[:,([0-9]+)\]$")  # of a sum over all steps that is a matrix
 
 Place = tuple[int, str, int | None, int | None]  # layer, direction, t, batch; a sum over all steps has no t and batch
 PLACES = ("layer", "direction", "t", "b")
@@ -147,7 +150,10 @@ def table(
         places = [(STEP, k, first) if name == "t" else (name, k, 0) for name, k, _ in places]
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
-    called = [row.line if row.row is None else f"{row.line}[{words.nth(row.row)},:]" for row in rows]
+    lines = (_COLUMN.sub(lambda column: f"[:,{words.nth(int(column[1]))}]", row.line) for row in rows)
+    called = [
+        line if row.row is None else f"{line}[{words.nth(row.row)},:]" for row, line in zip(rows, lines, strict=True)
+    ]
     left = [(*_left(trace, rows, at, places), _cut(line, _NAME)) for at, line in enumerate(called)]
     head, cells = _by_unit(trace, rows, digits, words)
     if not head or _over(width, names, left, head, cells) > 0:
@@ -321,7 +327,7 @@ def _by_unit(
         return (), []
     stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
     lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
-    sorts = {axis(trace, stages[place], line) for place, line in lines if place in stages}
+    sorts = {axis(trace, stages[place], line.partition("[:,")[0]) for place, line in lines if place in stages}
     alike = len(sorts) == 1 and all(row.row is None for row in rows)
     labels = trace.header.names.get(sorts.pop(), ()) if alike else ()  # if all are units of the same kind
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))

@@ -15,6 +15,7 @@ from ..documents.blocks import Block, Derivation as Lines, Heading, Items, Para,
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
+from ..formulas.numbers import fraction
 from ..formulas.tree import Key, Node, Num
 from ..formulas.values import Values
 from ..languages.strings import Words, words_for
@@ -254,7 +255,8 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     )
     chain = made.equation.parts if made.equation is not None else (("", symbol),)
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
-    chain = (*chain, (made.written_out_relation or made.relation or "=", result))
+    whole = not result.shown.finite or fraction(result.value) == result.shown.fraction
+    chain = (*chain, (made.written_out_relation or made.relation or ("=" if whole else "≈"), result))
     # a copy of `writing` is without its printers, which cannot be pickled
     of = {"language": writing.words.language, "trace": trace}
     vars(found).update(chain=chain, own=writing.own, made=(replace(writing), place), **of)

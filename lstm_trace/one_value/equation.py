@@ -243,21 +243,23 @@ def where(writing: Writing, place: Location) -> str:
 
 
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
-    """The unit that a weight goes to, and the unit that it comes from if it is in a matrix."""
+    """The unit that a weight goes to, and the unit that it comes from if it is in a matrix.
+
+    A gradient that is summed over all steps has those of the weight.
+    """
     shape = place.array(writing.trace).shape
-    weight = dict(stage.cell.gradient).get(place.name, place.name)  # of a sum, that whose gradient it is
-    if writing.trace.grid(stage.owner, weight):
-        unit = place.unit[0] * shape[1] + place.unit[1]
-        yield writing.label(writing.trace.stage(stage.owner), weight, unit, shape[0] * shape[1])
+    weight, owner = dict(stage.cell.gradient).get(place.name, place.name), writing.trace.stage(stage.owner)
+    if writing.trace.grid(owner.scope, weight):
+        yield writing.label(owner, weight, place.unit[0] * shape[1] + place.unit[1], shape[0] * shape[1])
         return
-    reader = next(iter(stage.cell.readers.get(place.name, ())), None)
+    reader = next(iter(owner.cell.readers.get(weight, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:
-        name = reader.name if reader is not None else place.name
-        yield from (writing.label(stage, name, j, n) for j, n in zip(place.unit, shape, strict=True))
+        name = reader.name if reader is not None else weight
+        yield from (writing.label(owner, name, j, n) for j, n in zip(place.unit, shape, strict=True))
         return
     to, of = (0, 1) if reader.op == "matvec" else (1, 0)
-    yield writing.label(stage, reader.name, place.unit[to], shape[to])
-    yield writing.label(stage, reader.product[1], place.unit[of], shape[of])
+    yield writing.label(owner, reader.name, place.unit[to], shape[to])
+    yield writing.label(owner, reader.product[1], place.unit[of], shape[of])
 
 
 def _said(writing: Writing, key: str, **fields: str) -> str:

@@ -274,7 +274,9 @@ def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
 def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
     """How the output changes, and how many units differ."""
     if result.output is not None:
-        yield from _output(result.output, words)
+        at = result.output.address
+        own = [line for line in result.lines if (line.scope, line.line) == (at.scope, at.line)]
+        yield from _output(result.output, words, any(own) and not any(line.differing for line in own))
     if result.units:
         far = sum(unit.since is not None for unit in result.units)
         every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
@@ -295,11 +297,12 @@ def _share(share: float, words: Words, digits: int = 2) -> str:
     return words.word("profile.share", n=said) if share >= 0.001 else f"{share:.1g}"
 
 
-def _output(output: OutputDifference, words: Words) -> Iterator[str]:
+def _output(output: OutputDifference, words: Words, same: bool) -> Iterator[str]:
+    """How the output changes. same: whether none of its values differs beyond what counts as the same."""
     held, line = ".held" if output.held else "", words.address(f"{output.address.scope}/{output.address.line}")
     if output.nonfinite is not None:
         yield words.word("diff.output.nonfinite", line=line, address=output.nonfinite)
-    if not output.most:
+    if not output.most or same:
         if output.nonfinite is None:
             yield words.word(f"diff.output.same{held}", line=line)
         return

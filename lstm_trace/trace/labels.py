@@ -95,10 +95,19 @@ def axis(trace: Trace, stage: Stage, name: str) -> Axis:
     Args:
         trace: the trace that contains the stage.
         stage: the stage of the line.
-        name: name of a line or input, or of the gradient of one.
+        name: name of a line or input, of a parameter, whose rows are meant, or of the gradient of one.
     """
-    owner = trace.stage(stage.owner)
-    of = dict(reversed(stage.cell.gradient)).get(name, name)
+    owner, cell = trace.stage(stage.owner), stage.cell
+    gradients = dict(reversed(cell.gradient))
+    while name not in gradients and gradients and (line := cell.by_name.get(name)):  # a part of a gradient
+        if line.product and line.product[0] in owner.cell.parameters:
+            return axis(trace, owner, sides(owner.cell, line.product[0])[line.op == "vecmat"])
+        readers = [one for one in cell.readers.get(name, ()) if OPS[one.op].width == "same" and not one.product]
+        if not readers:
+            break
+        name = readers[0].name
+    of = gradients.get(name, name)
+    of = sides(owner.cell, of)[0] if of in owner.cell.parameters else of
     if owner.sources.get(of) == X:
         return "x"
     return "y" if of in readout(owner.cell) else "h"
@@ -138,10 +147,6 @@ def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: 
         return named("x" if name == "x_t" else None, width)
     if columns := columns_of(trace, stage.scope, name):
         return [f"{unit // columns + first},{unit % columns + first}" for unit in range(width)]
-    owner = trace.stage(stage.owner)
-    of = dict(reversed(stage.cell.gradient)).get(name, name)
-    if of in owner.cell.parameters:
-        return named(axis(trace, owner, sides(owner.cell, of)[0]), width)
     parts = vectors(trace, stage, name, width)
     found = [text for part in parts for text in named(*part)]
     return found if len(set(found)) == width else named(axis(trace, stage, name), width)

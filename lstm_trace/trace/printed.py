@@ -63,7 +63,10 @@ class PrintedNames:
         name = line_name(inner)
         found = None if "/" in inner else self._found(name, self.gradient if mark else str)
         if mark and found is None:
-            raise MissingError(f"there is no {printed} in the trace; lt.backward(trace) adds the gradients")
+            raise MissingError(
+                f"there is no {printed} in the trace: lt.backward(trace, of=…) adds gradients of a value or loss; on "
+                "the command line, lstm-trace explain gradient … --of VALUE, or export … --gradient-of VALUE"
+            )
         if found is None:
             return text
         if not (self.first or mark or found[2] is not None):
@@ -113,6 +116,9 @@ class PrintedNames:
             at, before = (self.span[-1], 1) if "reverse" in there["direction"][0] else (self.span[0], -1)
             if t == at + before and (meant is not str or "t" not in there):
                 return state, there | {"t": [at]} if "t" in there else there, at
+            if t == at + before:  # before a run
+                said = f"{name} is the initial state, which is given, not computed"
+                raise MissingError(f"{said}; change {INITIAL.get(state, state)} in the problem")
         if not lines:
             return None
         ends = f"{self.span[0] + self.first} to {self.span[-1] + self.first}"
@@ -247,6 +253,27 @@ def _not_transposed(trace: Trace, text: str, every: bool) -> None:
     raise MissingError(f"{said}; write /{known}{f'[{ours}]' * bool(index)}, with our rows and columns, from 0")
 
 
+def place_of(trace: Trace, text: str) -> Address | None:
+    """What a printed address names, if it has a place; None for a mere name, and for what names nothing."""
+    with suppress(MissingError):
+        if line_name(full := slashed(trace, text, every=True)) != text.strip():
+            return trace.locate(full, every=True)
+    return None
+
+
+def selecting(trace: Trace, text: str) -> str:
+    """How the place of a printed address is selected where lines are named, as a message; empty if it has none."""
+    if (at := place_of(trace, text)) is None:
+        return ""
+    places = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
+    given = {part: place for part, place in places.items() if place is not None}
+    options = "".join(f" --{part} {place + trace.header.count_from}" for part, place in given.items())
+    python = "".join(f", {part}={place}" for part, place in given.items())
+    return (
+        f"{text!r} has a place, and a line is expected: --only {at.line!r}{options}, in Python only={at.line!r}{python}"
+    )
+
+
 def ours(trace: Trace, text: str) -> str:
     """An address with our name of a line or weight that only the author's own code, the notation of the problem, or
     textbooks that mean the same by it, call so.
@@ -289,8 +316,8 @@ def printed(trace: Trace, address: Address | str) -> str:
         found, known = trace.locate(str(address)), names_of(trace)
         stage = next((one for one in trace.stages if found.layer is not None and one.scope == found.scope), None)
         names, mark = [STATE.get(found.line, found.line)], ""
-        if stage is not None and stage.is_adjoint:
-            names, mark = [n for n, new in stage.cell.gradient_of.items() if new == found.line], "∂L/∂"
+        if stage is not None and (of := [n for n, new in stage.cell.gradient_of.items() if new == found.line]):
+            names, mark = of, "∂L/∂"
         size = known.size(found.line, trace.extents(found.line))
         entry = None if size == (1,) else found.unit
         reverse = "reverse" in (found.direction or "")

@@ -16,6 +16,7 @@ from ..errors import MissingError, OptionError
 from .address import INITIAL, STATE, columns_of, positions
 from .argument_types import checked, listed, misfit
 from .derived import GATHERED
+from .printed import selecting
 from .trace import Trace
 from .window import names
 
@@ -66,9 +67,9 @@ class Selected(TypedDict, total=False):
 class Selection:
     """Selects a part of a trace; None means everything.
 
-    only: names of lines, as a list or as a text with commas. steps: a step, or a slice of steps. layer, batch and unit
-    count from 0. A stage or line without the chosen unit or direction contributes no rows; if nothing at all is left,
-    `parts` raises MissingError.
+    only: names of lines, as a list or as a text with commas; `d_W_xi[:,1]` is a column of a sum. steps: a step, or a
+    slice of steps. layer, batch and unit count from 0. A stage or line without the chosen unit or direction contributes
+    no rows; if nothing at all is left, `parts` raises MissingError.
     """
 
     only: Sequence[str] | str | None = None
@@ -89,7 +90,7 @@ class Selection:
 
     def has(self, name: str) -> bool:
         """Whether the line `name` is selected."""
-        return self.names is None or name in self.names
+        return self.names is None or name in self.names or any(one.startswith(f"{name}[:,") for one in self.names)
 
     def places(self, stage: Stage) -> bool:
         """Whether `stage` is selected."""
@@ -326,8 +327,11 @@ def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection)
     if values.ndim == 1:
         entries, columns = [LineUnits(name, op, units, len(values))], kept[None]
     else:
-        entries = [LineUnits(f"{name}[:,{k}]", op, units, len(values)) for k in range(values.shape[1])]
-        columns = kept.T
+        named = {k: f"{name}[:,{k}]" for k in range(values.shape[1])}
+        if chosen.names is not None and name not in chosen.names:
+            named = {k: column for k, column in named.items() if column in chosen.names}
+        entries = [LineUnits(column, op, units, len(values)) for column in named.values()]
+        columns = kept.T[[*named]]
     by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
     for at in range(0, len(entries), by):
         some = np.ascontiguousarray(columns[at : at + by]).reshape(1, 1, -1)
@@ -348,7 +352,8 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bo
     if by_step:
         premises |= dict.fromkeys(name for stage in trace.stages for name in stage.cell.inputs)
     for name in chosen.names or ():
-        if name in recorded or (with_inputs and name in premises):
+        stem = name.partition("[:,")[0]
+        if name in recorded or stem in names(trace, "sums") or (with_inputs and (name in premises or stem in premises)):
             continue
         if name in premises:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; export has --with-inputs")
@@ -356,6 +361,8 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bo
             raise MissingError(
                 f"{name!r} was not recorded: nothing that was requested depends on it, or only other lines were stored"
             )
+        if said := selecting(trace, name):
+            raise MissingError(said)
         there = [*recorded, *(premises if with_inputs else ())]
         raise MissingError(f"the trace has no line {name!r}{nearest_line(name, there, 'its lines are')}")
 

@@ -24,7 +24,7 @@ from .argument_types import KINDS, checked, misfit
 from .edited import changed
 from .grids import as_read, grids_of, located
 from .outputs import TraceOutputs
-from .printed import extents_in, from_zero, ours, slashed
+from .printed import extents_in, from_zero, ours, place_of, slashed
 from .window import between, every_array, last_value, stages_at, step_before
 
 
@@ -254,6 +254,11 @@ class Trace(TraceOutputs):
             if bare in here and scope in ("", owner):
                 at = f"trace.sums[{owner!r}][{bare!r}]"
                 raise MissingError(f"{bare} was summed over all steps: it is {at}, and in trace.gradients")
+        if not any(stage.has(bare) for stage in self.stages) and (place := place_of(self, name)) is not None:
+            derived = "" if place.unit is None else f"lt.derivation(trace, {name!r}) has it, and "
+            raise MissingError(
+                f"{name} has a place, and trace[…] is a whole line: {derived}trace[{place.line!r}] is its line"
+            )
         scopes = [one for one in find(self.stages, bare) if scope in ("", one)]
         if not scopes:
             raise MissingError(f"{scope} has no {bare!r}; it is in {', '.join(find(self.stages, bare))}")

@@ -160,3 +160,55 @@ def test_a_message_counts_as_it_was_typed(words: str) -> None:
     done = CliRunner().invoke(main, words.split())
     assert done.exit_code == 2
     assert REFUSED[words] in done.stderr
+
+
+def test_one_entry_of_the_gradient_of_a_weight_is_one_number() -> None:
+    """The column is the one that was typed, in `show` and in `export`, and it is printed as it was typed."""
+    back = lt.backward(lt.run("1.yaml"), of="c_2[1]")
+    back.save("back.json")
+    gradient = back.sums["0/adjoint-forward"]["d_W_xi"]
+    for row, column in np.ndindex(gradient.shape):
+        address = f"∂L/∂W_xi[{row + 1},{column + 1}]"
+        assert shown("back.json", "--only", address) == [gradient[row, column]]
+        done = CliRunner().invoke(main, ["show", "back.json", "--only", address])
+        assert f"d_W_xi[:,{column + 1}]" in done.output
+        done = CliRunner().invoke(main, ["export", "back.json", "--only", address])
+        assert [line.rpartition(",")[2] for line in done.output.splitlines()[1:]] == [str(gradient[row, column])]
+
+
+def test_several_printed_addresses_are_of_one_place() -> None:
+    assert shown("1.yaml", "--only", "c_2[1],f_2[1]") == shown("0.yaml", "--only", "c_1[0],f_1[0]")
+    assert len(shown("1.yaml", "--only", "c_2[1],f_2[1]")) == 2
+    done = CliRunner().invoke(main, ["show", "1.yaml", "--only", "c_2[1],f_1[1]"])
+    assert done.exit_code == 2
+    assert "--only names several places: name one, or lines and --steps and --unit for all of them" in done.output
+
+
+def test_a_gradient_is_selected_where_it_is_computed() -> None:
+    words = ["export", "1.yaml", "--gradient-of", "c_2[1]", "--only", "∂L/∂c_1[2]"]
+    done = CliRunner().invoke(main, words)
+    back = lt.backward(lt.run("1.yaml"), of="c_2[1]")
+    assert done.exit_code == 0, done.output
+    assert float(done.output.split(",")[-1]) == back["d_c_t"][0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said_so"),
+    [
+        ("plot 1.yaml --only c_2[1]", "--only 'c_t' --steps 2 --unit 1, in Python only='c_t', steps=1, unit=0"),
+        ("show 1.yaml --only ∂L/∂c_2[1]", "lstm-trace explain gradient … --of VALUE"),
+        ("show 1.yaml --hold c_0[1]=1", "c_0 is the initial state, which is given, not computed; change c0 in"),
+    ],
+)
+def test_what_is_no_line_says_what_to_write(words: str, said_so: str) -> None:
+    done = CliRunner().invoke(main, words.split())
+    assert done.exit_code == 2
+    assert said_so in done.output
+
+
+def test_an_address_is_no_whole_line() -> None:
+    with pytest.raises(lt.errors.MissingError, match=r"lt.derivation\(trace, 'c_2\[1\]'\) has it"):
+        lt.run("1.yaml")["c_2[1]"]
+    for ask, message in (("c_0[1]", "c_0 is the initial state"), ("W_xi[1,1]", "W_xi is a weight, not a line")):
+        with pytest.raises(lt.errors.MissingError, match=message):
+            lt.run(PROBLEM | {"count_from": 1, "ask": [ask]})

@@ -84,3 +84,19 @@ def test_the_factor_of_a_state_is_a_gate_as_the_report_says_whatever_gives_it() 
     assert keeps == [("a_t", pytest.approx(math.exp(-1)), 1.0)] * 2
     assert "the gate a_t keeps 37 %" in " ".join(trace.report("text").split())
     assert len(trace.plot.saturation().data) == 2
+
+
+def test_a_state_that_is_held_is_halved_there() -> None:
+    """What is held keeps nothing of its state, however open its gate."""
+    w, u, x = np.array([[0.5, -1.0], [0.75, 0.25]]), np.eye(2) / 4, np.linspace(-1, 1, 8).reshape(4, 2)
+    trace = lt.run(
+        {"W_xi": w, "W_hi": u, "W_xf": -w, "W_hf": u, "W_xc": w, "W_hc": u, "W_xo": w, "W_ho": u},
+        x,
+        hold={"2/c_t[1]": 0.5},
+    )
+    found = {unit.unit: unit.half_life for unit in behaviour(trace).units if unit.line == "f_t"}
+    for unit, life in found.items():
+        gate = trace["f_t"][:, 0, unit].astype(float)
+        halved = np.minimum(-np.log2(gate), 1.0)
+        halved[2] = 1.0 if unit == 1 else halved[2]
+        assert life == pytest.approx(4 / halved.sum())

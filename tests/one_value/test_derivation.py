@@ -401,3 +401,45 @@ def test_a_number_is_worded_when_it_is_read(tmp_path: Path) -> None:
     assert str(one) == one.report("text").rstrip()
     with pytest.raises(OptionError, match="there is no language 'xx'"):
         one.report(language="xx")
+
+
+#: A readout of three outputs of two units; each side of its weights has labels.
+READOUT = {
+    "cell": {
+        "equations": "h_t = tanh(W @ x_t + U @ h_prev)\ns_t = V @ h_t + b\nL_t = sum(s_t * s_t)\n"
+        "carry: h_prev <- h_t\noutput: L_t"
+    },
+    "weights": {
+        "W": [[0.5, -1.0, 0.25, 0.75], [1.0, 0.25, -0.5, 0.125]],
+        "U": [[0.2, -0.4], [0.3, 0.1]],
+        "V": [[1.0, -0.5], [0.3, 0.8], [-0.9, 0.4]],
+        "b": [0.1, 0.2, 0.3],
+    },
+    "x": [[1.0, 0.5, 0.25, -0.5], [-0.5, 1.0, 0.75, 0.5]],
+    "names": {"x": ["a", "b", "c", "d"], "h": ["mood", "verb"], "y": ["neg", "neu", "pos"]},
+    "count_from": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "ends"),
+    [
+        ("∂L/∂W[1,2]", "unit 1 (mood) ← input 2 (b)"),
+        ("∂L/∂V[3,2]", "output 3 (pos) ← unit 2 (verb)"),
+        ("∂L/∂b[3]", "output 3 (pos)"),
+    ],
+)
+def test_a_gradient_has_the_labels_of_what_it_is_the_gradient_of(address: str, ends: str) -> None:
+    """A weight goes from a unit to another one, and so does its gradient; what is rounded is not said to be equal."""
+    found = lt.derivation(lt.backward(lt.run(READOUT), of="L_2"), address)
+    assert found.where == ends
+    assert f"{address} ≈ " in str(found)
+
+
+def test_the_parts_of_a_gradient_have_its_labels() -> None:
+    """Products that add up to the gradient of an input are of inputs, not of the hidden units they come from."""
+    problem = {**READOUT, "cell": {"equations": READOUT["cell"]["equations"].replace("tanh(", "tanh(G @ x_t + ")}}
+    problem["weights"] = {**READOUT["weights"], "G": READOUT["weights"]["W"]}
+    back = lt.backward(lt.run(problem), of="L_2")
+    found = lt.derivation(back, "∂L/∂x_2[4]")
+    assert [one.where for one in found.operands] == ["step t = 2, input 4 (d)"] * 2

@@ -351,3 +351,16 @@ def test_notebook_of_an_explanation() -> None:
     parts = re.findall(r'<tr><th scope="row"[^>]*>[^<]*</th><td>([^<]*)<', table)
     assert sum(map(float, parts)) == pytest.approx(float(re.findall(r"difference is ([^<]*)<", said)[0]), rel=1e-4)
     assert "A .csv or .json file has every row.<" in table
+
+
+def test_the_numbers_of_a_page_are_called_as_they_are_printed() -> None:
+    """A page that counts from 1 does not name its numbers from 0, and neither does one of gradients."""
+    cell = {"equations": "c_t = tanh(W @ x_t + U @ c_prev)\ncarry: c_prev <- c_t\noutput: c_t"}
+    problem = {"cell": cell, "weights": {"W": [[0.5], [1.0]], "U": [[0.25, 0.0], [0.5, 0.75]]}, "x": [[1.0], [2.0]]}
+    trace = lt.run(problem | {"count_from": 1})
+    for shown, some in ((trace, ["c_2[1]", "W[2,1]"]), (lt.backward(trace, of="c_2[1]"), ["∂L/∂c_1[2]"])):
+        page = Page(shown.report("html", detail="scalar"))
+        names = [e.attributes["data-a"] for e in page.elements if "data-a" in e.attributes]
+        assert {*some} <= {*names}
+        # what a later step passes back to a state is no gradient of the initial one, and has no printed name
+        assert not [name for name in names if "/" in name.replace("∂L/∂", "") and "1/0/d_c_before" not in name]

@@ -92,7 +92,8 @@ REFUSED = {
     "c_2[1,2]": "there is no c_2[1,2]; c_2 has [1] to [2]",
     "W_xi[3,1]": "there is no W_xi[3,1]; W_xi is a matrix, W_xi[row,column], with rows 1 to 2 and columns 1 to 3",
     "c_t[1]": "c_t[1] has a value at each step: name one, from c_1[1] to c_3[1]",
-    "∂L/∂c_2[1]": "there is no ∂L/∂c_2[1] in the trace; lt.backward(trace) adds the gradients",
+    "∂L/∂c_2[1]": "there is no ∂L/∂c_2[1] in the trace: lt.backward(trace, of=…) adds gradients of a value "
+    "or loss; on the command line, lstm-trace explain gradient … --of VALUE, or export … --gradient-of VALUE",
 }
 
 

@@ -119,9 +119,9 @@ def export(
         refuse(model, Selection(**from_zero(selection, first)), not values, padding)
 
     trace = opened(source, allow_nonfinite, before if writer.workbook else None, tokens, hold, count_from)
-    chosen = Selection(**selected(trace, selection))
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
+    chosen = Selection(**selected(trace, selection))
     job = ExportJob(trace, selection=chosen, **options)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may include padding without the option
     with ProgressBar("writing", "rows", whole.rows) as bar:

@@ -1,8 +1,9 @@
 """Values printed by another program (a C, Rust or FPGA port), read alongside a trace of ours.
 
 CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
-leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place a
-row may have `step`, as the problem counts, and `unit_name`, the label of the unit or its number as the problem counts.
+leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place,
+or beside them if they agree, a row may have `step`, as the problem counts, and `unit_name`, the label of the unit or
+its number as the problem counts.
 Of a matrix, row and column may stand for the unit, and in JSON a value has rows.
 """
 
@@ -108,8 +109,13 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         if not values:
             continue
         found, read, first = entry.get(part, entry.get("b") if part == "batch" else None), part, 0
-        if part == "t" and found in (None, "") and (found := entry.get("step")) not in (None, ""):
-            read, first = "step", like.header.count_from
+        if part == "t" and (step := entry.get("step")) not in (None, ""):
+            first = like.header.count_from
+            if found not in (None, "") and _whole("t", found) != _whole("step", step) - first:
+                raise FileError(
+                    f"t {found}, from 0, and step {step}, from {first}, are not the same step: leave one out"
+                )
+            found, read = step, "step"
         if found in (None, ""):
             if len(values) > 1:
                 raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
@@ -126,11 +132,17 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
-    if at is None and (called := str(entry.get("unit_name") or "")):
-        there = unit_names(like, like.stage(scope), name, width, like.header.count_from)
-        if called not in there:
+    if called := str(entry.get("unit_name") or "").strip():
+        first = like.header.count_from
+        there = unit_names(like, like.stage(scope), name, width, first)
+        numbers = [str(unit) for unit in range(first, first + width)]
+        meant = numbers if called not in there and called in numbers and not {*numbers} & {*there} else there
+        if called not in meant and at is None:
             raise FileError(f"{name} has no unit_name {called!r}; it has {some(there, 5)}")
-        at = there.index(called)
+        own = meant.index(called) if called in meant else at  # another program's own name beside the number
+        if at not in (None, own):
+            raise FileError(f"unit {at}, from 0, is not {called} (unit_name) of {name}: leave one of the two out")
+        at = own
     grid, held = like.grid(scope, name), entry["value"]
     if grid and all(entry.get(part) not in (None, "") for part in ("row", "column")):
         both = [_whole(part, entry[part]) for part in ("row", "column")]

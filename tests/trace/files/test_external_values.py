@@ -295,3 +295,43 @@ def test_what_the_bound_cannot_tell_is_said(tmp_path: Path) -> None:
     assert "0/forward/i_t: the rounding bound is 1 here; smaller errors cannot be detected" in found.notes[-1]
     assert 0.9 < found.lines[0].bound < 1.01
     assert not any("rounding may explain" in note for note in compare(a, a).notes)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("1,1,1,b", "row 2: t 1, from 0, and step 1, from 1, are not the same step: leave one out"),
+        ("1,2,0,b", "row 2: unit 0, from 0, is not b (unit_name) of i_t: leave one of the two out"),
+        ("1,2,0,2", "row 2: unit 0, from 0, is not 2 (unit_name) of i_t: leave one of the two out"),
+        (",2,,3", "row 2: i_t has no unit_name '3'; it has a, b"),
+        ("1,2,1,b", ""),
+        (",2,,b", ""),
+        (",2,,2", ""),
+    ],
+)
+def test_a_place_that_is_said_twice_is_one_place(tmp_path: Path, place: str, message: str) -> None:
+    """A step and a unit may be named as the problem counts, by number where no label is one; but not contradict."""
+    problem = {"weights": {"W_xi": [[0.5], [1.0]], "W_hi": [[0.25, 0.0], [0.5, 0.75]]}, "x": [[1.0], [2.0]]}
+    a = lt.run(problem | {"ask": ["i_t"], "names": {"h": ["a", "b"]}, "count_from": 1}, given={"h_t": [0.0, 0.0]})
+    path = tmp_path / "port.csv"
+    path.write_text(f"t,step,unit,unit_name,line,value\n{place},i_t,0.5\n")
+    if message:
+        with pytest.raises(FileError) as error:
+            read_external(path, a)
+        assert message in str(error.value)
+    else:
+        assert read_external(path, a)[0]["i_t"][1, 0].tolist() == [a["i_t"][1, 0, 0], 0.5]
+
+
+def test_an_output_that_differs_by_rounding_is_the_same(tmp_path: Path) -> None:
+    """A gate of another program is wrong, and its output is that of the right gate, but for its last bit."""
+    a = traced({}, layers=1, both=False)
+    path = tmp_path / "port.jsonl"
+    rows = [
+        {"t": t, "b": b, "line": "i_t", "value": (a["i_t"][t, b] + 0.125).tolist()} for t in range(4) for b in (0, 1)
+    ]
+    rows += [{**row, "line": "h_t", "value": np.nextafter(a["h_t"][row["t"], row["b"]], 9).tolist()} for row in rows]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    a.save(tmp_path / "a.json")
+    done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(path)])
+    assert "output: 0/forward/h_t is the same at every valid step" in " ".join(done.output.split()), done.output
