@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Literal
 
 #: The rows of the table, for type checkers.
@@ -60,8 +61,8 @@ def cells_of(notation: str) -> str:
 
 @cache
 def called_in(cell: str, notation: str | None) -> dict[str, set[str]]:
-    """Our names of the lines and weights that a notation, or any of them if None, calls otherwise and whose entries
-    have the same places; several for a name with several meanings.
+    """Our names of the lines and weights that a notation calls otherwise and whose entries have the same places; if it
+    is None, of the weights in any of them, several for a name with several meanings.
 
     >>> called_in("gru", "cho")["U_z"], called_in("gru", "keras").get("kernel_z"), called_in("gru", None)["W_in"]
     ({'W_hu'}, None, {'W_xh'})
@@ -69,8 +70,8 @@ def called_in(cell: str, notation: str | None) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for one in spellings(cell):
         if notation in (None, one.notation):
-            pairs = {**one.lines} if one.joined or one.transposed else {**one.lines, **one.names}
-            for ours, theirs in pairs.items():
+            lines, names = one.lines if notation else {}, {} if one.joined or one.transposed else one.names
+            for ours, theirs in chain(lines.items(), names.items()):
                 found.setdefault(theirs, set()).update({ours} - {theirs})
     return found
 

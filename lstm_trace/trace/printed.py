@@ -263,10 +263,11 @@ def place_of(trace: Trace, text: str) -> Address | None:
 
 def selecting(trace: Trace, text: str) -> str:
     """How the place of a printed address is selected where lines are named, as a message; empty if it has none."""
-    if (at := place_of(trace, text)) is None:
-        return ""
-    places = {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
+    at = place_of(trace, text)
+    places = {} if at is None else {"steps": at.t, "unit": None if at.unit is None else at.unit[0]}
     given = {part: place for part, place in places.items() if place is not None}
+    if at is None or not given:
+        return ""
     options = "".join(f" --{part} {place + trace.header.count_from}" for part, place in given.items())
     python = "".join(f", {part}={place}" for part, place in given.items())
     return (
@@ -275,8 +276,8 @@ def selecting(trace: Trace, text: str) -> str:
 
 
 def ours(trace: Trace, text: str) -> str:
-    """An address with our name of a line or weight that only the author's own code, the notation of the problem, or
-    textbooks that mean the same by it, call so.
+    """An address with our name of a line or weight that only the author's own code, the notation of the problem, or,
+    of a weight, textbooks that mean the same by it, call so.
 
     >>> import lstm_trace as lt
     >>> problem = {"weights": {"W_ig": [[0.5]], "W_hg": [[0.25]]}, "x": [[1.0]], "ask": ["g_t"], "notation": "pytorch"}

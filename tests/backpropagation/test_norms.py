@@ -132,8 +132,8 @@ def test_a_loss_is_the_sum_of_its_values() -> None:
 def test_what_there_is_not() -> None:
     with pytest.raises(MissingError, match="there is no batch element 2: there are 0 to 1"):
         norms(traced(), batch=2)
-    with pytest.raises(MissingError, match="'nothing_t'"):
-        norms(traced(), "nothing_t")
+    with pytest.raises(MissingError, match="'q_t'"):
+        norms(traced(), "q_t")
     with pytest.raises(MissingError, match="all steps of batch element 1 are padding"):
         norms(lt.run(weights(), X, lengths=[6, 0]), batch=1)
 

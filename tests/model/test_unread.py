@@ -119,15 +119,10 @@ def test_a_gate_by_the_letter_of_other_programs_leads_to_its_line(cell: Any, nam
     weights: dict[str, Any] = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in ("ruh" if cell == "gru" else "ifco")}
     trace = lt.run(weights, [[1.0]], cell=cell)
     said = f"{name!r}; did you mean {ours!r}\\? It is {name} in the notation pytorch"
-    found = (
+    for asked in (
         lambda: trace.report("text", only=[name]),
         lambda: trace[name],
         lambda: trace.extents(name),
-    )
-    if cell == "gru":  # it means one thing in every textbook
-        assert trace[name].tolist() == trace[ours].tolist()
-    for asked in (
-        *(found if cell == "lstm" else ()),
         lambda: lt.run(weights, [[1.0]], cell=cell, ask=name),
         lambda: lt.run(weights, [[1.0]], cell=cell, record=[name]),
         lambda: lt.run(weights, [[1.0]], cell=cell, hold={name: 0}),

@@ -324,7 +324,7 @@ def test_long_sums_are_shortened_with_a_count_and_so_are_many_readers() -> None:
 @pytest.mark.parametrize(
     ("address", "kind", "message"),
     [
-        ("v_t[0]", MissingError, "the trace has no 'v_t'"),
+        ("q_t[0]", MissingError, "the trace has no 'q_t'"),
         ("i_t", MissingError, r"'i_t' is 2 values: name one, from i_t\[0\] to i_t\[1\]"),
         ("W_xi", MissingError, r"'W_xi' is 6 values: name one, from W_xi\[0,0\] to W_xi\[1,2\]"),
         ("W_xi[5,0]", MissingError, r"W_xi has rows and columns 0 to 1 and 0 to 2"),
@@ -350,8 +350,8 @@ def test_wrong_options_are_said() -> None:
     ):
         with pytest.raises(OptionError, match=message):
             lt.derivation(trace, "i_t[0]", **wrong)  # type: ignore[arg-type]
-    with pytest.raises(MissingError, match="the trace has no 'v_t'"):
-        lt.derivation(trace, "i_t[0]", of="v_t[0]")
+    with pytest.raises(MissingError, match="the trace has no 'q_t'"):
+        lt.derivation(trace, "i_t[0]", of="q_t[0]")
 
 
 def test_a_state_at_a_step_is_the_line_of_the_step_before() -> None:
