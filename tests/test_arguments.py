@@ -57,7 +57,8 @@ CALLED = {
     "Trace.grid.scope": "scope",
 }
 #: Arguments that may be anything, that depend on the model, or of which each traced call is the first reader.
-LATER = {"Trace.equals.other", "watch.optimizer", *(f"capture.{name}" for name in ("ask", "record", "tokens", "plan"))}
+CAPTURED = ("ask", "record", "tokens", "plan", "vocabulary", "embedding")
+LATER = {"Trace.equals.other", "watch.optimizer", *(f"capture.{name}" for name in CAPTURED)}
 #: What a report's options hold beside what a caller may say.
 OWN = ("self", "notes", "selection")
 

@@ -91,7 +91,7 @@ def test_two_runs(api: Any, run: Any) -> None:
     gone = api.get("/diffs/plot/diff", params={"a": "0" * 32, "b": run["id"]})
     assert gone.status_code == 404
     units = api.post("/diffs", json=query).json()["units"]
-    assert units[0].startswith("output: 0/forward/0/0/h_t[0] changes most")
+    assert units[0].startswith("output: h_1[1] changes most")
     assert units[1] == "2 of 2 units differ by more than 1\u00a0% of their ranges"
 
 
