@@ -18,11 +18,15 @@ def causes(shapes: Shapes, matrices: Sequence[str]) -> Iterator[tuple[str, dict[
     """One mistake that may have been made in all arrays: a sentence, the shapes without it, and whether it is decimal
     commas, which are then in inputs and states as well.
     """
-    turned = [name for name in matrices if len(shapes[name]) == 2 and len({*shapes[name]}) > 1]
-    if turned:
+    oblong = [name for name in matrices if len(shapes[name]) == 2 and len({*shapes[name]}) > 1]
+    for shape in (None, *dict.fromkeys(shapes[name] for name in oblong)):  # all of them, or those of one shape
+        turned = [name for name in oblong if shape in (None, shapes[name])]
+        if not turned or len(turned) == len(oblong) * (shape is not None):
+            continue
         first = turned[0]
         said = f"{some(turned, 4)} look transposed: {first} is {by(shapes[first])}, and {by(shapes[first][::-1])} fits"
-        yield f"{said}; transpose all matrices", dict(shapes) | {n: shapes[n][::-1] for n in turned}, False
+        every = "all matrices" if len(turned) == len(oblong) else "these matrices"
+        yield f"{said}; transpose {every}", dict(shapes) | {n: shapes[n][::-1] for n in turned}, False
     for wide in (True, False):
         doubled = {n: (*shape[:-1], shape[-1] // 2) for n, shape in shapes.items() if wide or n in matrices}
         if doubled and all(shapes[name][-1] % 2 == 0 for name in doubled):
@@ -53,9 +57,9 @@ def misfit(shape: Sequence[int], needed: Sequence[int], others: Sequence[str], v
 
 def too_many(size: int, needed: int) -> str:
     """What may be wrong with a row that has twice the needed numbers, or one more; empty for any other row."""
-    if needed > 1 and size in (needed + 1, 2 * needed):
-        return f" {'Twice the numbers' if size == 2 * needed else 'One number too many'}: {DECIMAL}."
-    return ""
+    if needed > 1 and size == 2 * needed:
+        return f" Twice the numbers: {DECIMAL}."
+    return " One number too many; is there a decimal comma? 0,5 is two numbers." * (needed > 1 and size == needed + 1)
 
 
 def of_steps(steps: int, width: int, needed: int) -> str:

@@ -64,8 +64,9 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     # a number of any library becomes a plain float: the equations and the trace's header are text
     chosen: dict[str, Any] = {n: float(v) if is_number(v) else v for n, v in options.items() if v is not None}
     read, gates = set(weights), KINDS[kind].gates
-    two = any(f"b_{side}{gate}" in read for side in "xh" for gate in gates)
-    chosen.setdefault("bias", "two" if two else "one" if any(f"b_{gate}" in read for gate in gates) else "none")
+    one = sum(f"b_{gate}" in read for gate in gates)
+    two = sum(f"b_{side}{gate}" in read for side in "xh" for gate in gates)
+    chosen.setdefault("bias", "one" if one > two else "two" if two else "none")  # the other kind is then a slip
     spec = KINDS[kind](**chosen)
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
 

@@ -257,6 +257,8 @@ def _why(name: str, kind: str, options: Mapping[str, Any], lacking: Sequence[str
     """Why no equation uses the weight `name`. lacking: the names that the weights do not have; none: they have none."""
     if name in {"ask", "x", *ALIASES, *ALIASES.values()}:
         return f"; {name} {MISPLACED}"
+    if (single := f"b_{name[-1:]}") in lacking and name in (f"b_x{name[-1]}", f"b_h{name[-1]}"):
+        return f"; did you mean {single!r}?"
     return unread(name, kind, options, lacking) or "; none is missing: leave it out" * (not lacking and not none)
 
 

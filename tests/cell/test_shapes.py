@@ -87,8 +87,8 @@ MISFITS = {
     ("W_hi", (1, 3)): "W_hi has shape (1, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). "
     "Others like it are 3 by 3: W_hf, W_hc, W_ho.",
     ("W_xi", (3,)): "W_xi has shape (3,); line `W_xi @ x_t` needs a matrix (rows, columns)",
-    ("b_o", (4,)): "b_o has shape (4,); line `z_o` needs (H,) = (3,). One number too many: are there decimal commas? "
-    "Write 0.5, not 0,5. Others like it have 3 numbers: b_i, b_f, b_c.",
+    ("b_o", (4,)): "b_o has shape (4,); line `z_o` needs (H,) = (3,). One number too many; is there a decimal comma? "
+    "0,5 is two numbers. Others like it have 3 numbers: b_i, b_f, b_c.",
     ("b_o", (3, 1)): "b_o has shape (3, 1); line `z_o` needs a vector; write its 3 numbers in one list: [1, 2, 3]",
 }
 
@@ -119,8 +119,8 @@ def test_the_input_and_the_states_are_blamed_where_the_weights_agree() -> None:
     cell, shapes = lstm()
     assert faults(cell, shapes, width=5) == ["x has width 5; line `W_xi @ x_t` needs I = 2."]
     assert faults(cell, shapes, h_prev=4) == [
-        "h0 has width 4; line `W_hi @ h_prev` needs H = 3. One number too many: are there decimal commas? "
-        "Write 0.5, not 0,5. h0 is h_prev at the first step."
+        "h0 has width 4; line `W_hi @ h_prev` needs H = 3. One number too many; is there a decimal comma? "
+        "0,5 is two numbers. h0 is h_prev at the first step."
     ]
     assert faults(cell, shapes, c_prev=1) == [
         "c0 has width 1; line `f_t * c_prev` needs H = 3. c0 is c_prev at the first step."
