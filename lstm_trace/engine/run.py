@@ -347,7 +347,7 @@ def with_holds(trace: Trace, hold: Hold) -> Trace:
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
     lines = base.stages, base.span, base.batch, sizes(base), base.grid
-    holds = resolved(layers(as_hold(trace), hold), *lines, trace.header.dtype, trace.header.count_from)
+    holds = resolved(layers(as_hold(trace), hold), *lines, trace.header.dtype, trace.header)
     return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 

@@ -165,7 +165,7 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     faults, base = Faults(), plain(one)
     for text in texts:
         with faults.gather():
-            found += places(text, base.stages, base.span, 1, sizes(base), base.grid, one.header.count_from)
+            found += places(text, base.stages, base.span, 1, sizes(base), base.grid, one.header)
     faults.tell()
     return list(dict.fromkeys(found))
 

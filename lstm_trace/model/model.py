@@ -30,7 +30,7 @@ from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
 from ..trace.files.trace_file import load
 from ..trace.holding import layers, resolved
-from ..trace.printed import names_of_stages
+from ..trace.printed import names_of_stages, ours
 from ..trace.trace import Header, Trace
 from ..weights.formats.arrays import tables
 from ..weights.read import READERS, Defaults
@@ -233,7 +233,7 @@ class Model:
         work = self._work(fed, asked)  # without holds: determines the available lines, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, work.grid, self.header.dtype
         stages = self.stages(bool(fed.padded), fed.given)
-        return replace(fed, holds=resolved(held, stages, *sizes, self.header.count_from))
+        return replace(fed, holds=resolved(held, stages, *sizes, self.header))
 
     def _asked(self, fed: RunInputs, ask: Sequence[str]) -> tuple[str, ...]:
         """The addresses of the requested lines, counted from 0."""
@@ -242,7 +242,7 @@ class Model:
         stages = self.stages(bool(fed.padded), fed.given)
         names = names_of_stages(stages, range(fed.steps), fed.batch, self.header.count_from)
         with within("ask"):
-            return tuple(names.slashed(text, every=True) for text in ask)
+            return tuple(names.slashed(ours(self.header, stages, text), every=True) for text in ask)
 
     def _job(
         self, fed: RunInputs, asked: tuple[str, ...], record: RecordChoice, batch_first: bool | None, plan: Choice,

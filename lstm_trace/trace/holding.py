@@ -17,8 +17,8 @@ from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, reading, within
 from .address import INITIAL, STATE, Grid, columns_of, extents_of, index_text, line_name, read_several, size_of
-from .printed import names_of_stages
-from .trace import Trace
+from .printed import names_of_stages, ours
+from .trace import Header, Trace
 
 #: The accepted values, for messages.
 KINDS = "a finite number, '*0.5' for a multiple of its own value, an array, or in Python a trace"
@@ -40,6 +40,8 @@ Value = float | Multiple | Array | Trace
 #: The holds of a run: values by address. Of several mappings, later ones override earlier ones value by value, and
 #: None releases.
 Hold = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+#: That of a problem which counts from 0 and has no names of its own.
+NAMELESS = Header()
 
 
 def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
@@ -153,13 +155,13 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 
 def resolved(
     asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
-    widths: Mapping[str, Mapping[str, int]], grid: Grids, dtype: Any, first: int = 0,
+    widths: Mapping[str, Mapping[str, int]], grid: Grids, dtype: Any, header: Header = NAMELESS,
 ) -> HeldLines:  # fmt: skip
     """The requested holds as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths,
-    grid: of its lines. first: the number of the first step and unit in a printed address. Raises one error with every
-    fault: in an address, in a value, or if one mapping holds the same value twice.
+    grid: of its lines. header: how printed addresses count, and what the problem calls lines. Raises one error with
+    every fault: in an address, in a value, or if one mapping holds the same value twice.
     """
     faults = Faults()
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
@@ -171,7 +173,7 @@ def resolved(
                 continue
             said = f"hold {text!r}"
             with faults.gather():
-                found = places(text, stages, span, batch, widths, grid, first)
+                found = places(text, stages, span, batch, widths, grid, header)
                 what = None if value is None else read_value(said, value)
                 for place in found:
                     key, shape = (place.scope, place.line), (len(span), batch, widths[place.scope][place.line])
@@ -280,11 +282,11 @@ class Region(NamedTuple):
 
 def places(
     text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]], grid: Grids,
-    first: int = 0,
+    header: Header = NAMELESS,
 ) -> list[Region]:  # fmt: skip
     """The values that an address names (see `read_several`), in every layer and direction that it can mean.
 
-    widths: of the computed lines, by scope; grid: of a line. first: see `resolved`. Raises MissingError that says what
+    widths: of the computed lines, by scope; grid: of a line. header: see `resolved`. Raises MissingError that says what
     is wrong with the address.
     """
     if not isinstance(text, str):
@@ -295,7 +297,7 @@ def places(
 
     said = f"hold {text!r}"
     with within(said):
-        text = names_of_stages(stages, span, batch, first, size).slashed(text, every=True)
+        text = names_of_stages(stages, span, batch, header.count_from, size).slashed(ours(header, stages, text), True)
     name = line_name(text)
     scopes = [stage.scope for stage in stages if name in _lines(stage)]
     if not scopes:

@@ -23,7 +23,7 @@ from ..errors import MissingError
 from .address import INITIAL, PARTS, STATE, Address, extents_of, index_text, line_name, no_entry, whole
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from .trace import Header, Trace
 
 #: A name at a step: `c_2`, `h_T`.
 _AT_STEP = re.compile(r"(.+)_(T|0|[1-9][0-9]{0,17})", re.DOTALL)
@@ -233,7 +233,7 @@ def slashed(trace: Trace, text: str, every: bool = False) -> str:
     >>> slashed(trace, "c_2[1]"), slashed(trace, "c_T"), slashed(trace, "c_0[2]"), slashed(trace, "1/c_t[0]")
     ('0/forward/1/0/c_t[0]', '0/forward/1/0/c_t', '0/forward/0/c0[1]', '1/c_t[0]')
     """
-    own = ours(trace, text)
+    own = ours(trace.header, trace.stages, text)
     if trace.header.notation is not None:
         _not_transposed(trace, own.strip(), every)
     return names_of(trace).slashed(own, every)
@@ -275,24 +275,24 @@ def selecting(trace: Trace, text: str) -> str:
     )
 
 
-def ours(trace: Trace, text: str) -> str:
+def ours(header: Header, stages: Sequence[Stage], text: str) -> str:
     """An address with our name of a line or weight that only the author's own code, the notation of the problem, or,
     of a weight, textbooks that mean the same by it, call so.
 
     >>> import lstm_trace as lt
     >>> problem = {"weights": {"W_ig": [[0.5]], "W_hg": [[0.25]]}, "x": [[1.0]], "ask": ["g_t"], "notation": "pytorch"}
     >>> trace = lt.run(problem)
-    >>> ours(trace, "W_ig[0,0]"), ours(trace, "g_0"), ours(trace, "0/g_t")
-    ('W_xc[0,0]', 'c_tilde_0', '0/c_tilde')
+    >>> [ours(trace.header, trace.stages, text) for text in ("W_ig[0,0]", "g_0", "0/g_t")]
+    ['W_xc[0,0]', 'c_tilde_0', '0/c_tilde']
     """
-    name, header, by_author = line_name(text), trace.header, dict[str, set[str]]()
+    name, by_author = line_name(text), dict[str, set[str]]()
     at_step = _AT_STEP.fullmatch(name)
     own_names = {name} if at_step is None else {name, at_step[1], f"{at_step[1]}_t"}
-    if any(one in stage.cell.parameters or stage.has(one) for one in own_names for stage in trace.stages):
+    if any(one in stage.cell.parameters or stage.has(one) for one in own_names for stage in stages):
         return text
     for own, called in header.aliases.items():
         by_author.setdefault(called, set()).add(own)
-    for called in [name] if at_step is None else [name, f"{at_step[1]}_t"]:
+    for called in [name] if at_step is None else [name, f"{at_step[1]}_t", at_step[1]]:
         for known in (by_author, called_in(header.kind, header.notation), called_in(header.kind, None)):
             if len(found := [*known.get(called, ())]) == 1:
                 own = found[0]

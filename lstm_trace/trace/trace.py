@@ -247,7 +247,7 @@ class Trace(TraceOutputs):
         merged value, even if padding gives each direction a y_t of its own. Otherwise raises MissingError that lists
         the stages that have the line. To change values, see `with_values`.
         """
-        name = ours(self, name)
+        name = ours(self.header, self.stages, name)
         scope, bare = scope_and_name(name)
         scope, bare = (scope, bare) if scope in self.scopes else ("", name)
         for owner, here in self.sums.items():

@@ -176,10 +176,10 @@ def test_a_name_of_a_textbook_is_an_address_if_it_means_one_thing() -> None:
     problem = {"weights": weights, "x": rng.normal(size=(3, 3)), "count_from": 1}
     trace = lt.run(problem)
     assert float(lt.derivation(trace, "W_ig[1,3]").value) == weights["W_ig"][0, 2]
-    assert ours(trace, "q_2[1]") == "q_2[1]"  # a line is meant only in the notation of the problem
-    assert ours(lt.run({**problem, "notation": "pytorch"}), "g_2[1]") == "c_tilde_2[1]"
+    assert ours(trace.header, trace.stages, "q_2[1]") == "q_2[1]"  # a line is meant only in the notation of the problem
+    assert lt.derivation(lt.run({**problem, "notation": "pytorch"}), "g_2[1]").address == "0/forward/1/0/c_tilde[0]"
     total = lt.run({**problem, "extra": "q_t = h_t * h_t"})
-    assert ours(total, "q_2[1]") == "q_2[1]"  # a line is called so
+    assert ours(total.header, total.stages, "q_2[1]") == "q_2[1]"  # a line is called so
 
 
 def test_a_matrix_that_is_printed_transposed_is_addressed_with_a_slash() -> None:
@@ -205,3 +205,16 @@ def test_a_unit_beyond_the_last_is_named_as_counted(index: str) -> None:
     with pytest.raises(MissingError, match=re.escape("there is no h_t[4]; h_t has [1] to [3]")):
         lt.prepare(problem).run(hold={f"h_t[{index}]": 0.0})
     assert lt.prepare(problem).run(hold={"h_t[2..3]": 0.0})["h_t"].ravel()[1:].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("g_2[1]", "c_2[1]"), ("z_g_2[1]", "z_c_2[1]"), ("g_T", "c_T")])
+def test_a_problem_asks_for_and_holds_lines_by_the_names_of_its_notation(theirs: str, ours: str) -> None:
+    rng = np.random.default_rng(5)
+    weights = {f"W_{side}{gate}": rng.normal(size=(2, n)) for side, n in (("i", 3), ("h", 2)) for gate in "ifgo"}
+    problem = {"weights": weights, "x": rng.normal(size=(3, 3)), "count_from": 1, "notation": "pytorch"}
+    own = ours if ours.startswith("z") else ours.replace("c", "c_tilde", 1)
+    trace = lt.run(problem, ask=theirs)
+    assert trace.header.ask == lt.run(problem, ask=own).header.ask
+    held = lt.run(problem, hold={theirs: 0.25})
+    assert held.output.tolist() == lt.run(problem, hold={own: 0.25}).output.tolist()
+    assert held.output.tolist() != trace.output.tolist()
