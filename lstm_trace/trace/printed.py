@@ -285,6 +285,8 @@ def ours(header: Header, stages: Sequence[Stage], text: str) -> str:
     >>> [ours(trace.header, trace.stages, text) for text in ("W_ig[0,0]", "g_0", "0/g_t")]
     ['W_xc[0,0]', 'c_tilde_0', '0/c_tilde']
     """
+    if any(text in stage.cell.by_name for stage in stages):  # the usual case, in which nothing else is looked at
+        return text
     name, by_author = line_name(text), dict[str, set[str]]()
     at_step = _AT_STEP.fullmatch(name)
     own_names = {name} if at_step is None else {name, at_step[1], f"{at_step[1]}_t"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +77,7 @@ def read(
     return _read(best, arrays, names)
 
 
+@cache
 def _lines(one: Spelling) -> set[str]:
     """The lines of a cell, by our names and by those of the spelling."""
     return {row.partition(" ")[0] for row in KINDS[one.cell]().equations().splitlines()}.union(one.lines.values())
@@ -89,9 +91,11 @@ def _ours(one: Spelling, names: Set[str]) -> list[str]:
 
 def _covers(one: Spelling, names: Set[str]) -> bool:
     """Whether all are its names, or ours where none has others, and there are matrices on both sides, of ours of x."""
+    brings = KINDS[one.cell].brings
+    if not all(name in one.weights or name in brings for name in names):
+        return False
     sides = {ours[:3] for ours in _ours(one, names)}
-    known = one.weights.keys() | KINDS[one.cell].brings.keys()
-    return names <= known and sides >= ({"W_x"} if one.notation == "exercise" else {"W_x", "W_h"})
+    return sides >= ({"W_x"} if one.notation == "exercise" else {"W_x", "W_h"})
 
 
 def _fits(one: Spelling, arrays: Arrays, names: Set[str]) -> bool:
