@@ -376,8 +376,9 @@ def _valid(cell: Cell) -> dict[str, str]:
 
 def _carried(cell: Cell) -> list[tuple[str, str]]:
     """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
-    held = {name: line for name, line in _valid(cell).items() if not cell.by_name[name].assigned}
-    return [(state, held.get(line, line)) for state, line in cell.carry if line != cell.output]
+    output, past = cell.output, f"{cell.output.removesuffix('_t')}_prev"
+    held = {n: line for n, line in _valid(cell).items() if n == output or not cell.by_name[n].assigned}
+    return [(state, held.get(line, line)) for state, line in cell.carry if (state, line) != (past, output)]
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
