@@ -112,7 +112,7 @@ def test_the_gradient_is_printed_too() -> None:
 @pytest.mark.parametrize("how", ["gradient", "contribution"])
 def test_the_way_back_alone_says_what_is_held(how: str) -> None:
     found = lt.explain(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how).to_frame()
-    assert found.attrs["sentences"][0] == "Held: 0/forward/1/0/c_t[0] at 0.25."
+    assert found.attrs["sentences"][0] == "Held: c_2[1] at 0.25."
     text = explanation(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how).report("text")
     assert "Held instead of computed: c_t[1] = 0.25 (t = 2)." in " ".join(text.split())
 
