@@ -98,7 +98,7 @@ def test_by_keys_and_by_finger(opened: Opening, trace: lt.Trace) -> None:
 
 
 def test_a_picture_follows_an_edit_and_the_step(opened: Opening) -> None:
-    page = opened(f"{BENCH}&plot=memory&at=0/forward/2/0/c_t[0]&edits=W_xi[0,0]=0.5")
+    page = opened(f"{BENCH}&plot=memory&at=0/forward/2/0/c_t[0]&edits=0/forward/W_xi[0,0]=0.5")
     ready(page)
     data = problem("three-steps")
     data["weights"]["W_xi"][0][0] = 0.5
@@ -168,7 +168,7 @@ def test_a_number_is_held_and_released(opened: Opening) -> None:
 
 
 def test_a_link_holds_what_it_says_and_an_edit_keeps_it(opened: Opening) -> None:
-    page = opened(f"{BENCH}&hold=0/forward/c_t[1]=0.25&edits=W_xi[0,0]=0.5&at=0/forward/2/0/h_t[1]")
+    page = opened(f"{BENCH}&hold=0/forward/c_t[1]=0.25&edits=0/forward/W_xi[0,0]=0.5&at=0/forward/2/0/h_t[1]")
     data = problem("three-steps")
     data["weights"]["W_xi"][0][0] = 0.5
     held = lt.run(data, hold={"forward/c_t[1]": 0.25})
