@@ -17,7 +17,7 @@ from .layouts import STORED
 Arrays = dict[str, dict[str, Array]]
 
 
-class Reading(NamedTuple):
+class SpelledWeights(NamedTuple):
     """Weights under our names, by scope.
 
     cell: the one whose weights these are. options: those that the names imply. imported: what was done, in sentences.
@@ -44,7 +44,7 @@ _UPDATES = {
 
 def read(
     arrays: Arrays, cell: str | None, notation: str | None, aside: Set[str] = frozenset(), ask: Set[str] = frozenset()
-) -> Reading:
+) -> SpelledWeights:
     """The weights of a cell by scope, written in any notation, under our names; unknown names stay as they are.
 
     cell: its name; None if the names decide: the smallest cell that has them all, otherwise the most likely one.
@@ -73,7 +73,7 @@ def read(
         raise OptionError(f"the notation {notation!r} has no names for the cell {cell!r}; it has those of {has}")
     best = max(every, key=lambda one: (len(names & one.weights.keys()), _fits(one, arrays, names)), default=None)
     if best is None or not _ours(best, names):
-        return Reading(arrays, cell or "lstm")
+        return SpelledWeights(arrays, cell or "lstm")
     return _read(best, arrays, names)
 
 
@@ -145,7 +145,7 @@ def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation
     return next(iter(ways.values()))
 
 
-def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
+def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> SpelledWeights:
     """The weights under our names. Raises ShapeError for a matrix that is not one of the notation."""
     found: Arrays = {scope: {} for scope in arrays}
     called, faults = one.names, []
@@ -170,7 +170,7 @@ def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
     other = {ours: name for ours, name in called.items() if ours != name}
     pairs = {name: one.weights[name] for name in other.values() if name in names}
     if not pairs and not one.transposed:
-        return Reading(found, one.cell)
+        return SpelledWeights(found, one.cell)
     shown = [f"{name} is {' beside '.join(ours)}" for name, ours in pairs.items() if ours[0].startswith("W_")]
     said = f"names read in the notation {one.notation}{': ' * bool(shown)}{some(shown, 8)}"
     said += "; its matrices multiply from the right, x W, and were transposed" if one.transposed else ""
@@ -180,4 +180,4 @@ def _read(one: Spelling, arrays: Arrays, names: Set[str]) -> Reading:
         options["reset_after"] = True
     if one.cell == "gru" and "W_xu" in own and not (one.transposed or "reset_after" in one.options):
         remarks["update"] = _UPDATES[options.get("update", "keep")]
-    return Reading(found, one.cell, options, (said,), other, one.lines, remarks)
+    return SpelledWeights(found, one.cell, options, (said,), other, one.lines, remarks)
