@@ -289,10 +289,15 @@ class TokenTable:
 
     def read_back(self, x: Array) -> list[list[str]]:
         """The tokens of x (T, B, I), one list per sequence; empty where x is the row of none, or of several."""
-        rows = self.x(np.arange(self.rows)).astype(x.dtype) + 0  # -0 is 0
-        found, times = np.unique(rows, axis=0, return_inverse=True, return_counts=True)[1:]
-        numbers = {row.tobytes(): n for n, row in enumerate(rows) if times[found.reshape(-1)[n]] == 1}
-        return [self.labels(numbers.get(row.tobytes(), -1) for row in x[:, b] + 0) for b in range(x.shape[1])]
+        if self.matrix is None:
+            ones = (x == 1) & (np.count_nonzero(x, axis=-1, keepdims=True) == 1)
+            return [self.labels(row) for row in np.where(ones.any(-1), ones.argmax(-1), -1).T.tolist()]
+        x = x + 0  # -0 is 0
+        found: dict[bytes, list[int]] = {row.tobytes(): [] for row in x.reshape(-1, x.shape[-1])}
+        for number, row in enumerate(self.matrix):  # one by one: an embedding may be large, and x is not
+            found.get((row.astype(x.dtype) + 0).tobytes(), []).append(number)
+        numbers = {row: rows[0] for row, rows in found.items() if len(rows) == 1}
+        return [self.labels(numbers.get(row.tobytes(), -1) for row in x[:, b]) for b in range(x.shape[1])]
 
     def numbers(self, tokens: Any, place: Callable[[int], str]) -> Array:
         """The numbers of some tokens, or these numbers, (R,). place: where a token is, in words.
