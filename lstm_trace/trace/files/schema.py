@@ -86,11 +86,9 @@ Held = Annotated[
 CountFrom = Annotated[
     Literal[0, 1],
     BeforeValidator(to_length),
-    Field(description="the number of the first step, unit and layer in reports, 0 or 1; addresses count from 0"),
+    Field(description="the number of the first step and unit, 0 or 1; addresses with a slash count from 0"),
 ]
-
-
-Digits = Annotated[int, BeforeValidator(to_length), Field(ge=0, le=MOST_DIGITS)]
+Digits = Annotated[int, Field(ge=0, le=MOST_DIGITS), BeforeValidator(to_length)]
 
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
