@@ -25,8 +25,9 @@ def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str
     >>> unread("w_ci", "lstm", {"peephole": False}, ["W_xi"])
     ': it needs the option peephole: true'
     """
+    of_gate = [one for one in known if one[-1:] == name[-1:]]
     if kind not in KINDS:
-        return nearest(name, [one for one in known if one[-1:] == name[-1:]] or known)
+        return nearest(name, of_gate or known)
     if said := KINDS[kind](**options).unread(name):
         return said
     others = {other: spec for other, spec in KINDS.items() if spec.reads(name)}
@@ -35,7 +36,7 @@ def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str
             return f": the cell {kind!r} has no {option}"
     if others:
         return f": it is a weight of {' or '.join(f'cell: {other}' for other in others)}"
-    return nearest(name, [one for one in known if one[-1:] == name[-1:]] or known)
+    return nearest(name, of_gate or known)
 
 
 def cell_name(text: str) -> CellName:

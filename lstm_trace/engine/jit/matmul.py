@@ -36,7 +36,9 @@ class Tiling:
 
     def wide(self, rows: int) -> int:
         """The number of weight vectors in a tile for `rows` rows of the batch."""
-        return max(1, self.sums // rows) if rows > 1 else 16 if self.sums == 24 else 8
+        if rows == 1:
+            return 16 if self.sums == 24 else 8
+        return max(1, self.sums // rows)
 
 
 def pieces(rows: int, lanes: int) -> list[tuple[int, int]]:
