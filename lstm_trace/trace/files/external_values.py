@@ -3,8 +3,7 @@
 CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
 leaves out (layer, direction, t, batch) must have only one possible value. `t` and `unit` count from 0. In their place,
 or beside them if they agree, a row may have `step`, as the problem counts, and `unit_name`, the label of the unit or
-its number as the problem counts.
-Of a matrix, row and column may stand for the unit, and in JSON a value has rows.
+its number as the problem counts. Of a matrix, row and column may stand for the unit, and in JSON a value has rows.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,10 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[Remark]]:
     as_json = Path(path).suffix.lower() in _JSON_LINES or text.lstrip()[:1] == "{"
     values: dict[tuple[str, str], Array] = {}  # a sum has its columns first, as in the rows of the file
     rows: dict[tuple[str, str], Array] = {}  # the file's row of each value, 0 if the file has none
+    units = cache(partial(_units, like))  # for every row of a line
     for number, entry in _json_lines(path, text) if as_json else _csv(path, text):
         with within(f"{path}: row {number}"):
-            scope, name, index, unit, value = _placed(entry, like)
+            scope, name, index, unit, value = _placed(entry, like, units)
             key = scope, name
             if key not in values:
                 known = like.sums[scope][name].T if name in like.sums.get(scope, {}) else like.lines[scope][name]
@@ -91,8 +92,22 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[Remark]]:
     return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
 
 
-def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:
-    """(scope, line, (t, b), unit, value) of one row; for a sum, its column instead of (t, b). Raises FileError."""
+def _units(like: Trace, scope: str, name: str, width: int) -> dict[str, int]:
+    """The units of a line by label, and by number as the problem counts, unless a label is such a number."""
+    first = like.header.count_from
+    there = unit_names(like, like.stage(scope), name, width, first)
+    numbers = [str(unit) for unit in range(first, first + width)]
+    found = {} if {*numbers} & {*there} else {text: unit for unit, text in enumerate(numbers)}
+    return found | {text: unit for unit, text in reversed([*enumerate(there)])}  # the first of equal labels
+
+
+def _placed(
+    entry: dict[str, Any], like: Trace, units: Callable[[str, str, int], Mapping[str, int]]
+) -> tuple[str, str, tuple[int, ...], int | None, Array]:
+    """(scope, line, (t, b), unit, value) of one row; for a sum, its column instead of (t, b).
+
+    units: `_units` of `like`. Raises FileError.
+    """
     name = unguarded(str(entry.get("line", "")).strip())
     column = _COLUMN.search(name)
     if column and name not in names(like, "lines"):
@@ -133,13 +148,10 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
     if called := str(entry.get("unit_name") or "").strip():
-        first = like.header.count_from
-        there = unit_names(like, like.stage(scope), name, width, first)
-        numbers = [str(unit) for unit in range(first, first + width)]
-        meant = numbers if called not in there and called in numbers and not {*numbers} & {*there} else there
-        if called not in meant and at is None:
+        own = units(scope, name, width).get(called, at)  # or another program's own name beside the number
+        if own is None:
+            there = unit_names(like, like.stage(scope), name, width, like.header.count_from)
             raise FileError(f"{name} has no unit_name {called!r}; it has {some(there, 5)}")
-        own = meant.index(called) if called in meant else at  # another program's own name beside the number
         if at not in (None, own):
             raise FileError(f"unit {at}, from 0, is not {called} (unit_name) of {name}: leave one of the two out")
         at = own
