@@ -240,9 +240,11 @@ def told_apart(a: Any, b: Any, x: tuple[Any, Any], *given: Any) -> list[Remark]:
     files = all(isinstance(path, str | Path) and is_model(path) for path in (a, b))
     if x[0] is None or not all(own) or not files or (own and np.array_equal(*x, equal_nan=True)):
         return []
-    one, two = (tables(Path(path), x[0].shape[-1]) for path in (a, b))
     if len(own) == 2:
-        one, two = ({n: array_in(Path(p), n)} for p, n in ((a, str(given[0])[6:]), (b, str(given[1])[6:])))
+        named = zip((a, b), (str(one).removeprefix("model:") for one in given), strict=True)
+        one, two = ({name: array_in(Path(path), name)} for path, name in named)
+    else:
+        one, two = (tables(Path(path), x[0].shape[-1]) for path in (a, b))
     if not (pairs := [(name, name) for name in one if name in two]) and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
     said = []
