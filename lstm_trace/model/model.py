@@ -384,10 +384,8 @@ class Model:
             own = self.header.kind == "equations" or bool(self.extra)
             cells = (self.cell, self.reverse) if self.header.kind != "equations" else ()
             whole = {name for cell in cells if cell for name in cell.parameters}
-            header = self.header
-            self._works[request] = lay_out(
-                request, ModelSpec(self.stages, self.weights, own, header.names, header.count_from, whole)
-            )
+            names, first = self.header.names, self.header.count_from
+            self._works[request] = lay_out(request, ModelSpec(self.stages, self.weights, own, names, first, whole))
         return self._works[request]
 
     @cached_property

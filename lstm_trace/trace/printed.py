@@ -241,7 +241,7 @@ def slashed(trace: Trace, text: str, every: bool = False) -> str:
 
 def _not_transposed(trace: Trace, text: str, every: bool) -> None:
     """Raise MissingError for an entry, or an edit, of a matrix that the notation of the trace prints transposed."""
-    inner, name = _GRADIENT.sub("", text, count=1), line_name(_GRADIENT.sub("", text, count=1))
+    name = line_name(inner := _GRADIENT.sub("", text, count=1))
     forms = (one for one in spellings(trace.header.kind) if one.notation == trace.header.notation)
     grid = any(here[name].ndim == 2 for here in trace.parameters.values() if name in here)
     if not grid or "/" in inner or not (every or "[" in inner) or not any(one.transposed for one in forms):
