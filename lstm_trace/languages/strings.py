@@ -99,13 +99,16 @@ class Words:
         return tuple(parts)
 
 
-@cache
 def words(language: str | None = None, count_from: int = 0) -> Words:
     """The strings of a language, English if None; missing ones are taken from English. count_from: see `Words`.
 
     Raises OptionError for a language without a file.
     """
-    language = language or "en"
+    return _words(language or "en", count_from)
+
+
+@cache
+def _words(language: str, count_from: int) -> Words:
     require_known("language", language, languages(), "expected")
     return Words(language, {**_table("en"), **_table(language)}, count_from)
 
