@@ -18,6 +18,7 @@ from ..cell.network import Scope, Stage, layer_and_direction
 from ..documents.result import Result
 from ..trace.trace import Trace
 from .programs import OUTPUT, Program, program_of
+from .table import ROWS
 from .trials import Candidate, Place, Trials
 
 #: How many of the best single mistakes a second one is added to.
@@ -130,7 +131,9 @@ class Search:
         for scopes, text in self.places.items():
             keys: dict[str, dict[Scope, Program]] = {}
             for scope in scopes:
-                for key, program in programs[scope].mistakes.items():
+                for key, program in (programs[scope].usual if after else programs[scope].mistakes).items():
+                    if text and ROWS[key.partition(":")[0]].everywhere:
+                        continue
                     if program.words == programs[scope].words or self._applies(stages[scope], program):
                         keys.setdefault(key, {})[scope] = program
             for key, changed in keys.items():

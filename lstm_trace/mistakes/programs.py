@@ -60,9 +60,17 @@ class Program:
     @cached_property
     def mistakes(self) -> Mapping[str, Program]:
         """What the table makes of it, by key; of mistakes that do the same only the first."""
+        return self._made(ROWS.values())
+
+    @cached_property
+    def usual(self) -> Mapping[str, Program]:
+        """The mistakes by rows that are not rare."""
+        return self._made([row for row in ROWS.values() if not row.rare])
+
+    def _made(self, rows: Iterable[Row]) -> Mapping[str, Program]:
         found: dict[str, Program] = {}
         seen: set[Program] = {self}
-        for row in ROWS:
+        for row in rows:
             for key, program in row_mistakes(row, self):
                 if program not in seen:
                     seen.add(program)

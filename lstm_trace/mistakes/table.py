@@ -19,7 +19,8 @@ class Row:
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
     `carry h_prev`, `output`). whole: whether the whole right side is replaced, or any part. left, right: what is
     replaced, and by what; or word: one of a closed list. values: what stands for `{k}`, or what the word is given.
-    together: whether it is made everywhere in a cell at once.
+    together: whether it is made everywhere in a cell at once. everywhere: whether it is
+    made in the whole network. rare: whether it is not tried as the second of two.
     """
 
     key: str
@@ -30,6 +31,8 @@ class Row:
     word: str = ""
     values: tuple[str, ...] = ()
     together: bool = False
+    everywhere: bool = False
+    rare: bool = False
 
     def pattern(self, value: str) -> Tree:
         """The expression that is replaced."""
@@ -46,7 +49,7 @@ class Row:
 
 
 def _row(key: str, row: Mapping[str, Any]) -> Row:
-    more = {"values": tuple(map(str, row.get("values", ()))), "together": row.get("together", False)}
+    more = {"values": tuple(map(str, row.get("values", ()))), **{n: row.get(n, False) for n in ("together", "everywhere", "rare")}}
     if "word" in row:
         return Row(key, word=row["word"], **more)
     left, _, right = row["change"].partition(" => ")
@@ -60,8 +63,8 @@ def _row(key: str, row: Mapping[str, Any]) -> Row:
 _TABLE: dict[str, Any] = tomllib.loads((files(__package__) / "table.toml").read_text(encoding="utf-8"))
 #: The functions that replacements call: definitions by name.
 FUNCTIONS: Mapping[str, str] = _TABLE.pop("functions")
-#: The mistakes, the plainest first.
-ROWS = tuple(_row(key, row) for key, row in _TABLE.items())
+#: The mistakes by key, the plainest first.
+ROWS = {key: _row(key, row) for key, row in _TABLE.items()}
 
 
 def functions_of(called: Iterable[str]) -> str:

@@ -291,29 +291,35 @@ class _Batch:
         return now
 
     def _overrides(self) -> dict[str, list[_Override]]:
-        parameters = self.parameters
-        groups: dict[tuple[str, Tree, int], list[int]] = {}
-        given: dict[int, Values] = {}
+        own = self.parameters
+        groups: dict[tuple[str, Tree, bool], list[int]] = {}
+        given: list[Values] = []
         for row, (program, premises) in enumerate(zip(self.programs, self.premises, strict=True)):
-            new = {n: v for n, v in premises.parameters.items() if v is not parameters.get(n)}
-            new = {n: v for n, v in new.items() if not np.array_equal(v, parameters[n])}
+            new = {n for n, v in premises.parameters.items() if v is not own.get(n) and not np.array_equal(v, own[n])}
+            given.append(premises.parameters)
             changes = dict(program.changes)
             if new:
-                changes = {n: r for n, r in program.rows.items() if n in changes or not new.keys().isdisjoint(r.names())}
-                given[row] = new
+                changes = {n: r for n, r in program.rows.items() if n in changes or not new.isdisjoint(r.names())}
             for name, right in changes.items():
-                groups.setdefault((name, right, row if new else -1), []).append(row)
+                groups.setdefault((name, right, bool(new)), []).append(row)
         found: dict[str, list[_Override]] = {}
-        for (name, right, row), rows in groups.items():
+        order = {line.name: k for k, line in enumerate(self.stage.cell.expanded.lines)}
+        for (name, right, other), rows in groups.items():
             lines = equation_lines(self.stage.cell, name, right)
             assert lines is not None, f"{name} = {right}"
-            found.setdefault(name, []).append(_Override(lines, np.array(rows), {**parameters, **given.get(row, {})}))
+            parameters = own
+            if other:
+                parameters = {n: np.stack([given[row][n] for row in rows]) for n in own if n in right.names()}
+                parameters = {n: v if v.ndim == 3 else v[:, None] for n, v in parameters.items()}
+            else:  # the stage has computed these already
+                here = order.get(name, len(order))
+                lines = tuple(line for line in lines[:-1] if order.get(line.name, here) >= here) + lines[-1:]
+            found.setdefault(name, []).append(_Override(lines, np.array(rows), parameters))
         return found
 
     def _overridden(self, value: Array, name: str, now: Mapping[Any, Array], batch: int) -> Array:
         """The value of a line, computed by other equations for some candidates."""
-        count = len(self.programs)
-        value = _wide(value, count, batch).copy()
+        value = _wide(value, len(self.programs), batch).copy()
         for lines, rows, parameters in self.overrides[name]:
             here: dict[Any, Array] = {}
             for line in lines:
@@ -323,7 +329,7 @@ class _Batch:
                     for o in line.operands
                 ]  # fmt: skip
                 try:
-                    here[line.name] = OPS[line.op].array(operands, line.constants)
+                    here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
                     here[line.name] = np.full(1, np.nan)
             new = here[lines[-1].name]
@@ -337,6 +343,15 @@ class _Batch:
             if one.arithmetic is not None:
                 groups.setdefault(one.arithmetic, []).append(k)
         return [(np.array(rows), computed) for computed, rows in groups.items()]
+
+
+def _applied(line: Line, operands: Sequence[Array]) -> Array:
+    """The value of a line; a matrix may be another one for each candidate, (R, M, N)."""
+    matrix = operands[line.summed - 1] if line.product else operands[0]
+    if line.product and matrix.ndim == 3:
+        vector = operands[line.summed]
+        return np.matmul(vector, matrix if line.op == "vecmat" else matrix.swapaxes(1, 2))
+    return OPS[line.op].array(operands, line.constants)
 
 
 def _wide(value: Array, count: int, batch: int) -> Array:
