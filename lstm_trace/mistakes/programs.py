@@ -50,6 +50,13 @@ class Program:
         """Every equation: by the name that it assigns, `carry h_prev`, and `output`."""
         return {**self.own.rows, **dict(self.changes)}
 
+    @cached_property
+    def inlined(self) -> Mapping[str, Tree]:
+        """The equations, with the values that one other equation reads written out there: `sigmoid(W_xi @ x_t + …)`."""
+        read = [n for right in self.rows.values() for n in right.names()]
+        once = {name: right for name, right in self.rows.items() if read.count(name) == 1}
+        return {name: right.replaced(once) for name, right in self.rows.items()}
+
     def changed(self, rows: Mapping[str, Tree]) -> Program | None:
         """The program with other equations; None if it is the same."""
         new = {**dict(self.changes), **rows}
@@ -171,7 +178,8 @@ def row_mistakes(row: Row, program: Program) -> Iterator[tuple[str, Program]]:
 def _rewritings(row: Row, value: str, program: Program) -> Iterator[tuple[str, Program]]:
     own = program.own
     found: list[tuple[str, Site]] = []
-    for name, right in program.rows.items():
+    rows = program.inlined if row.inline else program.rows
+    for name, right in rows.items():
         if any(fnmatchcase(name, one) for one in row.of.split("|")):
             found += ((name, site) for site in sites(row.pattern(value), right, own.allows, row.whole))
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
@@ -180,12 +188,13 @@ def _rewritings(row: Row, value: str, program: Program) -> Iterator[tuple[str, P
         if row.together:
             groups.setdefault(("", ""), []).append((name, site))
             continue
-        for key in dict.fromkeys((exact, (own.star(name), own.star(exact[1])))):
+        everywhere = ("", "") if row.left.startswith("F") else exact  # every function at once, two activations say
+        for key in dict.fromkeys((exact, (own.star(name), own.star(exact[1])), everywhere)):
             groups.setdefault(key, []).append((name, site))
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
     for (name, bound), members in order:
-        new = dict(program.rows)
+        new = dict(program.rows) | {equation: rows[equation] for equation, _ in members}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
             new[equation] = rewritten(new[equation], lambda node, site=site, to=to: to if node == site.node else None)

@@ -19,7 +19,8 @@ class Row:
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
     `carry h_prev`, `output`). whole: whether the whole right side is replaced, or any part. left, right: what is
     replaced, and by what; or word: one of a closed list. values: what stands for `{k}`, or what the word is given.
-    together: whether it is made everywhere in a cell at once. everywhere: whether it is
+    together: whether it is made everywhere in a cell at once. inline: whether values that one equation
+    reads are written out in it first. everywhere: whether it is
     made in the whole network. rare: whether it is not tried as the second of two.
     """
 
@@ -31,6 +32,7 @@ class Row:
     word: str = ""
     values: tuple[str, ...] = ()
     together: bool = False
+    inline: bool = False
     everywhere: bool = False
     rare: bool = False
 
@@ -49,7 +51,7 @@ class Row:
 
 
 def _row(key: str, row: Mapping[str, Any]) -> Row:
-    more = {"values": tuple(map(str, row.get("values", ()))), **{n: row.get(n, False) for n in ("together", "everywhere", "rare")}}
+    more = {"values": tuple(map(str, row.get("values", ()))), **{n: row.get(n, False) for n in ("together", "inline", "everywhere", "rare")}}
     if "word" in row:
         return Row(key, word=row["word"], **more)
     left, _, right = row["change"].partition(" => ")

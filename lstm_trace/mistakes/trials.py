@@ -168,7 +168,8 @@ class Trials:
         else:
             values = self.trace.x if source == X else self.trace.operand(node.scope, name)
         assert values is not None, source
-        for change in premises.inputs if name != VALID else ():
+        changes = premises.inputs if name != VALID else (premises.lengths,) if premises.lengths else ()
+        for change in changes:
             values = change(values)
         return values[::-1] if premises.flipped else values
 
@@ -240,13 +241,28 @@ class _Batch:
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
                 known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
                 now = self._stepped(each, known, states, arithmetic, batch)
-                states = {state: now[CARRY + state] for state in states}
+                states = self._carried(t, now, states, batch)
                 past = {f"{name}{LATE_SUFFIX}": now[name] for name in late}
                 for name in kept:
                     if name not in out:
                         out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
                     out[name][t] = now[name]
         return out, states
+
+    def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
+        """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
+        new = {state: now[CARRY + state] for state in states}
+        for k, one in enumerate(self.premises):
+            if one.carried is None and one.skips != t:
+                continue
+            new = {state: _wide(v, len(self.programs), batch).copy() for state, v in new.items()}
+            if one.skips == t:
+                now[OUTPUT] = _wide(now[OUTPUT], len(self.programs), batch).copy()
+                output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
+                now[OUTPUT][k] = states[output][k] if one.held and output else 0
+            for state, v in new.items():
+                v[k] = states[state][k] if one.skips == t else one.carried(v[k])
+        return new
 
     def _stepped(
         self, lines: Sequence[Line], known: Mapping[Any, Array], states: Values,
@@ -281,8 +297,8 @@ class _Batch:
                 value = self._overridden(value, line.name, now, batch)
             for rows, computed in arithmetic:
                 value = _wide(value, len(self.programs), batch).copy()
-                first = now[line.operands[0]]
-                value[rows] = computed(line, first[rows] if first.ndim == 3 and len(first) > 1 else first, value[rows])
+                operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
+                value[rows] = computed(line, operands, value[rows])
             now[line.name] = value
         for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
             now[name] = now[value]
