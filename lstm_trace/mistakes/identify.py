@@ -6,7 +6,7 @@ or row explains the others' values at once, so the better half of a pair is foun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -17,9 +17,8 @@ from ..base.arrays import Array
 from ..cell.network import Scope, Stage, layer_and_direction
 from ..documents.result import Result
 from ..trace.trace import Trace
-from .programs import OUTPUT, Program, program_of
-from .table import ROWS
-from .trials import Candidate, Place, Trials
+from .programs import Mistake, Program, program_of
+from .trials import Candidate, Place, Placed, Trials
 
 #: How many of the best single mistakes a second one is added to.
 KEPT = 16
@@ -57,14 +56,14 @@ class Equation:
 class Explanation:
     """Mistakes that reproduce the given values.
 
-    mistakes: keys with their places, `1/reverse/order:f,i`. equations: those that they change. equal: others that give
-    the same values. separates: the first line that tells them apart, if one does.
+    mistakes: one or two, with their places. equations: those that they change. equal: others that give the same values.
+    separates: the address of the first line that tells them apart, if one does.
     """
 
-    mistakes: tuple[str, ...]
+    mistakes: tuple[Placed, ...]
     fit: Fit
     equations: tuple[Equation, ...]
-    equal: tuple[tuple[str, ...], ...] = ()
+    equal: tuple[tuple[Placed, ...], ...] = ()
     separates: str | None = None
 
 
@@ -128,17 +127,18 @@ class Search:
         stages = self.trials.stages
         programs = {scope: known.get(scope, program_of(stage.cell)) for scope, stage in stages.items()}
         found: dict[frozenset[tuple[Scope, Program]], Candidate] = {}
-        for scopes, text in self.places.items():
-            keys: dict[str, dict[Scope, Program]] = {}
+        for scopes, place in self.places.items():
+            changed: dict[str, dict[Scope, Mistake]] = {}
             for scope in scopes:
-                for key, program in (programs[scope].usual if after else programs[scope].mistakes).items():
-                    if text and ROWS[key.partition(":")[0]].everywhere:
-                        continue
-                    if program.words == programs[scope].words or self._applies(stages[scope], program):
-                        keys.setdefault(key, {})[scope] = program
-            for key, changed in keys.items():
-                said = (*(after.said if after else ()), f"{text}{key}")
-                candidate = Candidate({**known, **changed}, said)
+                for key, mistake in (programs[scope].usual if after else programs[scope].mistakes).items():
+                    there = mistake.program.words == programs[scope].words or self._applies(
+                        stages[scope], mistake.program
+                    )
+                    if there and not (place and mistake.row.everywhere):
+                        changed.setdefault(key, {})[scope] = mistake
+            for here in changed.values():
+                mistakes = (*(after.mistakes if after else ()), Placed(place, next(iter(here.values()))))
+                candidate = Candidate({**known, **{scope: m.program for scope, m in here.items()}}, mistakes)
                 found.setdefault(candidate.same, candidate)
         return [*found.values()]
 
@@ -195,7 +195,7 @@ class Search:
         if not found:
             return
         first, others = found[0], found[1:]
-        equal = tuple(candidate.said for _, candidate in others)
+        equal = tuple(candidate.mistakes for _, candidate in others)
         yield replace(self._explanation(*first), equal=equal, separates=self._separates([c for _, c in found]))
 
     def _explanation(self, fit: Fit, candidate: Candidate) -> Explanation:
@@ -203,15 +203,13 @@ class Search:
             Equation(scope, name, str(program.own.rows[name]), str(right))
             for scope, program in candidate.programs.items() for name, right in program.changes
         )  # fmt: skip
-        return Explanation(candidate.said, fit, equations)
+        return Explanation(candidate.mistakes, fit, equations)
 
     def _separates(self, candidates: Sequence[Candidate]) -> str | None:
         """The first line in which candidates differ that agree on what is given."""
         if len(candidates) < 2:
             return None
-        places = [
-            (s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned
-        ]
+        places = [(s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned]
         runs = [*Trials(self.trace, places).run(candidates[:KEPT])]
         for place in places:
             values = [one[place] for one in runs]

@@ -7,13 +7,14 @@ row of the table to a program gives another, so two mistakes at once are one app
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from itertools import combinations, permutations
+from typing import NamedTuple
 
-from ..cell.lines import Cell
+from ..cell.lines import Cell, Line
 from ..cell.parse import parse
 from ..errors import CellError
 from .table import ROWS, Row, functions_of
@@ -23,6 +24,25 @@ CARRY, OUTPUT = "carry ", "output"
 LATE = re.compile(r"late\((\w+)\)")
 LATE_SUFFIX = "_late"
 PASSED = "passed_t"  # a value that is passed on and has no name
+
+
+class Mistake(NamedTuple):
+    """A mistake in a cell: its key, the program with it, and what a sentence about it says.
+
+    names: the equations that it changes. part: what the letters of its pattern stand for, as equations write it. value:
+    what stands for `{k}`, or what its word is given.
+    """
+
+    key: str
+    program: Program
+    names: tuple[str, ...] = ()
+    part: str = ""
+    value: str = ""
+
+    @property
+    def row(self) -> Row:
+        """Its row of the table."""
+        return ROWS[self.key.partition(":")[0]]
 
 
 @dataclass(frozen=True)
@@ -65,23 +85,23 @@ class Program:
         return found if found.changes != self.changes else None
 
     @cached_property
-    def mistakes(self) -> Mapping[str, Program]:
+    def mistakes(self) -> Mapping[str, Mistake]:
         """What the table makes of it, by key; of mistakes that do the same only the first."""
         return self._made(ROWS.values())
 
     @cached_property
-    def usual(self) -> Mapping[str, Program]:
+    def usual(self) -> Mapping[str, Mistake]:
         """The mistakes by rows that are not rare."""
         return self._made([row for row in ROWS.values() if not row.rare])
 
-    def _made(self, rows: Iterable[Row]) -> Mapping[str, Program]:
-        found: dict[str, Program] = {}
+    def _made(self, rows: Iterable[Row]) -> Mapping[str, Mistake]:
+        found: dict[str, Mistake] = {}
         seen: set[Program] = {self}
         for row in rows:
-            for key, program in row_mistakes(row, self):
-                if program not in seen:
-                    seen.add(program)
-                    found.setdefault(key, program)
+            for mistake in row_mistakes(row, self):
+                if mistake.program not in seen:
+                    seen.add(mistake.program)
+                    found.setdefault(mistake.key, mistake)
         return found
 
     def rewritten(self) -> Cell:
@@ -159,53 +179,59 @@ def program_of(cell: Cell) -> Program:
     return Program(Equations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-def row_mistakes(row: Row, program: Program) -> Iterator[tuple[str, Program]]:
+def row_mistakes(row: Row, program: Program) -> Iterator[Mistake]:
     """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
     if row.word in RENAMINGS:
         for given, names in RENAMINGS[row.word](program.own):
             new = {name: right.replaced(names) for name, right in program.rows.items()}
             if (made := program.changed(new)) is not None and _is_cell(made):
-                yield f"{row.key}:{given}", made
+                yield Mistake(f"{row.key}:{given}", made, _changed(program, made), value=given)
         return
     for value in row.values or ("",):
         if not row.word:
             yield from _rewritings(row, value, program)
         elif (row.word, value) not in program.words:
-            word = row.word, value
-            yield row.key_of(value.replace(" ", "-")), Program(program.own, program.changes, (*program.words, word))
+            made = Program(program.own, program.changes, (*program.words, (row.word, value)))
+            yield Mistake(row.key_of(value.replace(" ", "-")), made, value=value)
 
 
-def _rewritings(row: Row, value: str, program: Program) -> Iterator[tuple[str, Program]]:
+def _changed(before: Program, after: Program) -> tuple[str, ...]:
+    """The equations in which two programs differ."""
+    return tuple(name for name, right in after.rows.items() if right != before.rows[name])
+
+
+def _rewritings(row: Row, value: str, program: Program) -> Iterator[Mistake]:
     own = program.own
-    found: list[tuple[str, Site]] = []
     rows = program.inlined if row.inline else program.rows
-    for name, right in rows.items():
-        if any(fnmatchcase(name, one) for one in row.of.split("|")):
-            found += ((name, site) for site in sites(row.pattern(value), right, own.allows, row.whole))
+    found = [
+        (name, site)
+        for name, right in rows.items() if any(fnmatchcase(name, one) for one in row.of.split("|"))
+        for site in sites(row.pattern(value), right, own.allows, row.whole)
+    ]  # fmt: skip
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
     for name, site in found:
-        exact = name, _bound(site)
-        if row.together:
-            groups.setdefault(("", ""), []).append((name, site))
-            continue
-        everywhere = ("", "") if row.left.startswith("F") else exact  # every function at once, two activations say
-        for key in dict.fromkeys((exact, (own.star(name), own.star(exact[1])), everywhere)):
+        keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
+        if row.together or row.left.startswith("F"):  # every function at once, as two activations say
+            keys = [("", "")] if row.together else [*keys, ("", "")]
+        for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append((name, site))
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
-    for (name, bound), members in order:
-        new = dict(program.rows) | {equation: rows[equation] for equation, _ in members}
+    for (place, bound), members in order:
+        new = {**program.rows, **{equation: rows[equation] for equation, _ in members}}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
-            new[equation] = rewritten(new[equation], lambda node, site=site, to=to: to if node == site.node else None)
-        made = program.changed({k: _delayed(v) for k, v in new.items()})
+            new[equation] = rewritten(new[equation], {site.node: to}.get)
+        made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
-            yield row.key_of(name, bound if name in several else "", value), made
+            key = row.key_of(place, bound if place in several else "", value)
+            part = ", ".join(dict.fromkeys(_bound(site, ", ") for _, site in members))
+            yield Mistake(key, made, _changed(program, made), part, value)
 
 
-def _bound(site: Site) -> str:
+def _bound(site: Site, mark: str = ",") -> str:
     """What the letters of a pattern stand for at a site, but not the terms that are left as they were."""
-    return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
+    return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
 def _delayed(right: Tree) -> Tree:
@@ -223,7 +249,7 @@ def _functions(rights: Iterable[Tree]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[tuple, ...] | None:
+def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[Line, ...] | None:
     """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
@@ -299,7 +325,7 @@ def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
 
 
 #: Words that say which weights are read in place of which, with how each names them.
-RENAMINGS = {
+RENAMINGS: Mapping[str, Callable[[Equations], Renaming]] = {
     "order": lambda own: _orders(own, _STEMS, pairs=False),
     "order of input weights": lambda own: _orders(own, ("W_x",), pairs=True),
     "order of recurrent weights": lambda own: _orders(own, ("W_h",), pairs=True),

@@ -51,7 +51,10 @@ class Row:
 
 
 def _row(key: str, row: Mapping[str, Any]) -> Row:
-    more = {"values": tuple(map(str, row.get("values", ()))), **{n: row.get(n, False) for n in ("together", "inline", "everywhere", "rare")}}
+    more = {
+        "values": tuple(map(str, row.get("values", ()))),
+        **{n: row.get(n, False) for n in ("together", "inline", "everywhere", "rare")},
+    }
     if "word" in row:
         return Row(key, word=row["word"], **more)
     left, _, right = row["change"].partition(" => ")

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import VALID, X, Scope, Stage, scope_and_name
+from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, OUTPUT, Program, equation_lines, program_of
+from .programs import CARRY, LATE_SUFFIX, OUTPUT, Mistake, Program, equation_lines, program_of
 from .trees import Tree
 from .words import WORDS, Premises
 
@@ -31,12 +31,25 @@ Place = tuple[Scope, str]
 MOST_NUMBERS = 2**25
 
 
+class Placed(NamedTuple):
+    """A mistake and its place.
+
+    place: empty for everywhere, `1/`, `above/` (the layers above the first), `reverse/`, or `1/reverse/`.
+    """
+
+    place: str
+    mistake: Mistake
+
+    def __str__(self) -> str:
+        return f"{self.place}{self.mistake.key}"
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A network with mistakes: the programs of the stages that have one. said: the keys of the mistakes, with places."""
+    """A network with mistakes: the programs of the stages that have one."""
 
     programs: Mapping[Scope, Program]
-    said: tuple[str, ...] = ()
+    mistakes: tuple[Placed, ...] = ()
 
     @cached_property
     def same(self) -> frozenset[tuple[Scope, Program]]:
@@ -116,7 +129,9 @@ class Trials:
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
             yield {
-                (scope, line): self.right((scope, line)) if (node := known[scope]) is None else self._results[node][line]
+                (scope, line): self.right((scope, line))
+                if (node := known[scope]) is None
+                else self._results[node][line]
                 for scope, line in self.wanted
             }
 
@@ -148,7 +163,9 @@ class Trials:
                 each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
                 shared = all(values is each[0] for values in each)
                 inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
-            batch = _Batch(stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place)
+            batch = _Batch(
+                stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
+            )
             kept = self._kept(stage.scope)
             found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
             for k, (node, one) in enumerate(zip(members, premises, strict=True)):
@@ -226,7 +243,8 @@ class _Batch:
         steps = self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
         lines = stage.cell.expanded.lines
-        fixed = {**self.parameters, **{o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}}
+        fixed: dict[Any, Array] = {**self.parameters}
+        fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
         once, each = _split(lines, {*self.inputs, *self.parameters}, self.overrides)
         arithmetic = self._arithmetic()
         if arithmetic:
@@ -261,7 +279,7 @@ class _Batch:
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
                 now[OUTPUT][k] = states[output][k] if one.held and output else 0
             for state, v in new.items():
-                v[k] = states[state][k] if one.skips == t else one.carried(v[k])
+                v[k] = states[state][k] if one.carried is None else one.carried(v[k])
         return new
 
     def _stepped(
@@ -337,11 +355,11 @@ class _Batch:
         """The value of a line, computed by other equations for some candidates."""
         value = _wide(value, len(self.programs), batch).copy()
         for lines, rows, parameters in self.overrides[name]:
-            here: dict[Any, Array] = {}
+            here: dict[Any, Array] = dict(parameters)
             for line in lines:
                 operands = [
-                    here[o] if o in here else parameters[o] if o in parameters else np.array([o])
-                    if isinstance(o, float) else now[o] if now[o].ndim < 3 or len(now[o]) == 1 else now[o][rows]
+                    here[o] if o in here else np.array([o]) if isinstance(o, float)
+                    else now[o] if now[o].ndim < 3 or len(now[o]) == 1 else now[o][rows]
                     for o in line.operands
                 ]  # fmt: skip
                 try:

@@ -29,11 +29,11 @@ class Premises:
 
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
     flipped: whether it takes the steps in the other order. turned: whether its outputs stay in that order instead of
-    being turned round. inputs, outputs: what is done to the values that it reads and passes
-    on, (T, B, width); lengths: to the mask. arithmetic: the
-    value that a line has there, given the line, its operands and its right value. carried: what is done to states
-    between steps. skips: a step that is not computed; held: whether it passes on what the state is, not 0. chained: whether a sequence begins with the
-    states in which the one before it ended. in_place: whether units already computed are read in the same step.
+    being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
+    to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
+    carried: what is done to states between steps. skips: a step that is not computed; held: whether it passes on what
+    the state is, not 0. chained: whether a sequence begins with the states in which the one before it ended. in_place:
+    whether units already computed are read in the same step.
     """
 
     stage: Stage
@@ -97,7 +97,9 @@ def _initial_of(p: Premises, which: str) -> Premises | None:
     if which == "end of the run":
         last = 0 if p.stage.backwards else -1
         lines = p.network.lines[p.stage.scope]
-        return replace(p, initial={s: lines[line][last] if s in p.initial else p.initial[s] for s, line in p.stage.cell.carry})
+        return replace(
+            p, initial={s: lines[line][last] if s in p.initial else p.initial[s] for s, line in p.stage.cell.carry}
+        )
     other = _other(p.stage.scope, which, p.network.initial)
     theirs = p.network.initial.get(other or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
@@ -335,13 +337,16 @@ def _input(p: Premises, how: str) -> Premises | None:
     return replace(p, inputs=(*p.inputs, INPUT[how])) if "x_t" in p.sources else None
 
 
-def _tabled(function: Callable[[Array], Array], low: float, high: float, size: int, how: str) -> Callable[[Array], Array]:
+def _tabled(
+    function: Callable[[Array], Array], low: float, high: float, size: int, how: str
+) -> Callable[[Array], Array]:
     """A function read from a table of `size` values over [low, high), constant beyond it."""
     at = np.linspace(low, high, size, endpoint=False)
     step, values = (high - low) / size, function(at)
     if how == "interpolated":
         return lambda z: np.interp(z, at, values)
-    whole = {"floor": np.floor, "nearest": np.round, "trunc": np.trunc}[how]
+    rounded: Mapping[str, Callable[[Array], Array]] = {"floor": np.floor, "nearest": np.round, "trunc": np.trunc}
+    whole = rounded[how]
     offset = size * -low / (high - low)
     return lambda z: values[np.clip(np.nan_to_num(whole(z / step) + offset), 0, size - 1).astype(int)]
 
@@ -404,13 +409,13 @@ def _numbers(p: Premises, how: str) -> Premises | None:
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     if how.endswith(" sums"):
         rounded = _rounding(how.removesuffix(" sums"))
-        return replace(p, arithmetic=lambda line, a, value: rounded(_summed(line, a, rounded) if line.product else value))
+        return replace(
+            p, arithmetic=lambda line, a, value: rounded(_summed(line, a, rounded) if line.product else value)
+        )
     products = how.endswith(" products")
     rounded = _rounding(how.removesuffix(" products"))
     there = ("matvec", "vecmat")
-    return replace(
-        p, arithmetic=lambda line, _, value: rounded(value) if not products or line.op in there else value
-    )
+    return replace(p, arithmetic=lambda line, _, value: rounded(value) if not products or line.op in there else value)
 
 
 #: What may have been done to the mask, (T, B, 1).
