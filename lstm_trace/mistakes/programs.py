@@ -224,9 +224,9 @@ def _rewritings(row: Row, value: str, program: Program) -> Iterator[Mistake]:
             new[equation] = rewritten(new[equation], {site.node: to}.get)
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
-            key = row.key_of(place, bound if place in several else "", value)
+            said = row.key_of(place, bound if place in several else "", value)
             part = ", ".join(dict.fromkeys(_bound(site, ", ") for _, site in members))
-            yield Mistake(key, made, _changed(program, made), part, value)
+            yield Mistake(said, made, _changed(program, made), part, value)
 
 
 def _bound(site: Site, mark: str = ",") -> str:

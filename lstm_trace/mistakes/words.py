@@ -96,12 +96,9 @@ def _initial_of(p: Premises, which: str) -> Premises | None:
         return replace(p, initial=p.network.initial[other])
     if which == "end of the run":
         last = 0 if p.stage.backwards else -1
-        lines = p.network.lines[p.stage.scope]
-        return replace(
-            p, initial={s: lines[line][last] if s in p.initial else p.initial[s] for s, line in p.stage.cell.carry}
-        )
-    other = _other(p.stage.scope, which, p.network.initial)
-    theirs = p.network.initial.get(other or "", {})
+        lines, states = p.network.lines[p.stage.scope], p.stage.cell.states
+        return replace(p, initial={state: lines[states[state]][last] for state in p.initial})
+    theirs = p.network.initial.get(_other(p.stage.scope, which, p.network.initial) or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
     return replace(p, initial=theirs) if same else None
 
