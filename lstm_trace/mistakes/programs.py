@@ -17,8 +17,8 @@ from typing import NamedTuple
 from ..cell.lines import Cell, Line
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import ROWS, Row, functions_of
-from .trees import Site, Tree, filled, rewritten, sites, tree
+from .table import ROWS, MistakeRow, functions_of
+from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 CARRY, OUTPUT = "carry ", "output"
 LATE = re.compile(r"late\((\w+)\)")
@@ -34,23 +34,23 @@ class Mistake(NamedTuple):
     """
 
     key: str
-    program: Program
+    program: RewrittenCell
     names: tuple[str, ...] = ()
     part: str = ""
     value: str = ""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> MistakeRow:
         """Its row of the table."""
         return ROWS[self.key.partition(":")[0]]
 
 
 @dataclass(frozen=True)
-class Program:
+class RewrittenCell:
     """A cell, the equations that replace its own, and words of the table with what they are given."""
 
-    own: Equations
-    changes: tuple[tuple[str, Tree], ...] = ()
+    own: CellEquations
+    changes: tuple[tuple[str, ExpressionTree], ...] = ()
     words: tuple[tuple[str, str], ...] = ()
 
     def __hash__(self) -> int:
@@ -66,22 +66,22 @@ class Program:
         return self.own.cell
 
     @cached_property
-    def rows(self) -> Mapping[str, Tree]:
+    def rows(self) -> Mapping[str, ExpressionTree]:
         """Every equation: by the name that it assigns, `carry h_prev`, and `output`."""
         return {**self.own.rows, **dict(self.changes)}
 
     @cached_property
-    def inlined(self) -> Mapping[str, Tree]:
+    def inlined(self) -> Mapping[str, ExpressionTree]:
         """The equations, with the values that one other equation reads written out there: `sigmoid(W_xi @ x_t + …)`."""
         read = [n for right in self.rows.values() for n in right.names()]
         once = {name: right for name, right in self.rows.items() if read.count(name) == 1}
         return {name: right.replaced(once) for name, right in self.rows.items()}
 
-    def changed(self, rows: Mapping[str, Tree]) -> Program | None:
+    def changed(self, rows: Mapping[str, ExpressionTree]) -> RewrittenCell | None:
         """The program with other equations; None if it is the same."""
         new = {**dict(self.changes), **rows}
         new = {name: right for name, right in new.items() if right != self.own.rows[name]}
-        found = Program(self.own, tuple(sorted(new.items())), self.words)
+        found = RewrittenCell(self.own, tuple(sorted(new.items())), self.words)
         return found if found.changes != self.changes else None
 
     @cached_property
@@ -94,9 +94,9 @@ class Program:
         """The mistakes by rows that are not rare."""
         return self._made([row for row in ROWS.values() if not row.rare])
 
-    def _made(self, rows: Iterable[Row]) -> Mapping[str, Mistake]:
+    def _made(self, rows: Iterable[MistakeRow]) -> Mapping[str, Mistake]:
         found: dict[str, Mistake] = {}
-        seen: set[Program] = {self}
+        seen: set[RewrittenCell] = {self}
         for row in rows:
             for mistake in row_mistakes(row, self):
                 if mistake.program not in seen:
@@ -111,7 +111,7 @@ class Program:
         late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
         lines = self.cell.by_name
         carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: Tree("name", name.removesuffix(LATE_SUFFIX)) for name in sorted(late)}
+        carry |= {name: ExpressionTree("name", name.removesuffix(LATE_SUFFIX)) for name in sorted(late)}
         # a state may become a line, or an expression that is one
         ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
         rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
@@ -126,11 +126,11 @@ class Program:
 
 
 @dataclass(frozen=True, eq=False)
-class Equations:
+class CellEquations:
     """The equations of a cell as trees, and which of its names belong to gates."""
 
     cell: Cell
-    rows: Mapping[str, Tree]
+    rows: Mapping[str, ExpressionTree]
 
     @cached_property
     def matrices(self) -> frozenset[str]:
@@ -155,7 +155,7 @@ class Equations:
         common = [*found.values()]
         return {name: star for name, star in found.items() if common.count(star) > 1}
 
-    def allows(self, letter: str, node: Tree) -> bool:
+    def allows(self, letter: str, node: ExpressionTree) -> bool:
         """Whether a letter of a pattern may stand for an expression."""
         name = node.value if node.kind == "name" else None
         if letter == "W":
@@ -172,14 +172,14 @@ class Equations:
 
 
 @lru_cache(maxsize=64)
-def program_of(cell: Cell) -> Program:
+def program_of(cell: Cell) -> RewrittenCell:
     """A cell without mistakes."""
     rows = {name: tree(right) for name, right in cell.equations.items()}
     rows |= {f"{CARRY}{state}": tree(line) for state, line in cell.carry}
-    return Program(Equations(cell, rows | {OUTPUT: tree(cell.output)}))
+    return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-def row_mistakes(row: Row, program: Program) -> Iterator[Mistake]:
+def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
     """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
     if row.word in RENAMINGS:
         for given, names in RENAMINGS[row.word](program.own):
@@ -191,16 +191,16 @@ def row_mistakes(row: Row, program: Program) -> Iterator[Mistake]:
         if not row.word:
             yield from _rewritings(row, value, program)
         elif (row.word, value) not in program.words:
-            made = Program(program.own, program.changes, (*program.words, (row.word, value)))
+            made = RewrittenCell(program.own, program.changes, (*program.words, (row.word, value)))
             yield Mistake(row.key_of(value.replace(" ", "-")), made, value=value)
 
 
-def _changed(before: Program, after: Program) -> tuple[str, ...]:
+def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
     """The equations in which two programs differ."""
     return tuple(name for name, right in after.rows.items() if right != before.rows[name])
 
 
-def _rewritings(row: Row, value: str, program: Program) -> Iterator[Mistake]:
+def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
     own = program.own
     rows = program.inlined if row.inline else program.rows
     found = [
@@ -234,22 +234,22 @@ def _bound(site: Site, mark: str = ",") -> str:
     return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
-def _delayed(right: Tree) -> Tree:
+def _delayed(right: ExpressionTree) -> ExpressionTree:
     """`late(z)` becomes the state `z_late`, which carries z."""
 
-    def change(node: Tree) -> Tree | None:
+    def change(node: ExpressionTree) -> ExpressionTree | None:
         late = node.kind == "call" and node.value == "late" and node.parts[0].kind == "name"
-        return Tree("name", node.parts[0].value + LATE_SUFFIX) if late else None
+        return ExpressionTree("name", node.parts[0].value + LATE_SUFFIX) if late else None
 
     return rewritten(right, change)
 
 
-def _functions(rights: Iterable[Tree]) -> str:
+def _functions(rights: Iterable[ExpressionTree]) -> str:
     return functions_of(name for right in rights for name in right.calls())
 
 
 @lru_cache(maxsize=8192)
-def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[Line, ...] | None:
+def equation_lines(cell: Cell, name: str, right: ExpressionTree) -> tuple[Line, ...] | None:
     """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
@@ -261,7 +261,7 @@ def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[Line, ...] | Non
     return made.expanded.lines
 
 
-def _is_cell(program: Program) -> bool:
+def _is_cell(program: RewrittenCell) -> bool:
     """Whether every changed equation reads values that there are before it, and is in the grammar."""
     cell = program.cell
     order = {name: k for k, name in enumerate(program.own.rows)}
@@ -276,19 +276,19 @@ def _is_cell(program: Program) -> bool:
 
 # -- weights under other names -----------------------------------------------------------------------------------------
 
-Renaming = Iterator[tuple[str, Mapping[str, Tree]]]
+Renaming = Iterator[tuple[str, Mapping[str, ExpressionTree]]]
 
 
 _STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
 
 
-def _copies(own: Equations) -> Renaming:
+def _copies(own: CellEquations) -> Renaming:
     """The weights of one gate used in another as well: one of them, or all; or those of one gate in all."""
     there = own.cell.parameters
     for source in own.gates:
-        every: dict[str, Tree] = {}
+        every: dict[str, ExpressionTree] = {}
         for gate in own.gates:
-            names = {f"{s}{gate}": Tree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
+            names = {f"{s}{gate}": ExpressionTree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
             names = {name: new for name, new in names.items() if name != new.value and new.value in there}
             every |= names
             for name, new in names.items():
@@ -298,15 +298,15 @@ def _copies(own: Equations) -> Renaming:
         yield f"*,{source}", every
 
 
-def _gates(own: Equations, pairs: bool) -> Renaming:
+def _gates(own: CellEquations, pairs: bool) -> Renaming:
     """The value of a gate read in place of another's; pairs: and the reverse."""
     names = [name for name in own.cell.by_name if own.starred.get(name) == "*_t"]
     for one, two in (combinations if pairs else permutations)(names, 2):
-        back = {two: Tree("name", one)} if pairs else {}
-        yield f"{one},{two}", {one: Tree("name", two), **back}
+        back = {two: ExpressionTree("name", one)} if pairs else {}
+        yield f"{one},{two}", {one: ExpressionTree("name", two), **back}
 
 
-def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
+def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renaming:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
     gates = own.gates
     made: Iterable[tuple[str, ...]] = permutations(gates)
@@ -315,7 +315,7 @@ def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
         made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
     for order in made:
         names = {
-            f"{stem}{g}": Tree("name", f"{stem}{new}")
+            f"{stem}{g}": ExpressionTree("name", f"{stem}{new}")
             for g, new in zip(gates, order, strict=True) if g != new for stem in stems
             if f"{stem}{g}" in own.cell.parameters and f"{stem}{new}" in own.cell.parameters
         }  # fmt: skip
@@ -325,7 +325,7 @@ def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
 
 
 #: Words that say which weights are read in place of which, with how each names them.
-RENAMINGS: Mapping[str, Callable[[Equations], Renaming]] = {
+RENAMINGS: Mapping[str, Callable[[CellEquations], Renaming]] = {
     "order": lambda own: _orders(own, _STEMS, pairs=False),
     "order of input weights": lambda own: _orders(own, ("W_x",), pairs=True),
     "order of recurrent weights": lambda own: _orders(own, ("W_h",), pairs=True),

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from .trees import Tree, tree
+from .trees import ExpressionTree, tree
 
 
 @dataclass(frozen=True)
-class Row:
+class MistakeRow:
     """A kind of mistake.
 
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
@@ -36,13 +36,13 @@ class Row:
     everywhere: bool = False
     rare: bool = False
 
-    def pattern(self, value: str) -> Tree:
+    def pattern(self, value: str) -> ExpressionTree:
         """The expression that is replaced."""
         return tree(self.left.replace("{k}", value))
 
-    def replacement(self, value: str, equation: str) -> Tree:
+    def replacement(self, value: str, equation: str) -> ExpressionTree:
         """The expression that replaces it in an equation, whose own value, or state, is `y`."""
-        return tree(self.right.replace("{k}", value)).replaced({"y": Tree("name", equation)})
+        return tree(self.right.replace("{k}", value)).replaced({"y": ExpressionTree("name", equation)})
 
     def key_of(self, *given: str) -> str:
         """The key of the row with what it is given."""
@@ -50,19 +50,19 @@ class Row:
         return f"{self.key}:{said}" if said else self.key
 
 
-def _row(key: str, row: Mapping[str, Any]) -> Row:
+def _row(key: str, row: Mapping[str, Any]) -> MistakeRow:
     more = {
         "values": tuple(map(str, row.get("values", ()))),
         **{n: row.get(n, False) for n in ("together", "inline", "everywhere", "rare")},
     }
     if "word" in row:
-        return Row(key, word=row["word"], **more)
+        return MistakeRow(key, word=row["word"], **more)
     left, _, right = row["change"].partition(" => ")
     for mark in (" = ", ": "):
         of, there, pattern = left.partition(mark)
         if there:
-            return Row(key, of, mark == " = ", pattern, right, **more)
-    return Row(key, left=left, right=right, **more)
+            return MistakeRow(key, of, mark == " = ", pattern, right, **more)
+    return MistakeRow(key, left=left, right=right, **more)
 
 
 _TABLE: dict[str, Any] = tomllib.loads((files(__package__) / "table.toml").read_text(encoding="utf-8"))

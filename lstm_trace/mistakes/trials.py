@@ -21,9 +21,9 @@ from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, OUTPUT, Mistake, Program, equation_lines, program_of
-from .trees import Tree
-from .words import WORDS, Premises
+from .programs import CARRY, LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
+from .trees import ExpressionTree
+from .words import WORDS, StagePremises
 
 Values = Mapping[str, Array]
 Place = tuple[Scope, str]
@@ -31,7 +31,7 @@ Place = tuple[Scope, str]
 MOST_NUMBERS = 2**25
 
 
-class Placed(NamedTuple):
+class PlacedMistake(NamedTuple):
     """A mistake and its place.
 
     place: empty for everywhere, `1/`, `above/` (the layers above the first), `reverse/`, or `1/reverse/`.
@@ -48,11 +48,11 @@ class Placed(NamedTuple):
 class Candidate:
     """A network with mistakes: the programs of the stages that have one."""
 
-    programs: Mapping[Scope, Program]
-    mistakes: tuple[Placed, ...] = ()
+    programs: Mapping[Scope, RewrittenCell]
+    mistakes: tuple[PlacedMistake, ...] = ()
 
     @cached_property
-    def same(self) -> frozenset[tuple[Scope, Program]]:
+    def same(self) -> frozenset[tuple[Scope, RewrittenCell]]:
         """What it computes: candidates with equal ones are the same."""
         return frozenset(self.programs.items())
 
@@ -61,12 +61,12 @@ class _Node(NamedTuple):
     """A stage as some candidates compute it: its program, and the nodes that it reads; None reads the right run."""
 
     scope: Scope
-    program: Program | None
+    program: RewrittenCell | None
     reads: tuple[_Node | None, ...]
 
 
 @dataclass(eq=False)
-class Trials:
+class MistakeRuns:
     """The right run of a network, and what it computes with mistakes.
 
     trace: a run in float64 that has every line. wanted: the lines that are kept, by stage; `output` is what the stage
@@ -76,7 +76,7 @@ class Trials:
     trace: Trace
     wanted: Sequence[Place]
     _results: dict[_Node, Values] = field(default_factory=dict)
-    _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], Premises] = field(default_factory=dict)
+    _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
     @cached_property
     def stages(self) -> Mapping[Scope, Stage]:
@@ -84,12 +84,12 @@ class Trials:
         return {stage.scope: stage for stage in self.trace.stages}
 
     @cached_property
-    def premises(self) -> Mapping[Scope, Premises]:
+    def premises(self) -> Mapping[Scope, StagePremises]:
         """What each stage is given."""
         trace = self.trace
         every = {s.scope: as_read(s, trace.parameters.get(s.owner, {})) for s in trace.stages}
         return {
-            scope: Premises(stage, every[scope], trace.initial.get(scope, {}), trace, stage.sources)
+            scope: StagePremises(stage, every[scope], trace.initial.get(scope, {}), trace, stage.sources)
             for scope, stage in self.stages.items()
         }
 
@@ -135,12 +135,12 @@ class Trials:
                 for scope, line in self.wanted
             }
 
-    def _sources(self, stage: Stage, program: Program | None) -> list[Scope]:
+    def _sources(self, stage: Stage, program: RewrittenCell | None) -> list[Scope]:
         """The stages that a stage reads, as its program says, in the order of its inputs."""
         sources = self._premises(stage, program).sources
         return [scope_and_name(sources[name])[0] for name in stage.cell.inputs]
 
-    def _premises(self, stage: Stage, program: Program | None) -> Premises:
+    def _premises(self, stage: Stage, program: RewrittenCell | None) -> StagePremises:
         key = stage.scope, program.words if program else ()
         if key not in self._given:
             found = self.premises[stage.scope]
@@ -175,7 +175,7 @@ class Trials:
                     values[OUTPUT] = change(values[OUTPUT])
                 self._results[node] = values
 
-    def _input(self, node: _Node, premises: Premises, name: str, k: int) -> Array:
+    def _input(self, node: _Node, premises: StagePremises, name: str, k: int) -> Array:
         """An input of a stage as one candidate reads it, (T, B, width), in the order of the stage's own steps."""
         source = premises.sources[name]
         scope, line = scope_and_name(source)
@@ -207,8 +207,8 @@ class _Batch:
     """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences."""
 
     stage: Stage
-    programs: Sequence[Program]
-    premises: Sequence[Premises]
+    programs: Sequence[RewrittenCell]
+    premises: Sequence[StagePremises]
     inputs: Mapping[str, Array]
     in_place: bool = False
 
@@ -326,7 +326,7 @@ class _Batch:
 
     def _overrides(self) -> dict[str, list[_Override]]:
         own = self.parameters
-        groups: dict[tuple[str, Tree, bool], list[int]] = {}
+        groups: dict[tuple[str, ExpressionTree, bool], list[int]] = {}
         given: list[Values] = []
         for row, (program, premises) in enumerate(zip(self.programs, self.premises, strict=True)):
             new = {n for n, v in premises.parameters.items() if v is not own.get(n) and not np.array_equal(v, own[n])}

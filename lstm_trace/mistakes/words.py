@@ -24,7 +24,7 @@ Arithmetic = Callable[[Line, Sequence[Array], Array], Array]
 
 
 @dataclass(frozen=True)
-class Premises:
+class StagePremises:
     """What a stage is given, and how it goes through time.
 
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
@@ -54,7 +54,7 @@ class Premises:
     in_place: bool = False
 
 
-Word = Callable[[Premises, str], Premises | None]
+Word = Callable[[StagePremises, str], StagePremises | None]
 
 
 def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope | None:
@@ -69,18 +69,18 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope | 
 # -- initial states ----------------------------------------------------------------------------------------------------
 
 
-def _initial_zero(p: Premises, which: str) -> Premises | None:
+def _initial_zero(p: StagePremises, which: str) -> StagePremises | None:
     new = {name: np.zeros_like(v) if which in ("", name) else v for name, v in p.initial.items()}
     return replace(p, initial=new) if which in ("", *p.initial) else None
 
 
-def _initial_exchanged(p: Premises, _: str) -> Premises | None:
+def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
     (one, two), rest = [*p.initial][:2], [*p.initial][2:]
     new = {one: p.initial[two], two: p.initial[one], **{name: p.initial[name] for name in rest}}
     return replace(p, initial=new) if p.initial[one].shape == p.initial[two].shape else None
 
 
-def _initial_of(p: Premises, which: str) -> Premises | None:
+def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     if not p.initial:
         return None
     if which == "first row":
@@ -106,14 +106,14 @@ def _initial_of(p: Premises, which: str) -> Premises | None:
 # -- weights -----------------------------------------------------------------------------------------------------------
 
 
-def _weights_of(p: Premises, which: str) -> Premises | None:
+def _weights_of(p: StagePremises, which: str) -> StagePremises | None:
     other = _other(p.stage.scope, which, p.network.parameters)
     theirs = as_read(p.stage, p.network.parameters.get(other or "", {}))
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.parameters.items())
     return replace(p, parameters=theirs) if same else None
 
 
-def _each(p: Premises, names: Collection[str], change: Callable[[Array], Array]) -> Premises:
+def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Array]) -> StagePremises:
     return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
@@ -129,7 +129,7 @@ def _part(how: str) -> tuple[str, str]:
     return how, ""
 
 
-def _restacked(p: Premises, change: Callable[[Array, int], Array], part: str) -> Premises:
+def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
     """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
     new = dict(p.parameters)
     for stem in (f"W_{part}",) if part else ("W_x", "W_h", "b_x", "b_h", "b_"):
@@ -181,7 +181,7 @@ READ: Mapping[str, Callable[[Array, int], Array]] = {
 }
 
 
-def _weights_read(p: Premises, how: str) -> Premises | None:
+def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     if how == "recurrent first":  # a joined kernel that multiplies [h; x], read as if it did [x; h]
         new = dict(p.parameters)
         for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
@@ -207,7 +207,7 @@ def _integers(values: Array, bits: int, axis: int | None, least: bool) -> Array:
     return np.where(step > 0, np.round(values / np.where(step > 0, step, 1)) * step, values)
 
 
-def _weights_stored(p: Premises, how: str) -> Premises:
+def _weights_stored(p: StagePremises, how: str) -> StagePremises:
     how, part = _part(how)
     names = [name for name in p.parameters if not part or re.match(f"W_{part}", name)]
     if found := re.fullmatch(r"int(\d+)(| by row| by gate| of all)(| from least to most)", how):
@@ -242,7 +242,7 @@ def _rounding(how: str) -> Callable[[Array], Array]:
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
 
 
-def _reads(p: Premises, which: str) -> Premises | None:
+def _reads(p: StagePremises, which: str) -> StagePremises | None:
     """Layer 1 and above read other values than the output of the layer before; the reverse direction the forward's."""
     layer, direction = layer_and_direction(p.stage.scope)
     outputs = {stage.scope: f"{stage.scope}/{stage.cell.output}" for stage in p.network.stages}
@@ -257,13 +257,13 @@ def _reads(p: Premises, which: str) -> Premises | None:
     return replace(p, sources={**p.sources, "x_t": source})
 
 
-def _width(p: Premises, source: str) -> int:
+def _width(p: StagePremises, source: str) -> int:
     scope, line = scope_and_name(source)
     values = p.network.x if source == X else p.network.lines[scope][line]
     return 0 if values is None else values.shape[-1]
 
 
-def _time(p: Premises, how: str) -> Premises | None:
+def _time(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
     if how == "the other way":
@@ -330,7 +330,7 @@ OUTPUTS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def _input(p: Premises, how: str) -> Premises | None:
+def _input(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, inputs=(*p.inputs, INPUT[how])) if "x_t" in p.sources else None
 
 
@@ -398,7 +398,7 @@ def _summed(line: Line, operands: Sequence[Array], rounded: Callable[[Array], Ar
     return total
 
 
-def _numbers(p: Premises, how: str) -> Premises | None:
+def _numbers(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
     if how in FUNCTIONS:
@@ -426,11 +426,11 @@ LENGTHS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def _lengths(p: Premises, how: str) -> Premises | None:
+def _lengths(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, lengths=LENGTHS[how]) if VALID in p.sources.values() else None
 
 
-def _skips(p: Premises, which: str) -> Premises | None:
+def _skips(p: StagePremises, which: str) -> StagePremises | None:
     last = p.network.steps - 1
     first = which.startswith("first") != p.stage.backwards
     return replace(p, skips=0 if first else last, held=which.endswith("held")) if p.initial and last else None
@@ -448,11 +448,11 @@ CARRIED: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def _carried(p: Premises, how: str) -> Premises | None:
+def _carried(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, carried=CARRIED[how]) if p.initial else None
 
 
-def _outputs(p: Premises, how: str) -> Premises | None:
+def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     if how in ("interleaved", "halves exchanged") and p.initial:  # of two directions
         return None
     return replace(p, outputs=(*p.outputs, OUTPUTS[how]))
