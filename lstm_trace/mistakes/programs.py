@@ -23,6 +23,7 @@ from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 CARRY, OUTPUT = "carry ", "output"
 LATE = re.compile(r"late\((\w+)\)")
 LATE_SUFFIX = "_late"
+ONE = "one"  # `late(1)`: 0 at the first step, then 1
 PASSED = "passed_t"  # a value that is passed on and has no name
 
 
@@ -111,7 +112,7 @@ class RewrittenCell:
         late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
         lines = self.cell.by_name
         carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: ExpressionTree("name", name.removesuffix(LATE_SUFFIX)) for name in sorted(late)}
+        carry |= {name: _before(name) for name in sorted(late)}
         # a state may become a line, or an expression that is one
         ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
         rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
@@ -203,18 +204,23 @@ def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
 def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
     own = program.own
     rows = program.inlined if row.inline else program.rows
+    pattern = row.pattern(value)
     found = [
         (name, site)
         for name, right in rows.items() if any(fnmatchcase(name, one) for one in row.of.split("|"))
-        for site in sites(row.pattern(value), right, own.allows, row.whole)
+        for site in sites(pattern, right, own.allows, row.whole)
     ]  # fmt: skip
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
     for name, site in found:
         keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
-        if row.together or row.left.startswith("F"):  # every function at once, as two activations say
+        if row.together or pattern.kind == "call":  # every function at once, as two activations say
             keys = [("", "")] if row.together else [*keys, ("", "")]
         for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append((name, site))
+    for key, members in [*groups.items()] if row.subsets else ():
+        for left_out in {name for name, _ in members} if "*" in key[0] and len(members) > 2 else ():
+            rest = [member for member in members if member[0] != left_out]
+            groups[f"{key[0]} but {left_out}", key[1]] = rest
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
     for (place, bound), members in order:
@@ -234,12 +240,20 @@ def _bound(site: Site, mark: str = ",") -> str:
     return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
+def _before(late: str) -> ExpressionTree:
+    """What a state `z_late` becomes."""
+    name = late.removesuffix(LATE_SUFFIX)
+    return tree(f"0 * {late} + 1") if name == ONE else ExpressionTree("name", name)
+
+
 def _delayed(right: ExpressionTree) -> ExpressionTree:
-    """`late(z)` becomes the state `z_late`, which carries z."""
+    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` carries 1."""
 
     def change(node: ExpressionTree) -> ExpressionTree | None:
-        late = node.kind == "call" and node.value == "late" and node.parts[0].kind == "name"
-        return ExpressionTree("name", node.parts[0].value + LATE_SUFFIX) if late else None
+        if node.kind != "call" or node.value != "late":
+            return None
+        part = node.parts[0]
+        return ExpressionTree("name", (ONE if part.kind == "number" else str(part)) + LATE_SUFFIX)
 
     return rewritten(right, change)
 
@@ -265,7 +279,7 @@ def _is_cell(program: RewrittenCell) -> bool:
     """Whether every changed equation reads values that there are before it, and is in the grammar."""
     cell = program.cell
     order = {name: k for k, name in enumerate(program.own.rows)}
-    known = {*order, *cell.inputs, *cell.states, *cell.parameters}
+    known = {ONE, *order, *cell.inputs, *cell.states, *cell.parameters}
     for name, right in program.changes:
         reads = {n.removesuffix(LATE_SUFFIX) for n in right.names()}
         before = all(order[n] < order[name] for n in right.names() if n in cell.by_name)

@@ -19,7 +19,7 @@ class MistakeRow:
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
     `carry h_prev`, `output`). whole: whether the whole right side is replaced, or any part. left, right: what is
     replaced, and by what; or word: one of a closed list. values: what stands for `{k}`, or what the word is given.
-    together: whether it is made everywhere in a cell at once. inline: whether values that one equation
+    together: whether it is made everywhere in a cell at once. subsets: whether also at all gates but one. inline: whether values that one equation
     reads are written out in it first. everywhere: whether it is
     made in the whole network. rare: whether it is not tried as the second of two.
     """
@@ -32,6 +32,7 @@ class MistakeRow:
     word: str = ""
     values: tuple[str, ...] = ()
     together: bool = False
+    subsets: bool = False
     inline: bool = False
     everywhere: bool = False
     rare: bool = False
@@ -53,7 +54,7 @@ class MistakeRow:
 def _row(key: str, row: Mapping[str, Any]) -> MistakeRow:
     more = {
         "values": tuple(map(str, row.get("values", ()))),
-        **{n: row.get(n, False) for n in ("together", "inline", "everywhere", "rare")},
+        **{n: row.get(n, False) for n in ("together", "subsets", "inline", "everywhere", "rare")},
     }
     if "word" in row:
         return MistakeRow(key, word=row["word"], **more)

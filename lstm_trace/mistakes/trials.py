@@ -21,7 +21,7 @@ from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
+from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
 from .trees import ExpressionTree
 from .words import WORDS, StagePremises
 
@@ -260,7 +260,7 @@ class _Batch:
                 known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
                 now = self._stepped(each, known, states, arithmetic, batch)
                 states = self._carried(t, now, states, batch)
-                past = {f"{name}{LATE_SUFFIX}": now[name] for name in late}
+                past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
                     if name not in out:
                         out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
@@ -279,7 +279,7 @@ class _Batch:
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
                 now[OUTPUT][k] = states[output][k] if one.held and output else 0
             for state, v in new.items():
-                v[k] = states[state][k] if one.carried is None else one.carried(v[k])
+                v[k] = states[state][k] if one.carried is None else one.carried(state, v[k])
         return new
 
     def _stepped(

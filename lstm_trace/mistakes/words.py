@@ -47,7 +47,7 @@ class StagePremises:
     outputs: tuple[Callable[[Array], Array], ...] = ()
     lengths: Callable[[Array], Array] | None = None
     arithmetic: Arithmetic | None = None
-    carried: Callable[[Array], Array] | None = None
+    carried: Callable[[str, Array], Array] | None = None
     skips: int = -1
     held: bool = False
     chained: bool = False
@@ -72,6 +72,10 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope | 
 def _initial_zero(p: StagePremises, which: str) -> StagePremises | None:
     new = {name: np.zeros_like(v) if which in ("", name) else v for name, v in p.initial.items()}
     return replace(p, initial=new) if which in ("", *p.initial) else None
+
+
+def _initial_ones(p: StagePremises, _: str) -> StagePremises | None:
+    return replace(p, initial={name: np.ones_like(v) for name, v in p.initial.items()}) if p.initial else None
 
 
 def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
@@ -107,10 +111,12 @@ def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
 
 
 def _weights_of(p: StagePremises, which: str) -> StagePremises | None:
+    which, part = _part(which)
     other = _other(p.stage.scope, which, p.network.parameters)
     theirs = as_read(p.stage, p.network.parameters.get(other or "", {}))
-    same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.parameters.items())
-    return replace(p, parameters=theirs) if same else None
+    names = [name for name in p.parameters if name.startswith({"": "", "b": "b"}.get(part, f"W_{part}"))]
+    same = theirs and all(name in theirs and theirs[name].shape == p.parameters[name].shape for name in names)
+    return replace(p, parameters={**p.parameters, **{name: theirs[name] for name in names}}) if same else None
 
 
 def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Array]) -> StagePremises:
@@ -118,7 +124,7 @@ def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Ar
 
 
 #: The weights that a word may be about: all of them, or those of one operand.
-_PARTS = {"": "", " of x": "x", " of h": "h"}
+_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c"}
 
 
 def _part(how: str) -> tuple[str, str]:
@@ -210,6 +216,14 @@ def _integers(values: Array, bits: int, axis: int | None, least: bool) -> Array:
 def _weights_stored(p: StagePremises, how: str) -> StagePremises:
     how, part = _part(how)
     names = [name for name in p.parameters if not part or re.match(f"W_{part}", name)]
+    if how.startswith("pruned below "):
+        least_kept = float(how.split()[-1])
+        return _each(p, names, lambda v: np.where(np.abs(v) < least_kept, 0, v) if v.ndim == 2 else v)
+    how, halves, _ = how.partition(" by 128")  # the largest number is 128 steps, not 127
+    if halves:
+        axis = 1 if how.endswith(" by row") else None
+        step = 128 / 127
+        return _each(p, names, lambda v: _integers(v * step, 8, axis, least=False) / step if v.ndim == 2 else v)
     if found := re.fullmatch(r"int(\d+)(| by row| by gate| of all)(| from least to most)", how):
         bits, least = int(found[1]), bool(found[3])
         if found[2] == "":  # one scale for the stacked matrices of an operand
@@ -409,6 +423,10 @@ def _numbers(p: StagePremises, how: str) -> StagePremises | None:
         return replace(
             p, arithmetic=lambda line, a, value: rounded(_summed(line, a, rounded) if line.product else value)
         )
+    if how.startswith("everything "):
+        rounded = _rounding(how.removeprefix("everything "))
+        weights = _each(p, [*p.parameters], rounded)
+        return replace(weights, inputs=(*p.inputs, rounded), arithmetic=lambda line, a, value: rounded(value))
     products = how.endswith(" products")
     rounded = _rounding(how.removesuffix(" products"))
     there = ("matvec", "vecmat")
@@ -443,13 +461,20 @@ CARRIED: Mapping[str, Callable[[Array], Array]] = {
     "first row": lambda v: np.repeat(v[..., :1, :], v.shape[-2], axis=-2),
     "units rotated": lambda v: np.roll(v, 1, axis=-1),
     "units reversed": lambda v: v[..., ::-1],
+    "last unit lost": lambda v: np.concatenate([v[..., :-1], np.zeros_like(v[..., -1:])], axis=-1),
     "float16": _rounding("float16"),
     "bfloat16": _rounding("bfloat16"),
+    "bfloat16 truncated": _rounding("bfloat16 truncated"),
+    "int8": lambda v: _integers(v, 8, None, least=False),
+    "int8 by 127": INPUT["int8 by 127"],
+    "int8 by 128": INPUT["int8 by 128"],
 }
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
-    return replace(p, carried=CARRIED[how]) if p.initial else None
+    how, part = _part(how)
+    there = any(state.startswith(part) for state in p.initial)
+    return replace(p, carried=lambda state, v: CARRIED[how](v) if state.startswith(part) else v) if there else None
 
 
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
@@ -460,6 +485,7 @@ def _outputs(p: StagePremises, how: str) -> StagePremises | None:
 
 WORDS: Mapping[str, Word] = {
     "initial zero": _initial_zero,
+    "initial ones": _initial_ones,
     "initial exchanged": lambda p, how: _initial_exchanged(p, how) if len(p.initial) > 1 else None,
     "initial of": _initial_of,
     "weights of": _weights_of,
