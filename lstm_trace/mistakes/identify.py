@@ -90,6 +90,22 @@ class Identification(Result):
         return f"<Identification: {said}, {self.tried:,} tried; print(…) has all>"
 
 
+def places_of(scopes: Sequence[Scope]) -> Mapping[tuple[Scope, ...], str]:
+    """Where a mistake may be, with how that is written: everywhere, in a layer, in those above the first, in a
+    direction, or in one stage.
+    """
+    parts = [(scope, *layer_and_direction(scope)) for scope in scopes]
+    found = {tuple(scopes): ""}
+    for layer in dict.fromkeys(layer for _, layer, _ in parts):
+        found.setdefault(tuple(s for s, at, _ in parts if at == layer), f"{layer}/")
+    found.setdefault(tuple(s for s, at, _ in parts if at), "above/")
+    for direction in dict.fromkeys(d for _, _, d in parts):
+        found.setdefault(tuple(s for s, _, d in parts if d == direction), f"{direction}/")
+    for scope in scopes:
+        found.setdefault((scope,), f"{scope}/")
+    return {place: text for place, text in found.items() if place}
+
+
 @dataclass(eq=False)
 class Search:
     """The candidates of a network, and how well they explain given values."""
@@ -106,20 +122,8 @@ class Search:
 
     @cached_property
     def places(self) -> Mapping[tuple[Scope, ...], str]:
-        """Where a mistake may be, with how that is written: everywhere, in a layer, in those above the first, in a
-        direction, or in one stage.
-        """
-        scopes = [*self.trials.stages]
-        parts = [(scope, *layer_and_direction(scope)) for scope in scopes]
-        found = {tuple(scopes): ""}
-        for layer in dict.fromkeys(layer for _, layer, _ in parts):
-            found.setdefault(tuple(s for s, at, _ in parts if at == layer), f"{layer}/")
-        found.setdefault(tuple(s for s, at, _ in parts if at), "above/")
-        for direction in dict.fromkeys(d for _, _, d in parts):
-            found.setdefault(tuple(s for s, _, d in parts if d == direction), f"{direction}/")
-        for scope in scopes:
-            found.setdefault((scope,), f"{scope}/")
-        return {place: text for place, text in found.items() if place}
+        """Where a mistake may be: see `places_of`."""
+        return places_of([*self.trials.stages])
 
     def candidates(self, after: Candidate | None = None) -> list[Candidate]:
         """Every mistake at every place, added to a candidate; of those that compute the same the first."""

@@ -29,6 +29,8 @@ Values = Mapping[str, Array]
 Place = tuple[Scope, str]
 #: At most this many numbers are kept of one stage; more candidates are run in several batches.
 MOST_NUMBERS = 2**25
+#: What precedes the name of a line for the value that takes its place, and for the value that was computed.
+GIVEN, COMPUTED = "given ", "computed "
 
 
 class PlacedMistake(NamedTuple):
@@ -70,11 +72,13 @@ class MistakeRuns:
     """The right run of a network, and what it computes with mistakes.
 
     trace: a run in float64 that has every line. wanted: the lines that are kept, by stage; `output` is what the stage
-    passes on, whatever a candidate says that it is.
+    passes on, whatever a candidate says that it is. given: values of lines that take the place of those computed, for
+    all that reads them; what was computed is kept.
     """
 
     trace: Trace
     wanted: Sequence[Place]
+    given: Mapping[Place, Array] = field(default_factory=dict)
     _results: dict[_Node, Values] = field(default_factory=dict)
     _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
@@ -163,6 +167,12 @@ class MistakeRuns:
                 each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
                 shared = all(values is each[0] for values in each)
                 inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
+            for (scope, name), values in self.given.items():
+                if scope == stage.scope:
+                    orders = [slice(None, None, -1 if one.flipped != one.turned else 1) for one in premises]
+                    alike = all(order == orders[0] for order in orders)
+                    each = [values[order] for order in orders[: 1 if alike else None]]
+                    inputs[GIVEN + name] = np.stack(each, axis=1)
             batch = _Batch(
                 stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
             )
@@ -245,7 +255,9 @@ class _Batch:
         lines = stage.cell.expanded.lines
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
-        once, each = _split(lines, {*self.inputs, *self.parameters}, self.overrides)
+        once, each = _split(
+            lines, {*self.inputs, *self.parameters}, {*self.overrides, *(n.removeprefix(GIVEN) for n in self.inputs)}
+        )
         arithmetic = self._arithmetic()
         if arithmetic:
             once, each = [], [*lines]
@@ -262,9 +274,10 @@ class _Batch:
                 states = self._carried(t, now, states, batch)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
+                    value = now.get(COMPUTED + name, now[name])
                     if name not in out:
-                        out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
-                    out[name][t] = now[name]
+                        out[name] = np.empty((steps, count, batch, value.shape[-1]))
+                    out[name][t] = value
         return out, states
 
     def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
@@ -317,6 +330,8 @@ class _Batch:
                 value = _wide(value, len(self.programs), batch).copy()
                 operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
                 value[rows] = computed(line, operands, value[rows])
+            if GIVEN + line.name in now:
+                now[COMPUTED + line.name], value = value, now[GIVEN + line.name]
             now[line.name] = value
         for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
             now[name] = now[value]
