@@ -29,8 +29,8 @@ Values = Mapping[str, Array]
 Place = tuple[Scope, str]
 #: At most this many numbers are kept of one stage; more candidates are run in several batches.
 MOST_NUMBERS = 2**25
-#: What precedes the name of a line for the value that takes its place, and for the value that was computed.
-GIVEN, COMPUTED = "given ", "computed "
+#: What precedes the name of a line that has a given value, for the value that was computed.
+COMPUTED = "computed "
 
 
 class PlacedMistake(NamedTuple):
@@ -172,10 +172,9 @@ class MistakeRuns:
                     orders = [slice(None, None, -1 if one.flipped != one.turned else 1) for one in premises]
                     alike = all(order == orders[0] for order in orders)
                     each = [values[order] for order in orders[: 1 if alike else None]]
-                    inputs[GIVEN + name] = np.stack(each, axis=1)
-            batch = _Batch(
-                stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
-            )
+                    inputs[name] = np.stack(each, axis=1)
+            programs = [node.program or program_of(stage.cell) for node in members]
+            batch = _Batch(stage, programs, premises, inputs, in_place)
             kept = self._kept(stage.scope)
             found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
             for k, (node, one) in enumerate(zip(members, premises, strict=True)):
@@ -252,12 +251,10 @@ class _Batch:
         stage, count = self.stage, len(self.programs)
         steps = self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
-        lines = stage.cell.expanded.lines
+        lines = self._needed(kept)
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
-        once, each = _split(
-            lines, {*self.inputs, *self.parameters}, {*self.overrides, *(n.removeprefix(GIVEN) for n in self.inputs)}
-        )
+        once, each = _split(lines, {*self.inputs, *self.parameters}, {*self.overrides, *self.inputs})
         arithmetic = self._arithmetic()
         if arithmetic:
             once, each = [], [*lines]
@@ -279,6 +276,23 @@ class _Batch:
                         out[name] = np.empty((steps, count, batch, value.shape[-1]))
                     out[name][t] = value
         return out, states
+
+    def _needed(self, kept: Iterable[str]) -> list[Line]:
+        """The lines that are kept, and what they and the states follow from; a given line follows from nothing."""
+        cell = self.stage.cell.expanded
+        ends = {OUTPUT: cell.output, **{CARRY + state: line for state, line in cell.carry}}
+        waiting, found = [*kept, *ends, *(line for line in ends.values() if line not in self.inputs)], set[Any]()
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found.add(name)
+            own = [cell.by_name[name]] if name in cell.by_name else []
+            own += [line for override in self.overrides.get(name, ()) for line in override.lines]
+            reads = [str(o).removesuffix(LATE_SUFFIX) for line in own for o in line.operands]
+            waiting += [read for read in reads if read not in self.inputs]
+        wanted = {name for name in found if name in kept or name not in self.inputs}
+        return [line for line in cell.lines if line.name in wanted]
 
     def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
         """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
@@ -330,9 +344,7 @@ class _Batch:
                 value = _wide(value, len(self.programs), batch).copy()
                 operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
                 value[rows] = computed(line, operands, value[rows])
-            if GIVEN + line.name in now:
-                now[COMPUTED + line.name], value = value, now[GIVEN + line.name]
-            now[line.name] = value
+            now[COMPUTED + line.name if line.name in self.inputs else line.name] = value
         for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
             now[name] = now[value]
             if name in self.overrides:
