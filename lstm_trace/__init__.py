@@ -33,6 +33,7 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",
     "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",
     "trace.html": "lstm_trace.results.overview:html",
+    "comparison.cause": "lstm_trace.mistakes.cause:cause",
     "comparison.to_frame": "lstm_trace.results.comparison:to_frame",
     "comparison.lines_frame": "lstm_trace.results.comparison:lines_frame",
     "trace.not_finite": "lstm_trace.trace.not_finite:first_not_finite",

@@ -262,7 +262,8 @@ class _Batch:
             before = _computed(once, {**fixed, **self.inputs})
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
-        past = {f"{name}{LATE_SUFFIX}": np.zeros(1) for name in late}
+        widths = {name: 1 if name == ONE else self._width(name) for name in late}
+        past = {f"{name}{LATE_SUFFIX}": np.zeros(width) for name, width in widths.items()}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
@@ -276,6 +277,10 @@ class _Batch:
                         out[name] = np.empty((steps, count, batch, value.shape[-1]))
                     out[name][t] = value
         return out, states
+
+    def _width(self, name: str) -> int:
+        values = self.premises[0].network.operand(self.stage.scope, name, slice(0, 1))
+        return 1 if values is None else int(values.shape[-1])
 
     def _needed(self, kept: Iterable[str]) -> list[Line]:
         """The lines that are kept, and what they and the states follow from; a given line follows from nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,14 @@ from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference
-from . import changes
+from . import changes, mistakes
 from .divergence import FROM
 from .explanation import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..mistakes.cause import Cause
     from ..plot.figure import Figure
     from ..trace.trace import Trace
 
@@ -49,6 +50,8 @@ UNIT_COLUMNS = (
 MAP_COLUMNS = 16
 #: A distance in units in the last place is shown if it is smaller: of values that are near.
 NEAR = 4096
+#: So many mistakes that explain the first difference as well as the one that is named are said.
+EQUAL = 2
 #: So many inputs and weights that differ are named.
 PREMISES = 8
 #: So many units of each layer and direction are in the table, and of all.
@@ -66,6 +69,8 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     if result.changes is not None and result.changes.differences:
         yield from changes.blocks(result, result.changes, words)
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
+    if result.cause is not None:
+        yield from mistakes.stacked(result.cause.equations, result.sides[0], words)
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         table = _units(result, words)
@@ -96,6 +101,11 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
+
+
+def own(result: Comparison) -> Mapping[str, Any]:
+    """The symbols of its equations."""
+    return {} if result.cause is None else mistakes.symbols(result.sides[0], result.cause.equations)
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -139,10 +149,22 @@ def facts(result: Comparison) -> dict[str, Any]:
     found: dict[str, Any] = {"same": result.same, "verdict": result.verdict}
     found |= {"sentences": list(sentences(result, result.words()))}
     units = _unit_table(result).facts()["rows"]
+    found["cause"] = _cause_facts(result)
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
     found["not_finite"] = [first and first.facts() for first in result.not_finite]
     premises, notes = list(result.premises), list(result.notes)
     return {**found, "premises": premises, "notes": notes, "units": units, "output": output, "lines": lines}
+
+
+def _cause_facts(result: Comparison) -> dict[str, Any] | None:
+    if (cause := result.cause) is None:
+        return None
+    said = [mistakes.sentence([one], result.words()) for one in cause.found]
+    sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
+    only = None if cause.part is None else {n: v and [*v] for n, v in cause.part._asdict().items()}
+    keys = {"key": cause.found[0].mistake.key, "place": cause.found[0].place, "sentence": said[0], **sides}
+    equal = [{"key": str(one), "sentence": what} for one, what in zip(cause.found[1:], said[1:], strict=True)]
+    return {**keys, "equal": equal, "only": only, "rest": cause.rest}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -227,17 +249,25 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
+    mistake = "" if result.cause is None else _mistake(result.cause, words)
     a, b = (_equation(*pair, words) for pair in zip(first.equations or ("", ""), result.sides, strict=True))
     if first.lacking and a and not of_a:
         names = words.word("list").join(in_words(one, words) for one in first.lacking)
-        return words.word("diff.lacking", a=a, b=b, names=names, size=size)
+        return mistake or words.word("diff.lacking", a=a, b=b, names=names, size=size)
     if own is None and not of_a:
-        return words.word(f"diff.unrecorded{kind}")
+        return mistake or words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
-        check = words.word("diff.check.sum") if kind else first.op
-        through = words.word("diff.through", names=words.some(first.through, 5)) if first.through else ""
-        key = f"diff.own{kind}" if first.equations is None else "diff.equation"
-        return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
+        if first.equations is not None:
+            said = words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
+            return words.word("semicolon").join(filter(None, (said, mistake)))
+        if mistake:
+            return mistake
+        if first.through:
+            said = words.word("diff.between", size=f"{own:.3g}", names=words.some(first.through, 5))
+            outputs = {stage.unpadded(stage.cell.output) for stage in result.sides[0].stages}
+            alone = outputs.issuperset(line.line for line in result.lines)
+            return words.word("semicolon").join((said, words.word("diff.output.alone"))) if alone else said
+        return words.word(f"diff.own{kind}", size=f"{own:.3g}", check=words.word("diff.check.sum") if kind else first.op)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
@@ -246,6 +276,19 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word("diff.inherited.part", own=error, size=size, source=source)
     error = words.word("diff.own.rounding", own=error) if own else error
     return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
+
+
+def _mistake(cause: Cause, words: Words) -> str:
+    """With which mistake the first line that differs follows, and which ones give the same."""
+    where = []
+    for name, places in {} if cause.part is None else cause.part._asdict().items():
+        if places is not None:
+            where.append(words.word(f"diff.cause.{name}", at=words.some([str(words.nth(k)) for k in places], 5)))
+    first, *others = dict.fromkeys(mistakes.sentence([one], words) for one in cause.found)
+    said = words.word("diff.cause.rest" if cause.rest else "diff.cause", what=first, line=words.address(cause.line),
+                      only=words.word("diff.cause.only", where=words.comma_list(*where)) if where else "")  # fmt: skip
+    more = words.word("semicolon").join(words.word("diff.cause.equal", what=other) for other in others[:EQUAL])
+    return words.word("semicolon").join(filter(None, (said, more)))
 
 
 def _equation(equation: str | Remark, side: Trace, words: Words) -> str:

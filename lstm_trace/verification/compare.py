@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
@@ -41,6 +42,7 @@ from .rederive import coarse
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..mistakes.cause import Cause
     from ..plot.figure import Figure
 
 
@@ -142,6 +144,11 @@ class Comparison(Result):
     def same(self) -> bool:
         """Whether the verdict is "same"."""
         return self.verdict == "same"
+
+    @cached_property
+    def cause(self) -> Cause | None:
+        """The mistake with which the first line that differs follows from b's own operands, if the table has one."""
+        return conveniences.call("comparison.cause", self)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         lines = counted(len(self.lines), "line")

@@ -1,0 +1,204 @@
+"""`diff` says what was done: numpy ports with one bug each, whose lines are printed, and the mistake that is named. The
+ports share no code with the package.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.trace.trace import Trace
+from lstm_trace.verification.compare import Comparison
+
+Lines = dict[str, dict[str, Any]]  # by stage and name, (T, B, width)
+T, B, I, H = 6, 3, 3, 4
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def weights(seed: int = 1, gates: str = "ifco", wide: int = I, biases: tuple[str, ...] = ("b_",)) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    shapes: dict[str, tuple[int, ...]] = {"W_x": (H, wide), "W_h": (H, H), **dict.fromkeys(biases, (H,))}
+    return {f"{stem}{g}": rng.uniform(-0.9, 0.9, shape) for stem, shape in shapes.items() for g in gates}
+
+
+def premises(seed: int = 2) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(T, B, I)), rng.uniform(-0.8, 0.8, (B, H)), rng.uniform(-1.2, 1.2, (B, H))
+
+
+# -- the ports ---------------------------------------------------------------------------------------------------------
+
+
+def plan(z: Any) -> Any:
+    """The sigmoid of Amin 1997, in pieces."""
+    a = np.abs(z)
+    low = np.where(a >= 1, 0.125 * a + 0.625, 0.25 * a + 0.5)
+    y = np.where(a >= 5, 1.0, np.where(a >= 2.375, 0.03125 * a + 0.84375, low))
+    return np.where(z < 0, 1 - y, y)
+
+
+def int8(w: dict[str, Any]) -> dict[str, Any]:
+    """Weights in 255 steps, of the same size in all matrices of an operand."""
+    scale = {s: max(np.abs(v).max() for n, v in w.items() if n.startswith(s)) / 127 for s in ("W_x", "W_h")}
+    return {n: np.round(v / scale[n[:3]]) * scale[n[:3]] if n[:3] in scale else v for n, v in w.items()}
+
+
+def in_place(w: Any, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    """The sums of a step in which every unit reads those of h that were computed just before."""
+    h, z = h.copy(), {g: np.zeros_like(h) for g in "ifco"}
+    for j in range(h.shape[1]):
+        for g in z:
+            z[g][:, j] = w[f"W_x{g}"][j] @ x.T + w[f"W_h{g}"][j] @ h.T + w[f"b_{g}"][j]
+        i, f, o = (sigmoid(z[g][:, j]) for g in "ifo")
+        h[:, j] = o * np.tanh(f * c[:, j] + i * np.tanh(z["c"][:, j]))
+    return z
+
+
+def lstm(w: Any, x: Any, h: Any, c: Any, bug: str = "", backwards: bool = False, lengths: Any = None) -> dict[str, Any]:
+    """An LSTM as somebody else would write it: every line by name."""
+    if bug == "blocks ifoc":
+        w = {n: w[n[:-1] + {"c": "o", "o": "c"}.get(n[-1], n[-1])] for n in w}
+    w = int8(w) if bug == "int8" else w
+    h, c = (c, h) if bug == "h and c exchanged" else (0 * h if bug == "h0 ignored" else h, c)
+    h_first, h_late, past = h, h, {g: 0 * h for g in "ifco"}
+    gate = {"hard sigmoid": lambda z: np.clip(0.2 * z + 0.5, 0, 1), "PLAN": plan}.get(bug, sigmoid)
+    candidate = {"candidate by sigmoid": sigmoid, "candidate is linear": lambda z: z}.get(bug, np.tanh)
+    backwards, turned = backwards != (bug == "time reversed"), bug != "not turned"
+    out: dict[str, list[Any]] = {}
+    for t in range(len(x))[:: -1 if backwards else 1]:
+        now = x[t] if bug != "x late" else x[t - 1] if t else 0 * x[0]
+        read = {"h never carried": h_first, "h late": h_late, "c in the product": c}.get(bug, h)
+        z = {}
+        for g in "ifco":
+            W = w[f"W_h{g}"].T if bug != "W_h transposed" else w[f"W_h{g}"]
+            bias = w[f"b_{g}"] * {"no bias": 0, "bias twice": 2}.get(bug, 1)
+            z[g] = read @ W * (bug != "no W_h in z_c" or g != "c") + (bias + now @ w[f"W_x{g}"].T)
+            z[g] = z[g] + past[g] * (bug == "not cleared") + (bug == "forget bias" and g == "f")
+        z = past = in_place(w, now, h, c) if bug == "in place" else z
+        i, f, o, g = *(gate(z[g]) for g in "ifo"), candidate(z["c"])
+        f = f + (bug == "forget bias after")
+        h_old, c_old = h, c
+        c = {"i and f exchanged": i * c + f * g, "i twice": i * c + i * g, "sum for product": f * c + (i + g),
+             "coupled": (1 - i) * c + i * g, "sign": f * c - i * g}.get(bug, f * c + i * g)  # fmt: skip
+        c = np.clip(c, -0.5, 0.5) if bug == "clipped" else c
+        h = {"no tanh": o * c, "old cell": o * np.tanh(c_old), "tanh outside": np.tanh(o * c)}.get(bug, o * np.tanh(c))
+        lines = {"z_i": z["i"], "i_t": i, "z_f": z["f"], "f_t": f, "z_c": z["c"], "c_tilde": g, "z_o": z["o"],
+                 "o_t": o, "c_t": c, "h_t": h}  # fmt: skip
+        if lengths is not None:
+            valid = t < np.array(lengths)[:, None]
+            lines["y_t"] = np.where(valid, h, h if bug == "padding not zeroed" else 0)
+            if bug != "lengths ignored":
+                h, c = np.where(valid, h, h_old), np.where(valid, c, c_old)
+        for name, values in lines.items():
+            out.setdefault(name, []).append(values)
+        c = np.tanh(c) if bug == "c squashed" else c_old if bug == "c never updated" else c
+        h, h_late = 0 * h if bug == "h wiped" else h, h_old
+    return {name: np.array(values[::-1] if backwards and turned else values) for name, values in out.items()}
+
+
+def gru(w: Any, x: Any, h: Any, bug: str) -> dict[str, Any]:
+    """A GRU whose reset gate comes before the product."""
+    out: dict[str, list[Any]] = {}
+    for now in x:
+        a = {g: now @ w[f"W_x{g}"].T + w[f"b_x{g}"] for g in "ruh"}
+        b = {g: h @ w[f"W_h{g}"].T + w[f"b_h{g}"] for g in "ruh"}
+        r, u = sigmoid(a["r"] + b["r"]), sigmoid(a["u"] + b["u"])
+        z = {
+            "reset after": a["h"] + r * b["h"],
+            "reset in front": r * (a["h"] + b["h"]),
+            "no reset": a["h"] + b["h"],
+        }.get(bug, a["h"] + (r * h) @ w["W_hh"].T + w["b_hh"])
+        new = np.tanh(z)
+        one, two = (1 - u, u) if bug == "update turned" else (u, 1 - u)
+        h_new = one * h + two * new
+        lines = {"z_r": a["r"] + b["r"], "r_t": r, "z_u": a["u"] + b["u"], "u_t": u, "z_h": z, "h_tilde": new, "h_t": h_new}
+        for name, values in lines.items():
+            out.setdefault(name, []).append(values)
+        h = h_new
+    return {name: np.array(values) for name, values in out.items()}
+
+
+def rnn(w: Any, x: Any, h: Any, bug: str) -> dict[str, Any]:
+    """An Elman network."""
+    out: dict[str, list[Any]] = {"z_h": [], "h_t": []}
+    for now in x:
+        one, two = now @ w["W_xh"].T, h @ w["W_hh"].T
+        z = (one + w["b_xh"] + w["b_hh"]) * two if bug == "product" else one + w["b_xh"] + two + w["b_hh"]
+        h = np.maximum(z, 0) if bug == "relu" else np.tanh(z) + (h if bug == "residual" else 0)
+        out["z_h"].append(z)
+        out["h_t"].append(h)
+    return {name: np.array(values) for name, values in out.items()}
+
+
+def chained(w: Any, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    """Sequences of which each begins where the one before it ended."""
+    h, c, every = h[:1], c[:1], []
+    for b in range(x.shape[1]):
+        every.append(lstm(w, x[:, b : b + 1], h, c))
+        h, c = every[-1]["h_t"][-1], every[-1]["c_t"][-1]
+    return {name: np.concatenate([one[name] for one in every], axis=1) for name in every[0]}
+
+
+# -- what is compared --------------------------------------------------------------------------------------------------
+
+
+def one_layer(bug: str, lengths: Any = None) -> tuple[Trace, Lines]:
+    w, (x, h, c) = weights(), premises()
+    lines = chained(w, x, h, c) if bug == "chained" else lstm(w, x, h, c, bug, lengths=lengths)
+    return lt.run(w, x, h0=h, c0=c, lengths=lengths), {"0/forward": lines}
+
+
+def padded(bug: str) -> tuple[Trace, Lines]:
+    return one_layer(bug, [6, 3, 5])
+
+
+def gated(bug: str) -> tuple[Trace, Lines]:
+    w, (x, h, _) = weights(3, "ruh", biases=("b_x", "b_h")), premises(4)
+    return lt.run(w, x, h0=h, cell="gru"), {"0/forward": gru(w, x, h, bug)}
+
+
+def elman(bug: str) -> tuple[Trace, Lines]:
+    w, (x, h, _) = weights(5, "h", biases=("b_x", "b_h")), premises(6)
+    return lt.run(w, x, h0=h, cell="rnn"), {"0/forward": rnn(w, x, h, bug)}
+
+
+def as_torch(w: dict[str, Any], end: str) -> dict[str, Any]:
+    """The arrays of one layer and direction under PyTorch's names."""
+    stack = {s: np.concatenate([w[f"{s}{g}"] for g in "ifco"]) for s in ("W_x", "W_h", "b_")}
+    names = {"weight_ih": "W_x", "weight_hh": "W_h", "bias_ih": "b_"}
+    return {f"{name}_{end}": stack[s] for name, s in names.items()} | {f"bias_hh_{end}": 0 * stack["b_"]}
+
+
+def two_layers(bug: str) -> tuple[Trace, Lines]:
+    one, two = weights(7), weights(8, wide=H)
+    (x, h, c), (_, h2, c2) = premises(9), premises(10)
+    below = lstm(one, x, h, c)
+    read = {"next layer reads c": below["c_t"], "next layer reads the last step": below["h_t"][-1:].repeat(T, 0),
+            "next layer reads relu": np.maximum(below["h_t"], 0)}.get(bug, below["h_t"])  # fmt: skip
+    shared, states = bug == "one state for all", bug == "one W_h for all"
+    w = {n: one[n] if states and n.startswith("W_h") else v for n, v in two.items()}
+    above = lstm(w, read, *((h, c) if shared else (h2, c2)), bug if bug in ("forget bias", "i twice") else "")
+    if bug == "forget bias":
+        below = lstm(one, x, h, c, bug)
+        above = lstm(two, below["h_t"], h2, c2, bug)
+    trace = lt.run(as_torch(one, "l0") | as_torch(two, "l1"), x, h0=np.stack([h, h2]), c0=np.stack([c, c2]))
+    return trace, {"0/forward": below, "1/forward": above}
+
+
+def two_directions(bug: str) -> tuple[Trace, Lines]:
+    one, two = weights(11), weights(12)
+    (x, h, c), (_, h2, c2) = premises(13), premises(14)
+    forth = lstm(one, x, h, c)
+    back = lstm(one if bug == "weights of the forward direction" else two, x, h2, c2, bug, backwards=True)
+    joined = [back["h_t"], forth["h_t"]] if bug == "joined the other way" else [forth["h_t"], back["h_t"]]
+    trace = lt.run(as_torch(one, "l0") | as_torch(two, "l0_reverse"), x, h0=np.stack([h, h2]), c0=np.stack([c, c2]))
+    return trace, {"0/forward": forth, "0/reverse": back, "0/joined": {"y_t": np.concatenate(joined, axis=2)}}
