@@ -72,7 +72,9 @@ def cause(found: Comparison) -> Cause | None:
         return None
     lines = [*search.stages[first.scope].cell.by_name]
     behind = [(first.scope, name) for name in lines[lines.index(first.line) :] if name in search.common[first.scope]]
-    return next((search.explained(place) for place in behind if search.given[place].wrong.any()), None)
+    place = next((place for place in behind if search.given[place].wrong.any()), None)
+    # that all values are 0 is no evidence of any mistake
+    return search.explained(place) if place and search.given[place].values.any() else None
 
 
 class _GivenLine(NamedTuple):

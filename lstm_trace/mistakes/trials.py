@@ -251,7 +251,9 @@ class _Batch:
         stage, count = self.stage, len(self.programs)
         steps = self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
-        lines = self._needed(kept)
+        late = {name for program in self.programs for _, right in program.changes for name in right.names()}
+        late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
+        lines = self._needed([*kept, *late])
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
         once, each = _split(lines, {*self.inputs, *self.parameters}, {*self.overrides, *self.inputs})
@@ -260,8 +262,6 @@ class _Batch:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
-        late = {name for program in self.programs for _, right in program.changes for name in right.names()}
-        late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
         widths = {name: 1 if name == ONE else self._width(name) for name in late}
         past = {f"{name}{LATE_SUFFIX}": np.zeros(width) for name, width in widths.items()}
         out: dict[str, Array] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
@@ -199,6 +200,9 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
         yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
+        if result.cause is not None:
+            others = dict.fromkeys(mistakes.sentence([one], words) for one in result.cause.found[1:])
+            yield from (words.word("diff.cause.equal", what=other) for other in [*others][:EQUAL])
         if result.changes is not None and result.changes.differences:
             if changed:
                 yield changes.sentence(result, result.changes, words)
@@ -245,11 +249,11 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.table["and"].join(one.said(words) for one in result.first_held)
     if result.shapes:
         return Remark("diff.shapes", {"shapes": result.shapes}).said(words)
+    mistake = "" if result.cause is None else _mistake(result.cause, first, result, words)
     if not math.isfinite(whole):
-        return _nonfinite(first, result, words)
+        return mistake or _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
-    mistake = "" if result.cause is None else _mistake(result.cause, words)
     a, b = (_equation(*pair, words) for pair in zip(first.equations or ("", ""), result.sides, strict=True))
     if first.lacking and a and not of_a:
         names = words.word("list").join(in_words(one, words) for one in first.lacking)
@@ -263,7 +267,7 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         if mistake:
             return mistake
         if first.through:
-            said = words.word("diff.between", size=f"{own:.3g}", names=words.some(first.through, 5))
+            said = words.word("diff.between", size=f"{own:.3g}", names=words.some(_before(first, result), 5))
             outputs = {stage.unpadded(stage.cell.output) for stage in result.sides[0].stages}
             alone = outputs.issuperset(line.line for line in result.lines)
             return words.word("semicolon").join((said, words.word("diff.output.alone"))) if alone else said
@@ -278,17 +282,23 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
     return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
 
 
-def _mistake(cause: Cause, words: Words) -> str:
-    """With which mistake the first line that differs follows, and which ones give the same."""
+def _before(first: LineDifference, result: Comparison) -> list[str]:
+    """The named lines that the first line that differs reads, and that are not in both."""
+    reads = re.findall(r"\w+", result.sides[0].stage(first.scope).cell.equations.get(first.line, first.line))
+    return [name for name in first.through if name in reads] or [*first.through]
+
+
+def _mistake(cause: Cause, first: LineDifference, result: Comparison, words: Words) -> str:
+    """With which mistake the first line that differs follows from b's own operands."""
     where = []
     for name, places in {} if cause.part is None else cause.part._asdict().items():
         if places is not None:
             where.append(words.word(f"diff.cause.{name}", at=words.some([str(words.nth(k)) for k in places], 5)))
-    first, *others = dict.fromkeys(mistakes.sentence([one], words) for one in cause.found)
-    said = words.word("diff.cause.rest" if cause.rest else "diff.cause", what=first, line=words.address(cause.line),
-                      only=words.word("diff.cause.only", where=words.comma_list(*where)) if where else "")  # fmt: skip
-    more = words.word("semicolon").join(words.word("diff.cause.equal", what=other) for other in others[:EQUAL])
-    return words.word("semicolon").join(filter(None, (said, more)))
+    only = words.word("diff.cause.only", where=words.comma_list(*where)) if where else ""
+    names = [e.name for e in cause.equations if e.name in first.through] or _before(first, result)
+    kind = ".rest" if cause.rest else ".between" if names else ""
+    what, line, named = mistakes.sentence(cause.found[:1], words), words.address(cause.line), words.some(names, 5)
+    return words.word(f"diff.cause{kind}", what=what, line=line, only=only, names=named)
 
 
 def _equation(equation: str | Remark, side: Trace, words: Words) -> str:

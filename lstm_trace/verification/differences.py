@@ -119,7 +119,7 @@ def find_gaps(
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
-                equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
+                equations, through = texts[name], tuple(_derived(stage, name, ways[name], common))
                 again = by_a if equations is None else by_whole
                 held = [known_of(trace, scope, name) for trace in (a, b)]
                 one, two = (known.at(steps) for known in held if known is not None)  # it is in both
@@ -139,6 +139,18 @@ def find_gaps(
                     left_out = None if name in used[scope] else dropped
                     alone[name] = beyond(_apart(Known(values[steps]), of_a[name], left_out), [of_a[name]])
             yield stage, steps, gaps, alone
+
+
+def _derived(
+    stage: Stage, name: str, behind: Iterable[str], common: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    """Named lines through which a line was derived, and addresses of those of earlier stages that are not in both."""
+    yield from (line for line in behind if line in stage.cell.equations)
+    reads = {read for line in (name, *behind) if line in stage.cell.by_name for read in stage.cell.by_name[line].reads}
+    for source in dict.fromkeys(stage.sources[read] for read in stage.cell.inputs if read in reads):
+        scope, line = scope_and_name(source)
+        if scope and line not in common.get(scope, ()):
+            yield source
 
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
