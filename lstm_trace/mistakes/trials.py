@@ -262,14 +262,15 @@ class _Batch:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
-        widths = {name: 1 if name == ONE else self._width(name) for name in late}
-        past = {f"{name}{LATE_SUFFIX}": np.zeros(width) for name, width in widths.items()}
+        first = {**{line: states[state] for state, line in stage.cell.carry if state in states}, **states}
+        begin = states
+        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(self._width(name))) for name in late}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
                 known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
                 now = self._stepped(each, known, states, arithmetic, batch)
-                states = self._carried(t, now, states, batch)
+                states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
                     value = now.get(COMPUTED + name, now[name])
@@ -279,7 +280,7 @@ class _Batch:
         return out, states
 
     def _width(self, name: str) -> int:
-        values = self.premises[0].network.operand(self.stage.scope, name, slice(0, 1))
+        values = None if name == ONE else self.premises[0].network.operand(self.stage.scope, name, slice(0, 1))
         return 1 if values is None else int(values.shape[-1])
 
     def _needed(self, kept: Iterable[str]) -> list[Line]:
@@ -299,15 +300,25 @@ class _Batch:
         wanted = {name for name in found if name in kept or name not in self.inputs}
         return [line for line in cell.lines if line.name in wanted]
 
-    def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
+    def _carried(
+        self, t: int, now: dict[Any, Array], states: Values, begin: Values, batch: int, kept: Sequence[str]
+    ) -> dict[str, Array]:  # fmt: skip
         """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
         new = {state: now[CARRY + state] for state in states}
+        done = self.premises[0].network.steps - t if self.stage.backwards else t + 1
         for k, one in enumerate(self.premises):
-            if one.carried is None and one.skips != t:
+            ends = bool(one.window) and done % one.window == 0
+            if one.carried is None and one.skips != t and not ends:
                 continue
             new = {state: _wide(v, len(self.programs), batch).copy() for state, v in new.items()}
+            if ends:
+                for state, v in new.items():
+                    v[k] = 0 if one.from_zero else begin[state][k]
+                continue
             if one.skips == t:
-                now[OUTPUT] = _wide(now[OUTPUT], len(self.programs), batch).copy()
+                for name in (COMPUTED + name if COMPUTED + name in now else name for name in kept):
+                    now[name] = _wide(now[name], len(self.programs), batch).copy()
+                    now[name][k] = 0
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
                 now[OUTPUT][k] = states[output][k] if one.held and output else 0
             for state, v in new.items():
