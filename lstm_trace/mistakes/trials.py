@@ -383,7 +383,8 @@ class _Batch:
         order = {line.name: k for k, line in enumerate(self.stage.cell.expanded.lines)}
         for (name, right, other), rows in groups.items():
             lines = equation_lines(self.stage.cell, right)
-            assert lines is not None, f"{name} = {right}"
+            if lines is None:  # an equation of matrices is none by itself
+                continue
             parameters = own
             if other:
                 parameters = {n: np.stack([given[row][n] for row in rows]) for n in own if n in right.names()}
