@@ -151,7 +151,7 @@ def _equation(cell: Cell, name: str, right: str, words: Words) -> Text:
     assert made is not None, right
     node = formulas.formula(made.by_name["value_"], made)
     if name == OUTPUT:
-        return words.word("mistake.passed"), " = ", node
+        return words.word("mistake.passed.label"), " = ", node
     sign = " ← " if name.startswith(CARRY) else " = "
     return formulas.Sym(name.removeprefix(CARRY)), sign, node
 
