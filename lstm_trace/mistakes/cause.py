@@ -62,10 +62,10 @@ class Cause:
 
 def cause(found: Comparison) -> Cause | None:
     """The cause of the first difference of a comparison; None if no mistake of the table explains it, if premises
-    differ, or if its value is held.
+    differ, if b's own equation is known, or if its value is held.
     """
     first = found.first
-    if first is None or first.op == GATHERED or found.of_premises or found.first_held or found.shapes:
+    if first is None or first.op == GATHERED or first.equations or found.of_premises or found.first_held or found.shapes:
         return None
     search = _CauseSearch(*found.sides)
     if first.scope not in search.stages or not search.complete:

@@ -257,13 +257,12 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
     a, b = (_equation(*pair, words) for pair in zip(first.equations or ("", ""), result.sides, strict=True))
     if first.lacking and a and not of_a:
         names = words.word("list").join(in_words(one, words) for one in first.lacking)
-        return mistake or words.word("diff.lacking", a=a, b=b, names=names, size=size)
+        return words.word("diff.lacking", a=a, b=b, names=names, size=size)
     if own is None and not of_a:
         return mistake or words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
         if first.equations is not None:
-            said = words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
-            return words.word("semicolon").join(filter(None, (said, mistake)))
+            return words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
         if mistake:
             return mistake
         if first.through:
