@@ -4,20 +4,29 @@ ports share no code with the package.
 
 from __future__ import annotations
 
+import csv
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 import lstm_trace as lt
+from lstm_trace.languages.strings import words
+from lstm_trace.results.comparison import sentences
 from lstm_trace.trace.trace import Trace
-from lstm_trace.verification.compare import Comparison
+from lstm_trace.verification.compare import Comparison, compare
+
+from .. import ROOT
 
 Lines = dict[str, dict[str, Any]]  # by stage and name, (T, B, width)
 T, B, I, H = 6, 3, 3, 4
+DTYPE = ["float64"]  # of weights, inputs and ports
 
 
 def sigmoid(z: Any) -> Any:
@@ -27,12 +36,22 @@ def sigmoid(z: Any) -> Any:
 def weights(seed: int = 1, gates: str = "ifco", wide: int = I, biases: tuple[str, ...] = ("b_",)) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = {"W_x": (H, wide), "W_h": (H, H), **dict.fromkeys(biases, (H,))}
-    return {f"{stem}{g}": rng.uniform(-0.9, 0.9, shape) for stem, shape in shapes.items() for g in gates}
+    drawn = {f"{stem}{g}": rng.uniform(-0.9, 0.9, shape) for stem, shape in shapes.items() for g in gates}
+    return {name: values.astype(DTYPE[0]) for name, values in drawn.items()}
 
 
 def premises(seed: int = 2) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(T, B, I)), rng.uniform(-0.8, 0.8, (B, H)), rng.uniform(-1.2, 1.2, (B, H))
+    drawn = rng.normal(size=(T, B, I)), rng.uniform(-0.8, 0.8, (B, H)), rng.uniform(-1.2, 1.2, (B, H))
+    return tuple(values.astype(DTYPE[0]) for values in drawn)
+
+
+@pytest.fixture
+def float32() -> Iterator[None]:
+    """Weights, inputs and ports in float32."""
+    DTYPE[0] = "float32"
+    yield
+    DTYPE[0] = "float64"
 
 
 # -- the ports ---------------------------------------------------------------------------------------------------------
@@ -184,9 +203,8 @@ def two_layers(bug: str) -> tuple[Trace, Lines]:
     below = lstm(one, x, h, c)
     read = {"next layer reads c": below["c_t"], "next layer reads the last step": below["h_t"][-1:].repeat(T, 0),
             "next layer reads relu": np.maximum(below["h_t"], 0)}.get(bug, below["h_t"])  # fmt: skip
-    shared, states = bug == "one state for all", bug == "one W_h for all"
-    w = {n: one[n] if states and n.startswith("W_h") else v for n, v in two.items()}
-    above = lstm(w, read, *((h, c) if shared else (h2, c2)), bug if bug in ("forget bias", "i twice") else "")
+    shared = bug == "one state for all"
+    above = lstm(two, read, *((h, c) if shared else (h2, c2)), bug if bug == "i twice" else "")
     if bug == "forget bias":
         below = lstm(one, x, h, c, bug)
         above = lstm(two, below["h_t"], h2, c2, bug)
@@ -202,3 +220,140 @@ def two_directions(bug: str) -> tuple[Trace, Lines]:
     joined = [back["h_t"], forth["h_t"]] if bug == "joined the other way" else [forth["h_t"], back["h_t"]]
     trace = lt.run(as_torch(one, "l0") | as_torch(two, "l0_reverse"), x, h0=np.stack([h, h2]), c0=np.stack([c, c2]))
     return trace, {"0/forward": forth, "0/reverse": back, "0/joined": {"y_t": np.concatenate(joined, axis=2)}}
+
+
+NETWORKS = one_layer, padded, gated, elman, two_layers, two_directions
+#: Each bug, and the key that is named first.
+BUGS: dict[tuple[Callable[[str], tuple[Trace, Lines]], str], str] = {
+    (one_layer, "W_h transposed"): "transposed:z_*,W_h*,h_prev",
+    (one_layer, "forget bias"): "constant:z_f,1",
+    (one_layer, "no bias"): "bias-lost:z_*",
+    (one_layer, "bias twice"): "bias-doubled:z_*",
+    (one_layer, "i and f exchanged"): "exchange:i_t,f_t",
+    (one_layer, "i twice"): "copied-gate:f_t,i_t",
+    (one_layer, "sum for product"): "sum-for-product:c_t,i_t,c_tilde",
+    (one_layer, "coupled"): "coupled:c_t",
+    (one_layer, "sign"): "sign:c_t,i_t*c_tilde",
+    (one_layer, "no tanh"): "function-lost:h_t",
+    (one_layer, "old cell"): "old-cell:h_t",
+    (one_layer, "candidate by sigmoid"): "function:c_tilde,z_c,sigmoid",
+    (one_layer, "candidate is linear"): "function-lost:c_tilde,z_c",
+    (one_layer, "hard sigmoid"): "function:*_t,hard_sigmoid",
+    (one_layer, "PLAN"): "approximate-sigmoid:*_t,plan(a)",
+    (one_layer, "blocks ifoc"): "order:c,o",
+    (one_layer, "h and c exchanged"): "initial-exchanged",
+    (one_layer, "h0 ignored"): "initial-zero:h_prev",
+    (one_layer, "h never carried"): "never-updated:carryh_prev",
+    (one_layer, "h late"): "stale-hidden:z_*",
+    (one_layer, "c in the product"): "cell-for-hidden:z_*",
+    (one_layer, "no W_h in z_c"): "term-lost:z_c,W_hc@h_prev",
+    (one_layer, "not cleared"): "not-cleared:z_*",
+    (one_layer, "in place"): "in-place",
+    (one_layer, "forget bias after"): "constant-after-function:f_t,1",
+    (one_layer, "clipped"): "clip-of-cell:c_t,f_t*c_prev+i_t*c_tilde,0.5",
+    (one_layer, "c squashed"): "carry-squashed:carryc_prev",
+    (one_layer, "c never updated"): "never-updated:carryc_prev",
+    (one_layer, "h wiped"): "wiped:carryh_prev",
+    (one_layer, "x late"): "input-late",
+    (one_layer, "int8"): "weights-stored:int8",
+    (one_layer, "chained"): "chained",
+    (one_layer, "time reversed"): "time:the-other-way",
+    (padded, "no tanh"): "function-lost:h_t",
+    (gated, "reset after"): "reset-after-bias:z_h,W_hh,r_t,h_prev,b_hh",
+    (gated, "reset in front"): "reset-everything-before:z_h,W_hh,r_t,h_prev",
+    (gated, "no reset"): "factor-lost:z_h,h_prev,r_t",
+    (gated, "update turned"): "factors-exchanged:h_t,u_t,h_prev,1-u_t,h_tilde",
+    (elman, "product"): "product-for-sum:z_h,W_hh@h_prev",
+    (elman, "relu"): "function:h_t,relu",
+    (elman, "residual"): "residual-hidden:h_t",
+    (two_layers, "next layer reads c"): "0/output:output,c_t",
+    (two_layers, "next layer reads the last step"): "1/input:last-step-repeated",
+    (two_layers, "one state for all"): "1/initial-of:first",
+    (two_layers, "forget bias"): "constant:z_f,1",
+    (two_layers, "i twice"): "1/copied-gate:f_t,i_t",
+    (two_directions, "weights of the forward direction"): "reverse/weights-of:other-direction",
+    (two_directions, "joined the other way"): "joined/directions-joined:y_t,concat(b,a)",
+    (two_directions, "time reversed"): "reverse/time:the-other-way",
+    (two_directions, "not turned"): "reverse/time:as-computed",
+    (two_directions, "no tanh"): "reverse/function-lost:h_t",
+}
+EACH = pytest.mark.parametrize(("network", "bug"), BUGS, ids=[f"{f.__name__}-{bug}" for f, bug in BUGS])
+
+
+def foreign(trace: Trace, lines: Lines) -> Trace:
+    """Values of another program, as they are read from a file that has all their digits."""
+    return replace(trace, lines=lines, header=replace(trace.header, plan="foreign"))
+
+
+def named(found: Comparison) -> list[str]:
+    return [] if found.cause is None else [str(one) for one in found.cause.found]
+
+
+def printed(path: Path, lines: Lines, form: str) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("layer", "direction", "t", "batch", "line", "unit", "value"))
+        for scope, here in lines.items():
+            for name, values in here.items():
+                rows = np.ndenumerate(values)
+                writer.writerows((*scope.split("/"), t, b, name, unit, form % value) for (t, b, unit), value in rows)
+    return path
+
+
+# -- the tests ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.few(16)
+@EACH
+def test_a_bug_is_named(network: Any, bug: str) -> None:
+    found = compare(trace := network(bug)[0], foreign(trace, network(bug)[1]))
+    assert named(found)[:1] == [BUGS[network, bug]]
+    assert found.cause is not None
+    assert not found.cause.rest
+    assert found.cause.part is None
+
+
+@pytest.mark.few(4)
+@pytest.mark.parametrize("form", ["%.6f", "%.6g"])
+@EACH
+def test_six_digits_are_enough(network: Any, bug: str, form: str, tmp_path: Path) -> None:
+    trace, lines = network(bug)
+    found = lt.diff(trace, printed(tmp_path / "port.csv", lines, form))
+    assert BUGS[network, bug] in named(found)
+
+
+@pytest.mark.few(4)
+@EACH
+def test_so_is_float32(network: Any, bug: str, float32: None, tmp_path: Path) -> None:
+    trace, lines = network(bug)
+    assert trace.header.dtype == "float32"
+    assert lines["0/forward"]["h_t"].dtype == np.float32
+    assert BUGS[network, bug] in named(lt.diff(trace, printed(tmp_path / "port.csv", lines, "%.9g")))
+
+
+@pytest.mark.parametrize("form", ["%.17g", "%.6f"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_right_port_is_quiet(network: Any, form: str, tmp_path: Path) -> None:
+    """The ports add in another order."""
+    trace, lines = network("")
+    found = lt.diff(trace, printed(tmp_path / "port.csv", lines, form))
+    assert found.verdict == "same"
+    assert found.cause is None
+
+
+@pytest.mark.parametrize("how", ["random", "noise", "permuted", "zeros", "shifted", "scaled"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_unrelated_values_are_never_named(network: Any, how: str) -> None:
+    trace, lines = network("")
+    rng = np.random.default_rng(20)
+    change: Callable[[Any], Any] = {
+        "random": lambda v: rng.normal(size=v.shape) * v.std(),
+        "noise": lambda v: v + 1e-3 * rng.normal(size=v.shape),
+        "permuted": lambda v: rng.permutation(v.ravel()).reshape(v.shape),
+        "zeros": lambda v: 0 * v, "shifted": lambda v: v + 0.123, "scaled": lambda v: 1.07 * v,
+    }[how]  # fmt: skip
+    every = {scope: {name: change(values) for name, values in here.items()} for scope, here in lines.items()}
+    assert named(compare(trace, foreign(trace, every))) == []
+    name = [*lines["0/forward"]][rng.integers(len(lines["0/forward"]))]
+    one = {**lines, "0/forward": {**lines["0/forward"], name: every["0/forward"][name]}}
+    assert named(compare(trace, foreign(trace, one))) == []
