@@ -78,13 +78,14 @@ def cause(found: Comparison) -> Cause | None:
 
 
 class _GivenLine(NamedTuple):
-    """A line that b gave: its values, those that a's equation gives for b's operands, and how far from these right ones
-    may be; infinite where they do not count.
+    """A line that b gave: its values, those that a's equation gives for b's operands, how far from these right ones may
+    be, and how far wrong ones from those with the mistake; infinite where they do not count.
     """
 
     values: Array
     right: Array
     limit: Array
+    near: Array
 
     @property
     def wrong(self) -> Array:
@@ -95,12 +96,12 @@ class _GivenLine(NamedTuple):
         """Where two values are the same, but for rounding."""
         if one.shape != other.shape:
             return np.zeros(self.values.shape, bool)
-        return apart(Known(one), Known(other)).each <= MARGIN * self.limit
+        return apart(Known(one), Known(other)).each <= self.near
 
     def chance(self, there: Array) -> float:
         """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
         off = apart(Known(self.values), Known(self.right)).each[there]
-        return float(np.exp(np.log(np.clip(2 * MARGIN * self.limit[there] / off, 1e-99, 1)).sum()))
+        return float(np.exp(np.log(np.clip(2 * self.near[there] / off, 1e-99, 1)).sum()))
 
 
 @dataclass(eq=False)
@@ -141,7 +142,8 @@ class _CauseSearch:
             assert known is not None
             limit = np.nan_to_num(right.limit, nan=0.0, posinf=0.0) + known.limit
             limit = limit if outside is None or name in used[scope] else np.where(outside, np.inf, limit)
-            found[scope, name] = _GivenLine(known.wide, *np.broadcast_arrays(right.wide, limit, known.wide)[:2])
+            near = MARGIN * limit + np.max(known.limit)  # what was printed of larger operands leaves more open
+            found[scope, name] = _GivenLine(*np.broadcast_arrays(known.wide, right.wide, limit, near))
         return found
 
     @cached_property

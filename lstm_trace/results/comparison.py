@@ -163,7 +163,7 @@ def _cause_facts(result: Comparison) -> dict[str, Any] | None:
     said = [mistakes.sentence([one], result.words()) for one in cause.found]
     sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
     only = None if cause.part is None else {n: v and [*v] for n, v in cause.part._asdict().items()}
-    keys = {"key": cause.found[0].mistake.key, "place": cause.found[0].place, "sentence": said[0], **sides}
+    keys = {"key": cause.found[0].mistake.key, "place": cause.found[0].place, "line": cause.line, "sentence": said[0], **sides}
     equal = [{"key": str(one), "sentence": what} for one, what in zip(cause.found[1:], said[1:], strict=True)]
     return {**keys, "equal": equal, "only": only, "rest": cause.rest}
 

@@ -357,3 +357,131 @@ def test_unrelated_values_are_never_named(network: Any, how: str) -> None:
     name = [*lines["0/forward"]][rng.integers(len(lines["0/forward"]))]
     one = {**lines, "0/forward": {**lines["0/forward"], name: every["0/forward"][name]}}
     assert named(compare(trace, foreign(trace, one))) == []
+
+
+def test_where_alone_it_was_made_is_said() -> None:
+    """A port that reads the biases in sequence 1 from the wrong place, at the first three steps."""
+    trace, right = one_layer("")
+    wrong = one_layer("no bias")[1]
+    lines = {n: v.copy() for n, v in right["0/forward"].items()}
+    z = {n: lines[n][:3, 1] - trace.parameters["0/forward"][f"b_{n[-1]}"] for n in ("z_i", "z_f", "z_c", "z_o")}
+    assert np.allclose(z["z_i"][0], wrong["0/forward"]["z_i"][0, 1])
+    for name, values in z.items():
+        lines[name][:3, 1] = values
+    found = compare(trace, foreign(trace, {"0/forward": lines}))
+    assert named(found) == ["bias-lost:z_*"]
+    assert found.cause is not None
+    assert found.cause.part == ((0, 1, 2), (1,), None)
+    said = [*sentences(found, words())][1]
+    assert "(only at steps 0, 1, 2, in sequences 1): with this mistake, 0/forward/z_i follows" in said
+
+
+def test_a_second_reason_in_the_same_line_is_said() -> None:
+    trace, lines = one_layer("forget bias")
+    z = lines["0/forward"]["z_f"]
+    z[4, 2] += np.linspace(0.1, 0.2, H)
+    found = compare(trace, foreign(trace, lines))
+    assert named(found) == ["constant:z_f,1"]
+    assert found.cause is not None
+    assert found.cause.rest
+    assert "elsewhere it differs for another reason" in [*sentences(found, words())][1]
+
+
+def test_two_mistakes_are_named_one_after_the_other() -> None:
+    """The first line that differs has its own cause, whatever is wrong behind it."""
+    trace, lines = one_layer("no bias")
+    last = {name: values[-1] for name, values in lines["0/forward"].items()}
+    last["h_t"][:] = last["o_t"] * last["c_t"]
+    assert named(compare(trace, foreign(trace, lines)))[:1] == ["bias-lost:z_*"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("z_f", "f_t", "h_t"), "the port adds 1 in z_f: with this mistake, 0/forward/z_f follows from b's own operands"),
+        (("f_t", "h_t"), "what comes before 0/forward/f_t was not given, but this explains its values: "
+                         "the port adds 1 in z_f. Print z_f to make sure"),
+        (("c_t", "h_t"), "what comes before 0/forward/c_t was not given, but this explains its values: "
+                         "the port adds 1 in z_f. Print z_f to make sure"),
+    ],
+)  # fmt: skip
+def test_what_was_not_given_is_named(names: tuple[str, ...], said: str) -> None:
+    trace, lines = one_layer("forget bias")
+    found = compare(trace, foreign(trace, {"0/forward": {name: lines["0/forward"][name] for name in names}}))
+    assert [*sentences(found, words())][1] == said
+
+
+def test_no_operation_is_blamed_whose_operands_were_not_given() -> None:
+    trace, lines = one_layer("tanh outside")
+    h = {"h_t": lines["0/forward"]["h_t"]}
+    said = [*sentences(compare(trace, foreign(trace, {"0/forward": h})), words())][1]
+    assert said.endswith(
+        "what comes before it was not given: print c_t, o_t; with the output alone, `lstm-trace identify` looks for a "
+        "mistake that explains it"
+    )
+    said = [*sentences(compare(trace, foreign(trace, lines)), words())][1]
+    assert said.startswith("the line itself is off by ")
+    trace, lines = two_directions("tanh outside")
+    said = [*sentences(compare(trace, foreign(trace, {"0/joined": lines["0/joined"]})), words())][1]
+    assert "was not given: print 0/forward/h_t, 0/reverse/h_t" in said
+
+
+def test_products_that_were_printed_belong_to_their_sum() -> None:
+    trace, lines = one_layer("W_h transposed")
+    w, h = trace.parameters["0/forward"], np.stack([trace.initial["0/forward"]["h_prev"], *lines["0/forward"]["h_t"][:-1]])
+    lines["0/forward"]["W_hi @ h_prev"] = h @ w["W_hi"]
+    found = compare(trace, foreign(trace, lines))
+    assert found.first is not None
+    assert found.first.line == "W_hi @ h_prev"
+    assert found.cause is not None
+    assert found.cause.line == "0/forward/z_i"
+    assert named(found)[0] == "transposed:z_*,W_h*,h_prev"
+
+
+def test_nothing_is_named_where_premises_differ_or_equations_are_known() -> None:
+    trace, lines = one_layer("no bias")
+    b = foreign(trace, lines)
+    other = {**trace.parameters["0/forward"], "b_i": trace.parameters["0/forward"]["b_i"] + 1}
+    assert compare(trace, replace(b, parameters={"0/forward": other})).cause is None
+    w, (x, h, c) = weights(), premises()
+    cell = {"equations": trace.stages[0].cell.text.replace("tanh(c_t)", "c_t")}
+    assert compare(trace, lt.run(w, x, cell=cell, initial={"h_prev": h, "c_prev": c})).cause is None
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
+def test_the_equations_stand_one_below_the_other(language: str) -> None:
+    trace, lines = one_layer("i and f exchanged")
+    text = compare(trace, foreign(trace, lines)).report("text", language=language)
+    assert "c_t = f_t ⊙ c_{t-1} + i_t ⊙ c̃_t" in text
+    assert "c_t = i_t ⊙ c_{t-1} + f_t ⊙ c̃_t" in text
+
+
+def test_the_facts_name_the_mistake() -> None:
+    trace, lines = two_layers("i twice")
+    found = json.loads(compare(trace, foreign(trace, lines)).as_json())
+    schema = json.loads((ROOT / "lstm_trace/results/schemas/diff.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(found)
+    assert found["cause"] == {
+        "key": "copied-gate:f_t,i_t", "place": "1/", "line": "1/forward/c_t",
+        "sentence": "in layer 1 the port uses i_t in place of f_t in c_t",
+        "right": ["1/forward/c_t = f_t * c_prev + i_t * c_tilde"],
+        "wrong": ["1/forward/c_t = i_t * c_prev + i_t * c_tilde"],
+        "equal": [], "only": None, "rest": False,
+    }  # fmt: skip
+    found = json.loads(compare(trace, trace).as_json())
+    assert found["cause"] is None
+
+
+def test_it_takes_less_than_half_a_second() -> None:
+    """H = 64, T = 50, all lines; measured in computing time, since other tests run beside this one."""
+    rng = np.random.default_rng(21)
+    w = {f"{s}{g}": rng.uniform(-0.1, 0.1, (64, n)) for g in "ifco" for s, n in (("W_x", 32), ("W_h", 64))}
+    w |= {f"b_{g}": rng.uniform(-0.1, 0.1, 64) for g in "ifco"}
+    x, h, c = rng.normal(size=(50, 1, 32)), np.zeros((1, 64)), np.zeros((1, 64))
+    trace, spent = lt.run(w, x), []
+    for bug in ("W_h transposed", "forget bias", "no tanh"):
+        found = compare(trace, foreign(trace, {"0/forward": lstm(w, x, h, c, bug)}))
+        begin = time.thread_time()
+        assert named(found)
+        spent.append(time.thread_time() - begin)
+    assert min(spent) < 0.5
