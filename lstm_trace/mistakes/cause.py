@@ -14,18 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell
 from ..cell.network import Scope, Stage, counted_at_padding, forward_stages, scope_and_name
 from ..trace.derived import GATHERED
 from ..trace.trace import Trace
 from ..trace.window import between
-from ..verification.alignment import in_both, padding, way
+from ..verification.alignment import in_both, padding
 from ..verification.compare import Comparison
 from ..verification.measures import first_index
 from ..verification.propagation import Known, apart
 from ..verification.rederive import Rederivation, known_of
 from .identify import ChangedEquation, places_of
-from .programs import CARRY, OUTPUT, Mistake, program_of
+from .programs import Mistake, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -36,27 +35,20 @@ CHANCE = 1e-3
 AT_ONCE = frozenset({"numbers", "in place", "weights of", "weights read", "weights stored", "carried", "reads"})
 
 
-class CausePart(NamedTuple):
-    """Where alone a mistake was made: steps, sequences and units; None where it is in all of them."""
-
-    steps: tuple[int, ...] | None
-    rows: tuple[int, ...] | None
-    units: tuple[int, ...] | None
-
-
 @dataclass(frozen=True)
 class Cause:
     """What explains the first line that differs.
 
     line: its address, or that of the named line to which it belongs. found: mistakes that explain it equally well, the
-    plainest first. equations: those that the first of them changes. part: where it was made, if not everywhere. rest:
+    plainest first. equations: those that the first of them changes. part: the steps, sequences and units in which alone it
+    was made, None for all. rest:
     whether values of the line differ for another reason as well.
     """
 
     line: str
     found: tuple[PlacedMistake, ...]
     equations: tuple[ChangedEquation, ...]
-    part: CausePart | None
+    part: tuple[tuple[int, ...] | None, ...]
     rest: bool
 
 
@@ -65,7 +57,14 @@ def cause(found: Comparison) -> Cause | None:
     differ, if b's own equation is known, or if its value is held.
     """
     first = found.first
-    if first is None or first.op == GATHERED or first.equations or found.of_premises or found.first_held or found.shapes:
+    if (
+        first is None
+        or first.op == GATHERED
+        or first.equations
+        or found.of_premises
+        or found.first_held
+        or found.shapes
+    ):
         return None
     search = _CauseSearch(*found.sides)
     if first.scope not in search.stages or not search.complete:
@@ -131,7 +130,10 @@ class _CauseSearch:
     @property
     def complete(self) -> bool:
         """Whether every line follows from the premises, and none is held."""
-        return all(one.cell.plain is None and self.derived[s].keys() == one.cell.by_name.keys() for s, one in self.stages.items())
+        return all(
+            one.cell.plain is None and self.derived[s].keys() == one.cell.by_name.keys()
+            for s, one in self.stages.items()
+        )
 
     @cached_property
     def given(self) -> Mapping[Place, _GivenLine]:
@@ -149,54 +151,45 @@ class _CauseSearch:
     @cached_property
     def trace(self) -> Trace:
         """b with every line."""
-        shape = self.a.steps, self.a.batch
-        lines = {
-            scope: {name: self.given[scope, name].values if name in self.common[scope]
-                    else np.broadcast_to(known.value, (*shape, known.value.shape[-1])) for name, known in here.items()}
-            for scope, here in self.derived.items()
-        }  # fmt: skip
+        every = (self.a.steps, self.a.batch)
+        lines = {s: {n: self.given[s, n].values if n in self.common[s] else np.broadcast_to(v.value, (*every, v.value.shape[-1]))
+                     for n, v in here.items()} for s, here in self.derived.items()}  # fmt: skip
         return replace(self.a, stages=tuple(self.stages.values()), lines=lines)
 
     def runs(
-        self, wanted: Sequence[Place], candidates: Sequence[Candidate], steps: range
+        self, wanted: Sequence[Place], candidates: Sequence[Candidate], at: slice
     ) -> Iterator[Mapping[Place, Array]]:
         """The wanted lines at some steps, with b's operands."""
-        trace, at = between(self.trace, self.a.span[steps.start : steps.stop]), slice(steps.start, steps.stop)
+        trace = between(self.trace, self.a.span[at])
         return MistakeRuns(trace, wanted, {p: line.values[at] for p, line in self.given.items()}).run(candidates)
 
-    def behind(self, scope: Scope, line: str) -> dict[Place, None]:
-        """The equations by which a line follows from what b gave."""
-        stage, found = self.stages[scope], dict[Place, None]()
-        for name in way(stage.cell, line, self.common[scope]):
-            found[scope, CARRY + name.removesuffix(" <-") if name.endswith(" <-") else name] = None
-            for read in stage.cell.by_name[name].reads if name in stage.cell.by_name else ():
-                before, there = scope_and_name(stage.sources.get(read, ""))
-                if before in self.stages:
-                    found[before, OUTPUT] = None
-                    found |= {} if there in self.common[before] else self.behind(before, there)
-        return found
-
     def candidates(self, place: Place) -> Iterator[Candidate]:
-        """Every mistake that may change a line; of the stages before only what they pass on, if it was given."""
-        behind, runs = self.behind(*place), MistakeRuns(self.trace, ())
-        for scope in dict.fromkeys(scope for scope, _ in behind):
-            stage = self.stages[scope]
-            passed = scope != place[0] and stage.cell.output in self.common[scope]
-            for mistake in _mistakes(stage.cell, tuple(name for s, name in behind if s == scope)).values():
+        """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not
+        given, and in what earlier stages pass on.
+        """
+        runs, behind = MistakeRuns(self.trace, ()), {place[0]}
+        for scope, stage in reversed(self.stages.items()):
+            if scope not in behind:
+                continue
+            behind |= {scope_and_name(source)[0] for source in stage.sources.values()}
+            program, given = program_of(stage.cell), self.common[scope]
+            passed = scope != place[0] and stage.cell.output in given
+            names = tuple(name for name in program.rows if name not in given or (scope, name) == place)
+            for mistake in _mistakes(program, names).values():
                 words = mistake.program.words
-                if not words or (words[0][0] == "outputs" or not passed) and runs.applies(stage, *words[0]):
+                if not words or ((words[0][0] == "outputs" or not passed) and runs.applies(stage, *words[0])):
                     yield Candidate({scope: mistake.program}, (PlacedMistake("", mistake),))
 
     def explained(self, place: Place) -> Cause | None:
         """What explains a line that is wrong somewhere."""
-        line, candidates, every = self.given[place], [*self.candidates(place)], range(self.a.steps)
+        line, candidates, every = self.given[place], [*self.candidates(place)], slice(0, self.a.steps)
         t, row, _ = first_index(self.stages[place[0]], line.wrong) or (0, 0, 0)
-        near = every[max(t - 1, 0) : t + 2]
+        near = slice(max(t - 1, 0), min(t + 2, self.a.steps))
         alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
         at_first = _GivenLine(*(values[t, row] for values in line))
         failing = {
             candidate.same for candidate, values in zip(alone, self.runs([place], alone, near), strict=True)
-            if not at_first.agrees(values[place][t - near.start, row], at_first.values).all()
+            if not (at_first.agrees(values[place][t - near.start, row], at_first.values) | ~at_first.wrong).all()
         }  # fmt: skip
         candidates = [candidate for candidate in candidates if candidate.same not in failing]
         fits: list[tuple[int, Candidate, Array]] = []
@@ -212,17 +205,19 @@ class _CauseSearch:
         if not best:
             return None
         partly, candidate, there = best[0]
-        part = _part(self.a, there, np.isfinite(line.limit)) if partly else None
+        part = tuple(_part(self.a, there, np.isfinite(line.limit))) if partly else (None, None, None)
         ((scope, program),) = candidate.programs.items()
         equations = tuple(ChangedEquation(scope, n, str(program.own.rows[n]), str(r)) for n, r in program.changes)
         return Cause("/".join(place), tuple(self.placed(fit[1]) for fit in best), equations, part, partly > 1)
 
     def scores(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, int]]:
         """Of each candidate, how many lines it makes wrong, and, as a negative number, how many wrong ones it explains."""
-        for values in self.runs([*self.given], candidates, range(self.a.steps)):
+        for values in self.runs([*self.given], candidates, slice(0, self.a.steps)):
             missed = explained = 0
             for place, line in self.given.items():
-                if values[place] is line.values or line.agrees(values[place], line.right).all():  # not run, or as before
+                if (
+                    values[place] is line.values or line.agrees(values[place], line.right).all()
+                ):  # not run, or as before
                     continue
                 good, wrong = line.agrees(values[place], line.values), line.wrong
                 whole = bool(wrong.any() and (good | ~wrong).all())
@@ -240,15 +235,12 @@ class _CauseSearch:
 
 
 @lru_cache(maxsize=64)
-def _mistakes(cell: Cell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
-    program = program_of(cell)
-    return program.mistakes_in([name for name in names if name in program.rows])
+def _mistakes(program: RewrittenCell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
+    return program.mistakes_in(names)
 
 
-def _part(a: Trace, there: Array, counts: Array) -> CausePart | None:
-    """Where values are, if not at all steps, in all sequences and units that count."""
-    found: list[tuple[int, ...] | None] = []
+def _part(a: Trace, there: Array, counts: Array) -> Iterator[tuple[int, ...] | None]:
+    """The steps, sequences and units of some values; None for all that count."""
     for axis, first in enumerate((a.first, 0, 0)):
         some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, counts))
-        found.append(None if some[every].all() else tuple(first + int(k) for k in np.flatnonzero(some)))
-    return CausePart(*found) if found != [None] * 3 else None
+        yield None if some[every].all() else tuple(first + int(k) for k in np.flatnonzero(some))

@@ -184,9 +184,7 @@ def program_of(cell: Cell) -> RewrittenCell:
     return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-def row_mistakes(
-    row: MistakeRow, program: RewrittenCell, names: Collection[str] | None = None
-) -> Iterator[Mistake]:
+def row_mistakes(row: MistakeRow, program: RewrittenCell, names: Collection[str] | None = None) -> Iterator[Mistake]:
     """What one row of the table makes of a program: at every place that it fits, and at those that belong together.
 
     names: equations of which it changes one or more; None for any.

@@ -53,6 +53,8 @@ MAP_COLUMNS = 16
 NEAR = 4096
 #: So many mistakes that explain the first difference as well as the one that is named are said.
 EQUAL = 2
+#: In which steps, sequences and units alone a mistake was made.
+PARTS = "steps", "rows", "units"
 #: So many inputs and weights that differ are named.
 PREMISES = 8
 #: So many units of each layer and direction are in the table, and of all.
@@ -162,8 +164,14 @@ def _cause_facts(result: Comparison) -> dict[str, Any] | None:
         return None
     said = [mistakes.sentence([one], result.words()) for one in cause.found]
     sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
-    only = None if cause.part is None else {n: v and [*v] for n, v in cause.part._asdict().items()}
-    keys = {"key": cause.found[0].mistake.key, "place": cause.found[0].place, "line": cause.line, "sentence": said[0], **sides}
+    only = {name: places and [*places] for name, places in zip(PARTS, cause.part, strict=True)}
+    keys = {
+        "key": cause.found[0].mistake.key,
+        "place": cause.found[0].place,
+        "line": cause.line,
+        "sentence": said[0],
+        **sides,
+    }
     equal = [{"key": str(one), "sentence": what} for one, what in zip(cause.found[1:], said[1:], strict=True)]
     return {**keys, "equal": equal, "only": only, "rest": cause.rest}
 
@@ -270,7 +278,9 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
             outputs = {stage.unpadded(stage.cell.output) for stage in result.sides[0].stages}
             alone = outputs.issuperset(line.line for line in result.lines)
             return words.word("semicolon").join((said, words.word("diff.output.alone"))) if alone else said
-        return words.word(f"diff.own{kind}", size=f"{own:.3g}", check=words.word("diff.check.sum") if kind else first.op)
+        return words.word(
+            f"diff.own{kind}", size=f"{own:.3g}", check=words.word("diff.check.sum") if kind else first.op
+        )
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
@@ -290,7 +300,7 @@ def _before(first: LineDifference, result: Comparison) -> list[str]:
 def _mistake(cause: Cause, first: LineDifference, result: Comparison, words: Words) -> str:
     """With which mistake the first line that differs follows from b's own operands."""
     where = []
-    for name, places in {} if cause.part is None else cause.part._asdict().items():
+    for name, places in zip(PARTS, cause.part, strict=True):
         if places is not None:
             where.append(words.word(f"diff.cause.{name}", at=words.some([str(words.nth(k)) for k in places], 5)))
     only = words.word("diff.cause.only", where=words.comma_list(*where)) if where else ""

@@ -35,7 +35,7 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
     if more := tuple(map(marked, undecided(result, words))):
         yield Items(more)
     rows = _rows(result, words)
-    if len(rows) > 1 or not result.found and rows:
+    if len(rows) > 1 or (not result.found and rows):
         yield Heading(2, (words.word("identify.fits" if result.found else "identify.near"),))
         if near := tuple((sentence(one.mistakes, words),) for one in _near(result)):
             yield Items(near)

@@ -141,9 +141,7 @@ def find_gaps(
             yield stage, steps, gaps, alone
 
 
-def _derived(
-    stage: Stage, name: str, behind: Iterable[str], common: Mapping[str, Collection[str]]
-) -> Iterator[str]:
+def _derived(stage: Stage, name: str, behind: Iterable[str], common: Mapping[str, Collection[str]]) -> Iterator[str]:
     """Named lines through which a line was derived, and addresses of those of earlier stages that are not in both."""
     yield from (line for line in behind if line in stage.cell.equations)
     reads = {read for line in (name, *behind) if line in stage.cell.by_name for read in stage.cell.by_name[line].reads}
