@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +18,12 @@ from ..cell.network import Scope, Stage, counted_at_padding, forward_stages, sco
 from ..trace.derived import GATHERED
 from ..trace.trace import Trace
 from ..trace.window import between
-from ..verification.alignment import in_both, padding
+from ..verification.alignment import padding
 from ..verification.compare import Comparison
 from ..verification.measures import first_index
-from ..verification.propagation import Known, apart
-from ..verification.rederive import Rederivation, known_of
+from ..verification.propagation import sizes_apart
 from .identify import ChangedEquation, places_of
-from .programs import Mistake, RewrittenCell, program_of
+from .programs import mistakes_in, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -40,9 +39,8 @@ class Cause:
     """What explains the first line that differs.
 
     line: its address, or that of the named line to which it belongs. found: mistakes that explain it equally well, the
-    plainest first. equations: those that the first of them changes. part: the steps, sequences and units in which alone it
-    was made, None for all. rest:
-    whether values of the line differ for another reason as well.
+    plainest first. equations: those that the first of them changes. part: the steps, sequences and units in which alone
+    it was made, None for all. rest: whether values of the line differ for another reason as well.
     """
 
     line: str
@@ -53,115 +51,99 @@ class Cause:
 
 
 def cause(found: Comparison) -> Cause | None:
-    """The cause of the first difference of a comparison; None if no mistake of the table explains it, if premises
-    differ, if b's own equation is known, or if its value is held.
+    """The cause of the first difference of a comparison.
+
+    None if no mistake of the table explains it, if premises differ or the value is held, if b's own equation is known,
+    or if a has not every line.
     """
-    first = found.first
-    if (
-        first is None
-        or first.op == GATHERED
-        or first.equations
-        or found.of_premises
-        or found.first_held
-        or found.shapes
-    ):
+    first, search = found.first, _CauseSearch(found)
+    told = found.of_premises or found.shapes or found.first_held or (first is not None and first.equations)
+    if first is None or told or first.op == GATHERED or first.scope not in search.stages or not search.complete:
         return None
-    search = _CauseSearch(*found.sides)
-    if first.scope not in search.stages or not search.complete:
-        return None
-    lines = [*search.stages[first.scope].cell.by_name]
-    behind = [(first.scope, name) for name in lines[lines.index(first.line) :] if name in search.common[first.scope]]
-    place = next((place for place in behind if search.given[place].wrong.any()), None)
+    names = [*search.stages[first.scope].cell.by_name]
+    places = ((first.scope, name) for name in names[names.index(first.line) :])
+    place = next((one for one in places if one in search.given and search.given[one].wrong.any()), None)
     # that all values are 0 is no evidence of any mistake
     return search.explained(place) if place and search.given[place].values.any() else None
 
 
 class _GivenLine(NamedTuple):
-    """A line that b gave: its values, those that a's equation gives for b's operands, how far from these right ones may
-    be, and how far wrong ones from those with the mistake; infinite where they do not count.
+    """A line that b gave: its values, those that a's equation gives for b's operands, and how far apart the two may be,
+    infinite where they do not count.
     """
 
     values: Array
     right: Array
     limit: Array
-    near: Array
 
     @property
     def wrong(self) -> Array:
         """Where the values do not follow by a's equation."""
-        return apart(Known(self.values), Known(self.right)).each > self.limit
+        return sizes_apart(self.values, self.right) > self.limit
 
     def agrees(self, one: Array, other: Array) -> Array:
-        """Where two values are the same, but for rounding."""
-        if one.shape != other.shape:
-            return np.zeros(self.values.shape, bool)
-        return apart(Known(one), Known(other)).each <= self.near
+        """Where two values are the same but for rounding."""
+        same = one.shape == other.shape
+        return sizes_apart(one, other) <= MARGIN * self.limit if same else np.zeros(self.values.shape, bool)
 
     def chance(self, there: Array) -> float:
         """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
-        off = apart(Known(self.values), Known(self.right)).each[there]
-        return float(np.exp(np.log(np.clip(2 * self.near[there] / off, 1e-99, 1)).sum()))
+        off = sizes_apart(self.values, self.right)[there]
+        return float(np.exp(np.log(np.clip(2 * MARGIN * self.limit[there] / off, 1e-99, 1)).sum()))
 
 
 @dataclass(eq=False)
 class _CauseSearch:
-    """The mistakes with which b's lines follow from each other. a and b have the same premises and steps."""
+    """The mistakes with which b's lines follow from each other."""
 
-    a: Trace
-    b: Trace
+    comparison: Comparison
 
     @cached_property
     def stages(self) -> Mapping[Scope, Stage]:
         """The stages by scope, without those of gradients."""
-        return {stage.scope: stage for stage in forward_stages(self.a.stages)}
-
-    @cached_property
-    def common(self) -> Mapping[Scope, list[str]]:
-        """The named lines that b gave."""
-        both = in_both(self.a, self.b)
-        return {s: [n for n in both.get(s, ()) if one.cell.by_name[n].assigned] for s, one in self.stages.items()}
-
-    @cached_property
-    def derived(self) -> Mapping[Scope, Mapping[str, Known]]:
-        """Every line by a's equations from what b gave."""
-        lines = Rederivation(self.a, self.b, self.common)
-        return {scope: lines.lines(stage, slice(0, self.a.steps)) for scope, stage in self.stages.items()}
+        return {stage.scope: stage for stage in forward_stages(self.comparison.sides[0].stages)}
 
     @property
     def complete(self) -> bool:
-        """Whether every line follows from the premises, and none is held."""
-        return all(
-            one.cell.plain is None and self.derived[s].keys() == one.cell.by_name.keys()
-            for s, one in self.stages.items()
-        )
+        """Whether a has every line, and holds none."""
+        lines = self.comparison.sides[0].lines
+        each = ((stage.cell, lines.get(scope, {})) for scope, stage in self.stages.items())
+        return all(cell.plain is None and here.keys() >= cell.by_name.keys() for cell, here in each)
 
     @cached_property
-    def given(self) -> Mapping[Place, _GivenLine]:
-        """What b gave."""
-        outside, used, found = padding(self.a, self.b), counted_at_padding(self.a.stages), {}
-        for scope, name in ((scope, name) for scope, names in self.common.items() for name in names):
-            known, right = known_of(self.b, scope, name), self.derived[scope][name]
-            assert known is not None
-            limit = np.nan_to_num(right.limit, nan=0.0, posinf=0.0) + known.limit
-            limit = limit if outside is None or name in used[scope] else np.where(outside, np.inf, limit)
-            near = MARGIN * limit + np.max(known.limit)  # what was printed of larger operands leaves more open
-            found[scope, name] = _GivenLine(*np.broadcast_arrays(known.wide, right.wide, limit, near))
-        return found
+    def values(self) -> Mapping[Place, Array]:
+        """The named lines that b gave."""
+        lines, both = self.comparison.sides[1].lines, [(d.scope, d.line) for d in self.comparison.lines]
+        cells = {scope: stage.cell for scope, stage in self.stages.items()}
+        return {(s, n): lines[s][n] for s, n in both if s in cells and n in lines[s] and cells[s].by_name[n].assigned}
 
     @cached_property
     def trace(self) -> Trace:
-        """b with every line."""
-        every = (self.a.steps, self.a.batch)
-        lines = {s: {n: self.given[s, n].values if n in self.common[s] else np.broadcast_to(v.value, (*every, v.value.shape[-1]))
-                     for n, v in here.items()} for s, here in self.derived.items()}  # fmt: skip
-        return replace(self.a, stages=tuple(self.stages.values()), lines=lines)
+        """b with every line; those that it did not give are a's, and are computed anew where it matters."""
+        a = self.comparison.sides[0]
+        lines = {s: {n: self.values.get((s, n), v) for n, v in a.lines[s].items()} for s in self.stages}
+        return replace(a, stages=tuple(self.stages.values()), lines=lines)
+
+    @cached_property
+    def given(self) -> Mapping[Place, _GivenLine]:
+        """What b gave, and what follows from it without a mistake."""
+        a, b = self.comparison.sides
+        outside, used = padding(a, b), counted_at_padding(a.stages)
+        none = Candidate({scope: program_of(stage.cell) for scope, stage in self.stages.items()})
+        right, bounds = next(self.runs([none])), {(d.scope, d.line): d.bound for d in self.comparison.lines}
+        found = {}
+        for place, values in self.values.items():
+            dropped = np.zeros(1) if outside is None or place[1] in used[place[0]] else outside
+            limit = np.where(dropped, np.inf, np.nan_to_num(bounds[place], nan=0.0, posinf=0.0))
+            found[place] = _GivenLine(values, right[place], np.broadcast_to(limit, values.shape))
+        return found
 
     def runs(
-        self, wanted: Sequence[Place], candidates: Sequence[Candidate], at: slice
+        self, candidates: Sequence[Candidate], wanted: Sequence[Place] = (), at: slice = slice(None)
     ) -> Iterator[Mapping[Place, Array]]:
-        """The wanted lines at some steps, with b's operands."""
-        trace = between(self.trace, self.a.span[at])
-        return MistakeRuns(trace, wanted, {p: line.values[at] for p, line in self.given.items()}).run(candidates)
+        """The wanted lines, or all that were given, at some steps and with b's operands."""
+        given = {place: values[at] for place, values in self.values.items()}
+        return MistakeRuns(between(self.trace, self.trace.span[at]), wanted or [*given], given).run(candidates)
 
     def candidates(self, place: Place) -> Iterator[Candidate]:
         """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not
@@ -172,52 +154,53 @@ class _CauseSearch:
             if scope not in behind:
                 continue
             behind |= {scope_and_name(source)[0] for source in stage.sources.values()}
-            program, given = program_of(stage.cell), self.common[scope]
-            passed = scope != place[0] and stage.cell.output in given
-            names = tuple(name for name in program.rows if name not in given or (scope, name) == place)
-            for mistake in _mistakes(program, names).values():
+            program, passed = program_of(stage.cell), scope != place[0] and (scope, stage.cell.output) in self.values
+            names = tuple(name for name in program.rows if (scope, name) not in self.values or (scope, name) == place)
+            for mistake in mistakes_in(program, names).values():
                 words = mistake.program.words
                 if not words or ((words[0][0] == "outputs" or not passed) and runs.applies(stage, *words[0])):
                     yield Candidate({scope: mistake.program}, (PlacedMistake("", mistake),))
 
     def explained(self, place: Place) -> Cause | None:
         """What explains a line that is wrong somewhere."""
-        line, candidates, every = self.given[place], [*self.candidates(place)], slice(0, self.a.steps)
-        t, row, _ = first_index(self.stages[place[0]], line.wrong) or (0, 0, 0)
-        near = slice(max(t - 1, 0), min(t + 2, self.a.steps))
+        line, candidates, wrong = self.given[place], [*self.candidates(place)], self.given[place].wrong
+        t, row, _ = first_index(self.stages[place[0]], wrong) or (0, 0, 0)
+        near, here = slice(max(t - 1, 0), t + 2), _GivenLine(*(values[t, row] for values in line))
         alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
-        at_first = _GivenLine(*(values[t, row] for values in line))
         failing = {
-            candidate.same for candidate, values in zip(alone, self.runs([place], alone, near), strict=True)
-            if not (at_first.agrees(values[place][t - near.start, row], at_first.values) | ~at_first.wrong).all()
+            candidate.same for candidate, values in zip(alone, self.runs(alone, [place], near), strict=True)
+            if not (here.agrees(values[place][t - near.start, row], here.values) | ~here.wrong).all()
         }  # fmt: skip
         candidates = [candidate for candidate in candidates if candidate.same not in failing]
         fits: list[tuple[int, Candidate, Array]] = []
-        for candidate, values in zip(candidates, self.runs([place], candidates, every), strict=True):
+        for candidate, values in zip(candidates, self.runs(candidates, [place]), strict=True):
             good = line.agrees(values[place], line.values)
-            whole = (good | ~line.wrong).all(axis=2, keepdims=True)  # of a step and sequence
-            if whole[t, row] and line.chance(line.wrong & whole) * len(candidates) < CHANCE:
-                fits.append((0 if good.all() else 1 if whole.all() else 2, candidate, line.wrong & whole))
+            whole = (good | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+            if whole[t, row] and line.chance(wrong & whole) * len(candidates) < CHANCE:
+                fits.append((0 if good.all() else 1 if whole.all() else 2, candidate, wrong & whole))
         fits = [fit for fit in fits if fit[0] == min(partly for partly, *_ in fits)]
         scores = [*self.scores([candidate for _, candidate, _ in fits])]
         best = [fit for fit, score in zip(fits, scores, strict=True) if score == min(scores)]
         best = [*{fit[1].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
         if not best:
             return None
-        partly, candidate, there = best[0]
-        part = tuple(_part(self.a, there, np.isfinite(line.limit))) if partly else (None, None, None)
+        (partly, candidate, there), counts = best[0], np.isfinite(line.limit)
+        part: list[tuple[int, ...] | None] = []
+        for axis, first in enumerate((self.trace.first, 0, 0)):
+            some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, counts))
+            part.append(
+                tuple(first + int(k) for k in np.flatnonzero(some)) if partly and not some[every].all() else None
+            )
         ((scope, program),) = candidate.programs.items()
         equations = tuple(ChangedEquation(scope, n, str(program.own.rows[n]), str(r)) for n, r in program.changes)
-        return Cause("/".join(place), tuple(self.placed(fit[1]) for fit in best), equations, part, partly > 1)
+        return Cause("/".join(place), tuple(self.placed(fit[1]) for fit in best), equations, tuple(part), partly > 1)
 
     def scores(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, int]]:
-        """Of each candidate, how many lines it makes wrong, and, as a negative number, how many wrong ones it explains."""
-        for values in self.runs([*self.given], candidates, slice(0, self.a.steps)):
+        """Of each candidate, how many lines it makes wrong, and, negative, how many wrong ones it explains."""
+        for values in self.runs(candidates):
             missed = explained = 0
             for place, line in self.given.items():
-                if (
-                    values[place] is line.values or line.agrees(values[place], line.right).all()
-                ):  # not run, or as before
+                if values[place] is line.values or line.agrees(values[place], line.right).all():  # not run, or the same
                     continue
                 good, wrong = line.agrees(values[place], line.values), line.wrong
                 whole = bool(wrong.any() and (good | ~wrong).all())
@@ -232,15 +215,3 @@ class _CauseSearch:
         there = {s for s, (missed, explained) in zip(scopes, scores, strict=True) if explained and not missed} | {scope}
         place = next((text for places, text in places_of([*self.stages]).items() if there == {*places}), f"{scope}/")
         return PlacedMistake(place, candidate.mistakes[0].mistake)
-
-
-@lru_cache(maxsize=64)
-def _mistakes(program: RewrittenCell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
-    return program.mistakes_in(names)
-
-
-def _part(a: Trace, there: Array, counts: Array) -> Iterator[tuple[int, ...] | None]:
-    """The steps, sequences and units of some values; None for all that count."""
-    for axis, first in enumerate((a.first, 0, 0)):
-        some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, counts))
-        yield None if some[every].all() else tuple(first + int(k) for k in np.flatnonzero(some))

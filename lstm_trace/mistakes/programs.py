@@ -88,18 +88,15 @@ class RewrittenCell:
     @cached_property
     def mistakes(self) -> Mapping[str, Mistake]:
         """What the table makes of it, by key; of mistakes that do the same only the first."""
-        return self._made(ROWS.values())
+        return self.made(ROWS.values())
 
     @cached_property
     def usual(self) -> Mapping[str, Mistake]:
         """The mistakes by rows that are not rare."""
-        return self._made([row for row in ROWS.values() if not row.rare])
+        return self.made([row for row in ROWS.values() if not row.rare])
 
-    def mistakes_in(self, names: Collection[str]) -> Mapping[str, Mistake]:
-        """Those that change one of these equations, and the words, which may change any."""
-        return self._made(ROWS.values(), names)
-
-    def _made(self, rows: Iterable[MistakeRow], names: Collection[str] | None = None) -> Mapping[str, Mistake]:
+    def made(self, rows: Iterable[MistakeRow], names: Collection[str] | None = None) -> Mapping[str, Mistake]:
+        """What some rows make of it, by key. names: equations of which a mistake changes one or more; None for any."""
         found: dict[str, Mistake] = {}
         seen: set[RewrittenCell] = {self}
         for row in rows:
@@ -182,6 +179,12 @@ def program_of(cell: Cell) -> RewrittenCell:
     rows = {name: tree(right) for name, right in cell.equations.items()}
     rows |= {f"{CARRY}{state}": tree(line) for state, line in cell.carry}
     return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
+
+
+@lru_cache(maxsize=64)
+def mistakes_in(program: RewrittenCell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
+    """The mistakes that change one of these equations, and the words, which may change any."""
+    return program.made(ROWS.values(), names)
 
 
 def row_mistakes(row: MistakeRow, program: RewrittenCell, names: Collection[str] | None = None) -> Iterator[Mistake]:
