@@ -99,7 +99,7 @@ class _CauseSearch:
     comparison: Comparison
 
     @cached_property
-    def stages(self) -> Mapping[Scope, Stage]:
+    def stages(self) -> dict[Scope, Stage]:
         """The stages by scope, without those of gradients."""
         return {stage.scope: stage for stage in forward_stages(self.comparison.sides[0].stages)}
 

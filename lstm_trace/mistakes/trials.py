@@ -277,7 +277,7 @@ class _Batch:
                 states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
-                    value = np.atleast_1d(now.get(COMPUTED + name, now[name]))
+                    value = np.atleast_1d(now[COMPUTED + name if COMPUTED + name in now else name])
                     if name not in out:
                         out[name] = np.empty((steps, count, batch, value.shape[-1]))
                     out[name][t] = value

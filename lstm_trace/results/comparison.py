@@ -69,7 +69,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     map by line and step.
     """
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
-    if result.changes is not None and result.changes.differences:
+    if result.changes is not None and _was_changed(result):
         yield from changes.blocks(result, result.changes, words)
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
     if result.cause is not None:
@@ -104,6 +104,14 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
+
+
+def _was_changed(result: Comparison) -> bool:
+    """Whether it is said what was changed; a mistake that is named says more than that lines were not computed."""
+    told = result.changes
+    if told is None or result.cause is None:
+        return told is not None and told.differences > 0
+    return any(change.kind != "line" for change in told.most)
 
 
 def own(result: Comparison) -> Mapping[str, Any]:
@@ -211,7 +219,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         if result.cause is not None:
             others = dict.fromkeys(mistakes.sentence([one], words) for one in result.cause.found[1:])
             yield from (words.word("diff.cause.equal", what=other) for other in [*others][:EQUAL])
-        if result.changes is not None and result.changes.differences:
+        if result.changes is not None and _was_changed(result):
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
