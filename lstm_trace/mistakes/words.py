@@ -5,6 +5,7 @@ A word changes what a stage is given, or how its steps are taken. It returns Non
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +33,9 @@ class StagePremises:
     being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
     to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
     carried: what is done to states between steps. skips: a step that is not computed; held: whether it passes on what
-    the state is, not 0. chained: whether a sequence begins with the states in which the one before it ended. in_place:
-    whether units already computed are read in the same step.
+    the state is, not 0. across: whether it goes through the sequences as if they were steps. window: after how many steps the states are initial again, or, from_zero, zero. chained:
+    whether a sequence begins with the states in which the one before it ended. in_place: whether units already computed
+    are read in the same step.
     """
 
     stage: Stage
@@ -50,6 +52,9 @@ class StagePremises:
     carried: Callable[[str, Array], Array] | None = None
     skips: int = -1
     held: bool = False
+    window: int = 0
+    from_zero: bool = False
+    across: bool = False
     chained: bool = False
     in_place: bool = False
 
@@ -98,10 +103,13 @@ def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
         at = scopes.index(p.stage.scope)
         other = scopes[(at % layers) * (len(scopes) // layers) + at // layers]
         return replace(p, initial=p.network.initial[other])
-    if which == "end of the run":
+    if which.startswith("end of"):
+        scope = p.stage.scope if which == "end of the run" else _other(p.stage.scope, "before", p.network.initial)
         last = 0 if p.stage.backwards else -1
-        ends = {state: p.network.operand(p.stage.scope, p.stage.cell.states[state]) for state in p.initial}
-        return replace(p, initial={state: v[last] for state, v in ends.items() if v is not None})
+        lines, states = p.network.lines.get(scope or "", {}), p.stage.cell.states
+        ends = {state: lines[states[state]][last] for state in p.initial if states[state] in lines}
+        there = {state: v.shape for state, v in ends.items()} == {state: v.shape for state, v in p.initial.items()}
+        return replace(p, initial=ends) if there else None
     theirs = p.network.initial.get(_other(p.stage.scope, which, p.network.initial) or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
     return replace(p, initial=theirs) if same else None
@@ -124,7 +132,7 @@ def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Ar
 
 
 #: The weights that a word may be about: all of them, or those of one operand.
-_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c"}
+_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c", " of r": "r"}
 
 
 def _part(how: str) -> tuple[str, str]:
@@ -138,6 +146,8 @@ def _part(how: str) -> tuple[str, str]:
 def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
     """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
     new = dict(p.parameters)
+    if part == "r" and "W_hr" in new:  # the projection, one matrix
+        return replace(p, parameters={**new, "W_hr": change(new["W_hr"], 1)})
     for stem in (f"W_{part}",) if part else ("W_x", "W_h", "b_x", "b_h", "b_"):
         names = [name for name in p.parameters if re.fullmatch(f"{stem}[a-z]", name)]
         if names and len({p.parameters[name].shape for name in names}) == 1:
@@ -229,11 +239,23 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises:
         if found[2] == "":  # one scale for the stacked matrices of an operand
             return _restacked(p, lambda v, _: _integers(v, bits, None, least) if v.ndim == 2 else v, part)
         if found[2] == " of all":
+            names = [name for name in names if p.parameters[name].ndim == 2]
             step = max((np.abs(p.parameters[n]).max(initial=0) for n in names), default=0) / (2 ** (bits - 1) - 1)
             return _each(p, names, lambda v: np.round(v / step) * step if step else v)
         axis = 1 if found[2] == " by row" else None
         return _each(p, names, lambda v: _integers(v, bits, axis, least) if v.ndim == 2 else v)
     return _each(p, names, _rounding(how))
+
+
+def _significant(values: Array, digits: int) -> Array:
+    scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
+    return np.round(values * scale) / scale
+
+
+def _towards_zero(values: Array) -> Array:
+    """The largest float16 that is not larger, of numbers that are not negative."""
+    near = values.astype(np.float16)
+    return np.where(near > values, np.nextafter(near, np.float16(0)), near).astype(np.float64)
 
 
 def _rounding(how: str) -> Callable[[Array], Array]:
@@ -243,7 +265,11 @@ def _rounding(how: str) -> Callable[[Array], Array]:
         return partial(round_binary, digits=digits, smallest=smallest)
     if how.split()[-1].startswith("decimal"):
         return partial(np.round, decimals=int(how.split()[0]))
+    if how.endswith("significant digits"):
+        return partial(_significant, digits=int(how.split()[0]))
     how, cut, _ = how.partition(" truncated")
+    if how == "float16":
+        return lambda v: np.copysign(_towards_zero(np.abs(v)), v)
     if how == "bfloat16":
         return lambda v: (np.asarray(v, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32).astype(np.float64)
     whole, part = map(int, how[1:].split("."))
@@ -262,6 +288,8 @@ def _reads(p: StagePremises, which: str) -> StagePremises | None:
     outputs = {stage.scope: f"{stage.scope}/{stage.cell.output}" for stage in p.network.stages}
     if which == "input":
         source = X if layer else None
+    elif which == "first layer":
+        source = outputs.get("0/joined", outputs.get("0/forward")) if layer > 1 else None
     elif which == "forward output":
         source = outputs.get(f"{layer}/forward") if direction == "reverse" else None
     else:
@@ -280,6 +308,10 @@ def _width(p: StagePremises, source: str) -> int:
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
+    if how == "over sequences":
+        alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
+        across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
+        return replace(p, across=True, initial=across) if alike and p.network.batch > 1 else None
     if how == "the other way":
         return replace(p, flipped=not p.flipped)
     if how == "as computed":
@@ -297,6 +329,13 @@ def _between(values: Array, axis: int | tuple[int, ...]) -> Array:
     return (values - low) / np.where(high > low, high - low, 1)
 
 
+_SHIFTS: Mapping[str, Callable[[Array], Array]] = {
+    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    "one step early, last repeated": lambda v: np.concatenate([v[1:], v[-1:]]),
+    "one step late, first repeated": lambda v: np.concatenate([v[:1], v[:-1]]),
+    "steps rotated": lambda v: np.roll(v, 1, axis=0),
+    "steps rotated back": lambda v: np.roll(v, -1, axis=0),
+}
 #: What may have been done to the values that a stage reads, (T, B, width).
 INPUT: Mapping[str, Callable[[Array], Array]] = {
     "features reversed": lambda v: v[..., ::-1],
@@ -313,9 +352,10 @@ INPUT: Mapping[str, Callable[[Array], Array]] = {
     "first sequence repeated": lambda v: np.repeat(v[:, :1], v.shape[1], axis=1),
     "whole numbers": np.round,
     "whole numbers, towards zero": np.trunc,
+    "sequences reversed": lambda v: v[:, ::-1],
     "features rotated back": lambda v: np.roll(v, -1, axis=-1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
-    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    **_SHIFTS,
     "mean of each feature removed": lambda v: v - v.mean(axis=(0, 1), keepdims=True),
     "int8": lambda v: _integers(v, 8, None, least=False),
     "uint8 from least to most": lambda v: _integers(v, 8, None, least=True),
@@ -334,9 +374,10 @@ OUTPUTS: Mapping[str, Callable[[Array], Array]] = {
     "steps and sequences exchanged in memory": lambda v: v.swapaxes(0, 1).reshape(v.shape),
     "steps and units exchanged in memory": lambda v: v.swapaxes(0, 2).reshape(v.shape),
     "sequences and units exchanged in memory": lambda v: v.swapaxes(1, 2).reshape(v.shape),
+    "sequences viewed as steps": lambda v: v.reshape(v.shape[1], v.shape[0], -1).swapaxes(0, 1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
     "first step repeated": lambda v: np.repeat(v[:1], len(v), axis=0),
-    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    **_SHIFTS,
     "summed over time": lambda v: v.cumsum(axis=0),
     "averaged over time": lambda v: v.cumsum(axis=0) / np.arange(1, len(v) + 1)[:, None, None],
     "largest so far": lambda v: np.maximum.accumulate(v, axis=0),
@@ -366,10 +407,28 @@ def _sigmoid(z: Array) -> Array:
     return 1 / (1 + np.exp(-z))
 
 
-def _exp_of_bits(z: Array) -> Array:
-    """Schraudolph 1999, with the constants that are copied most, for the bits of a float32."""
-    bits = np.clip(12102203.0 * np.nan_to_num(z) + 1064866805.0, 0, 2139095040).astype(np.int32)
-    return bits.view(np.float32).astype(np.float64)
+def _exp_bits(offset: float) -> Callable[[Array], Array]:
+    """Schraudolph 1999, for the bits of a float32."""
+
+    def function(z: Array) -> Array:
+        bits = np.clip(12102203.161561485 * np.nan_to_num(z) + offset, 0, 2139095040).astype(np.int32)
+        return bits.view(np.float32).astype(np.float64)
+
+    return function
+
+
+def _exp_power(n: int) -> Callable[[Array], Array]:
+    return lambda z: (1 + z / n) ** n
+
+
+def _exp_series(terms: int) -> Callable[[Array], Array]:
+    return lambda z: sum((z**k / math.factorial(k) for k in range(1, terms)), np.ones_like(z))
+
+
+def _exp_lpcnet(z: Array) -> Array:
+    x = 1.44269504 * np.clip(np.nan_to_num(z), -700, 700)
+    r = x - np.floor(x)
+    return np.exp2(np.floor(x)) * (0.99992522 + r * (0.69583354 + r * (0.22606716 + 0.078024523 * r)))
 
 
 def _functions_of(exp: Callable[[Array], Array]) -> Mapping[str, Callable[[Array], Array]]:
@@ -385,9 +444,13 @@ def _tables(low: float, high: float, size: int, how: str, narrow: float = 1) -> 
 
 #: Other ways of computing the functions.
 FUNCTIONS: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
-    "exp from bits": _functions_of(_exp_of_bits),
-    "exp as (1 + z/256)^256": _functions_of(lambda z: (1 + z / 256) ** 256),
-    "exp as (1 + z/1024)^1024": _functions_of(lambda z: (1 + z / 1024) ** 1024),
+    # the constants that are copied most: least error at worst, in the mean, and none at 0
+    "exp from bits": _functions_of(_exp_bits(1064866805)),
+    "exp from bits, mean error": _functions_of(_exp_bits(1064986823)),
+    "exp from bits, none": _functions_of(_exp_bits(1065353216)),
+    "exp of LPCNet": _functions_of(_exp_lpcnet),
+    **{f"exp as (1 + z/{n})^{n}": _functions_of(_exp_power(n)) for n in (16, 64, 128, 256, 512, 1024, 4096)},
+    **{f"exp of {n} terms": _functions_of(_exp_series(n)) for n in (2, 3, 4, 5, 6, 8, 10)},
     "table 1024 in [-8, 8)": _tables(-8, 8, 1024, "trunc", 0.5),  # hls4ml
     "table 1024 in [-8, 8), floor": _tables(-8, 8, 1024, "floor"),
     "table 256 in [-8, 8)": _tables(-8, 8, 256, "floor"),  # CMSIS-NN of old, nnom
@@ -415,6 +478,10 @@ def _summed(line: Line, operands: Sequence[Array], rounded: Callable[[Array], Ar
 def _numbers(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
+    if found := re.fullmatch(r"(.*) of (h|c|states)", how):
+        states = {line for state, line in p.stage.cell.carry if found[2] == "states" or state.startswith(found[2])}
+        stored = INPUT.get(found[1]) or _rounding(found[1])
+        return replace(p, arithmetic=lambda line, _, value: stored(value) if line.name in states else value)
     if how in FUNCTIONS:
         table = FUNCTIONS[how]
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
@@ -442,6 +509,11 @@ LENGTHS: Mapping[str, Callable[[Array], Array]] = {
     "of the longest sequence": lambda v: np.repeat(v.max(axis=1, keepdims=True), v.shape[1], axis=1),
     "sequences reversed": lambda v: v[:, ::-1],
 }
+
+
+def _windows(p: StagePremises, how: str) -> StagePremises | None:
+    size = int(how.split()[0])
+    return replace(p, window=size, from_zero=how.endswith("zero")) if p.initial and size < p.network.steps else None
 
 
 def _lengths(p: StagePremises, how: str) -> StagePremises | None:
@@ -496,6 +568,7 @@ WORDS: Mapping[str, Word] = {
     "input": _input,
     "outputs": _outputs,
     "lengths": _lengths,
+    "windows": _windows,
     "skips": _skips,
     "carried": _carried,
     "numbers": _numbers,
