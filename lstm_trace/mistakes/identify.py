@@ -174,7 +174,8 @@ class Search:
             explained += int((error <= given.tolerance[there]).sum())
             total += target.size
             worst = max(worst, float(error.max(initial=0)))
-            summed += float(error.sum())
+            with np.errstate(over="ignore"):
+                summed += float(error.sum())
         return Fit(explained / total, worst, summed / total)
 
     @cached_property
