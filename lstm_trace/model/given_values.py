@@ -317,9 +317,9 @@ class _Placing:
             raise FileError(f"{axis} is missing, and {name} has {sizes[axis]} of them")
         if len(shape) == 1 and every == ("unit",) and not index:
             raise FileError(f"{shape[0]} values; {name} has {sizes['unit']} units")
-        wanted = f"({', '.join(f'{axis} {sizes[axis]}' for axis in free)})"
-        said = f"{name}{index} has the shape {shape}; expected {wanted}"
-        raise FileError(said + (f", or without {free[0]}, of the last step" if lasts and "t" in every else ""))
+        called = ", ".join({"t": "T", "batch": "B", "unit": "width"}.get(axis, axis) for axis in free)
+        said = f"{name}{index} has the shape {shape}; expected ({called}) = {tuple(sizes[axis] for axis in free)}"
+        raise FileError(said + ", or without T, of the last step" * (lasts and "t" in every))
 
     def _store(self, scope: str, name: str, whole: tuple[int, ...], target: Any, held: Array, row: int) -> None:
         """Raises FileError for a second value."""

@@ -453,7 +453,8 @@ def as_traces(
         one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    return one, two, [*remarks, *others, *told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)]
+    apart = [] if is_values(b) else told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)
+    return one, two, [*remarks, *others, *apart]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

@@ -357,16 +357,10 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
         tokens = [token for token in pattern.finditer(row) if token.lastgroup]
         printed, names = any(token["number"] for token in tokens), [token["name"] or token["word"] for token in tokens]
         lost = [
-            f"cannot read {token['other']!r}: expected rows as step 3 h_t: 0.1 0.2"
-            for token in tokens
-            if token["other"]
+            problem
+            for one, token in zip(names, tokens, strict=True)
+            if (problem := _lost(one, token["other"], unknown))
         ]
-        lost += [problem for name in names if name and (problem := unknown(name))]
-        if any(token["dots"] for token in tokens):
-            lost, printed = (
-                ["numbers are left out (…): in numpy, print all with np.set_printoptions(threshold=2**31)"],
-                True,
-            )
         if lost and printed:
             raise FileError(f"row {at}: {lost[0]}")
         blocks[-1].tokens.append("\n")
@@ -390,6 +384,13 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
     yield from _of_blocks([block for block in blocks if block.printed])
 
 
+def _lost(name: str | None, other: str | None, unknown: Callable[[str], str]) -> str:
+    """Why a token means nothing; empty if it does."""
+    if other in ("...", "…"):
+        return f"cannot read {other!r}: print all numbers, in numpy np.set_printoptions(threshold=2**31)"
+    return f"cannot read {other!r}; expected rows as step 3 h_t: 0.1 0.2" if other else unknown(name) if name else ""
+
+
 def _placed(place: dict[str, Any], part: str, value: str) -> dict[str, Any]:
     """A place with another part, which ends the parts that were said behind it."""
     same = {part, *(("t", "step") if part in ("t", "step") else ())}
@@ -405,7 +406,7 @@ def _of_blocks(blocks: Sequence[_Block]) -> Iterator[ValueEntry]:
         )
     together: dict[Any, list[_Block]] = {}
     for block in blocks:
-        if block.indices or not {"t", "step"}.isdisjoint(block.place):
+        if block.indices or block.line.count("/") > 2 or not {"t", "step"}.isdisjoint(block.place):
             yield ValueEntry(block.line, block.value(), block.place, block.indices, block.row)
         else:
             together.setdefault((block.line, *sorted(block.place.items())), []).append(block)
