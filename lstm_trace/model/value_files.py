@@ -107,7 +107,7 @@ def read_entries(path: str, unknown: Callable[[str], str], safe: Mapping[str, st
     if suffix in (*_LINES, ".json") or text.lstrip()[:1] == "{":
         return _of_json(text, suffix, safe)
     if suffix in _TEXTS:
-        return _of_table(*_csv(text, suffix), safe)
+        return _of_table(*_columns(csv_rows(text, suffix)), safe)
     if (lists := _parsed(text)) is not None:  # as Python prints them; numpy prints no commas
         return from_mapping({"": lists})
     return _of_text(text, unknown, sorted((name for name in safe.values() if not name.isidentifier()), key=len)[::-1])
@@ -124,22 +124,16 @@ def from_mapping(values: Mapping[str, Any]) -> Iterator[ValueEntry]:
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
-_NAN = re.compile(r"[-+]?(?:nan(?:\(\w*\))?|1\.#(?:[qs]?nan|ind)\d*)", re.IGNORECASE)  # of C libraries
-_INF = re.compile(r"([-+]?)(?:inf(?:inity)?|1\.#inf\d*)", re.IGNORECASE)
 _PRINTED = re.compile(r"[-+]?\d*(?:\.(\d*))?(?:[eE]([-+]?\d{1,4}))?")
 
 
 def number(part: str, found: Any, expected: str = "a number") -> float:
     """A number, as C and Python print it. Raises FileError."""
     try:
-        if not isinstance(found, str):
+        if not isinstance(found, str) or found[:1].isdecimal() > ("x" in found):  # most numbers
             return float("a truth value" if isinstance(found, bool) else found)
-        text = found.strip().translate(MINUS)
-        if _NAN.fullmatch(text):
-            return math.nan
-        if infinite := _INF.fullmatch(text):
-            return float(f"{infinite[1]}inf")
-        return float.fromhex(text) if "0x" in text[:3].lower() else float(text)
+        text = found.strip().translate(MINUS).partition("(")[0]  # -nan(ind) of C
+        return float.fromhex(text) if "x" in text else float(text)
     except (TypeError, ValueError, OverflowError):
         said = repr(found) if len(repr(found)) < 60 else describe(found)
         raise FileError(f"{part} is {said}; expected {expected}") from None
@@ -169,6 +163,8 @@ def numbers_of(value: Any) -> Array:
         if hasattr(value, "__array__"):
             array = np.asarray(inputs.numbers(value, "value"), np.float64)
             return np.stack([array, np.full(array.shape, np.inf)])
+        if not isinstance(value, list | tuple):
+            return np.array([number("value", value), _decimals(value)])
         return np.stack([to_array(_each(value, change)) for change in (lambda one: number("value", one), _decimals)])
 
 
@@ -226,10 +222,11 @@ def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
 
 
-def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
-    """The columns, none if the first row has numbers, and the rows, numbered as in an editor.
+def csv_rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table, numbered as in an editor. Raises FileError.
 
-    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
+    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them; they have
+    points in what is returned.
     """
     head = text.partition("\n")[0]
     separator = "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ","
@@ -237,16 +234,20 @@ def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
     try:
         rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
-        raise FileError(f"not a table: {error}") from None
-    if separator != ",":
-        comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
-        rows = [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
+        raise FileError(str(error)) from None
+    if separator == ",":
+        return rows
+    comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
+    return [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
+
+
+def _columns(rows: list[tuple[int, list[str]]]) -> tuple[list[str], Rows]:
+    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError."""
     if not rows:
         raise FileError("expected the columns layer,direction,t,batch,line,unit,value, or numbers; found none")
     columns = [name.strip() for name in rows[0][1]]
-    for at, row in rows:
-        if len(row) > len(columns):
-            raise FileError(f"row {at}: {len(row)} cells, but there are {len(columns)} columns")
+    if longer := next((row for row in rows if len(row[1]) > len(columns)), None):
+        raise FileError(f"row {longer[0]}: {len(longer[1])} cells, but there are {len(columns)} columns")
     if columns == ["", *_counted(columns[1:])]:  # as pandas writes an array
         return [], [(at, row[1:]) for at, row in rows[1:]]
     with suppress(FileError):
@@ -283,7 +284,7 @@ def arrow_table(path: str | Path, choose: Callable[[Any], list[str] | None] = la
 def _of_json(text: str, suffix: str, safe: Mapping[str, str]) -> Iterator[ValueEntry]:
     """An array; an object of arrays by name; objects with places, in a list or one in each row."""
     held = None if suffix in _LINES else _parsed(text)
-    if isinstance(held, dict) and held.keys().isdisjoint(("line", "value")):
+    if isinstance(held, dict) and held.keys().isdisjoint(("line", "value", *_PLACES)):
         return from_mapping(held)
     if isinstance(held, list) and not any(isinstance(one, dict) for one in held):
         return from_mapping({"": held})

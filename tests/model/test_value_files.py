@@ -353,9 +353,9 @@ def test_what_a_snippet_prints_is_read(language: str, real: str, tmp_path: Path)
         code += "int main(void) {\n" + "\n".join(body) + "\nreturn 0; }\n"
         (tmp_path / f"port.{suffix}").write_text(code)
         built = [compiler, f"-DREAL={real}", "-Wall", "-Werror", "-o", tmp_path / "port", tmp_path / f"port.{suffix}"]
-        subprocess.run(built, check=True)
+        subprocess.run(built, check=True)  # noqa: S603
         command = [str(tmp_path / "port")]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     found = read(tmp_path, printed, trace)
     assert {*found.values} == {(one.stage.scope, one.line) for one in listed.named}
     for (scope, name), values in found.values.items():

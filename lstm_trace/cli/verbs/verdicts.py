@@ -126,8 +126,9 @@ def diff(
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     Several B are each compared with A. B may also be values of another program (.npy, .npz, .csv, .parquet, .json, or
-    text as printf and numpy print it: docs/diff.md). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
-    named by --hold are held in B. Besides the formats of -o below, .xlsx has both runs as a live spreadsheet.
+    .txt as printf and numpy print it; see lstm-trace lines). Options that describe stored weights can be given for one
+    side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B. Besides the formats of -o below, .xlsx
+    has both runs as a live spreadsheet.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
