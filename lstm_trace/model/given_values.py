@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import unguarded
+from ..base.display import MOST, unguarded
 from ..base.remark import Remark
 from ..cell.named_cells import nearest_line
 from ..cell.network import MEET, Stage, forward_stages
@@ -139,7 +139,8 @@ class _Placing:
         name = _split(text, {})[0]
         if name in self.read or name in (*spellings()["final"], *spellings()["output"]) or self._meant(name):
             return ""
-        return f"the reference has no line {name!r}{nearest_line(name, self.known, 'it has')}"
+        said = name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+        return f"the reference has no line {said!r}{nearest_line(said, self.known, 'it has')}"
 
     def _meant(self, name: str) -> set[str]:
         """The recorded lines that a name may stand for."""
@@ -174,11 +175,11 @@ class _Placing:
         if final is None and (name := self.line(called)) is None:
             self.premises[called] = None
             return
-        if entry.value is None:
-            raise FileError("no value")
         kind = getattr(entry.value, "dtype", np.dtype(np.float64))
         self.single = self.single or (kind.kind == "f" and computing(kind) == np.float32)
         held, last = numbers_of(entry.value), self.forward[-1]
+        if not held.size:
+            raise FileError("no value")
         whole = name == last.cell.output and "layer" not in place and called in spellings()["output"]
         # of the states after the last step (L·D, B, width), and of ONNX's output (T, D, B, width), several lines
         ends = [s for s in self.forward if s.layer == last.layer and s.direction != MEET]
@@ -280,7 +281,7 @@ class _Placing:
         at, dims = self._reading(name, held.shape[1:], free, sizes, entry, final and not entry.repeated)
         held = held.reshape(2, *(sizes[axis] for axis in dims))
         held = held.transpose(0, *(dims.index(axis) + 1 for axis in sizes if axis in dims))
-        target = [slice(None) if axis in dims else {**placed, **at}.get(axis, 0) for axis in sizes]
+        target: list[Any] = [slice(None) if axis in dims else {**placed, **at}.get(axis, 0) for axis in sizes]
         if steps > 1 and "t" not in {**placed, **at} and "t" not in dims:  # the last valid step, as this stage runs
             rows, valid = np.arange(like.batch) if "batch" in dims else target[1], like.valid[..., 0] != 0
             ends = valid.argmax(axis=0) if stage.backwards else steps - 1 - valid[::-1].argmax(axis=0)
@@ -325,7 +326,8 @@ class _Placing:
             raise FileError(f"{shape[0]} values; {name} has {sizes['unit']} units")
         axes = ", ".join({"t": "T", "batch": "B", "unit": "width"}.get(axis, axis) for axis in free)
         said = f"{called} has the shape {shape}; expected ({axes}) = {tuple(sizes[axis] for axis in free)}"
-        raise FileError(said + ", or without T, of the last step" * (final and "t" in every))
+        said += ", or without T, of the last step" * (final and "t" in every)
+        raise FileError(said + ", counted from 0" * bool(entry.indices))
 
     def _store(self, key: Key, whole: tuple[int, ...], target: tuple[Any, ...], held: Array, row: int) -> None:
         """Raises FileError for a second value."""
@@ -348,20 +350,16 @@ class _Placing:
         values = {key: held[0] for key, held in self.held.items()}
         digits = {key: _digits(*held) for key, held in self.held.items()}
         whole = np.max(list(digits.values()), axis=0)  # for a line of integers alone
-        rounding = {
-            key: _rounding(held[0], held[1], whole if digits[key][0] == -1000 else digits[key])
-            for key, held in self.held.items()
-        }
+        digits = {key: whole if own[0] == -1000 else own for key, own in digits.items()}
+        rounding = {key: _rounding(held[0], held[1], digits[key]) for key, held in self.held.items()}
         dtype, notes = "float32" if self.single else self.like.header.dtype, []
         if self.premises:
             notes.append(Remark("diff.given.premises", {"names": some(list(self.premises), 5)}))
-        sizes = {key: np.abs(held).max(initial=0.0, where=np.isfinite(held)) for key, held in values.items()}
-        finest = 10 * np.finfo(dtype).eps
-        if coarse := [half.max() for key, half in rounding.items() if half.max(initial=0.0) > finest * sizes[key]]:
-            notes.append(Remark("diff.given.digits", {"half": f"{max(coarse):.2g}"}))
-        return GivenValues(
-            values, rounding, {key: rows > 0 for key, rows in self.rows.items()}, tuple(notes), dtype, source
-        )
+        largest = max(np.abs(held).max(initial=0.0, where=np.isfinite(held)) for held in values.values())
+        if (half := max(half.max(initial=0.0) for half in rounding.values())) > 10 * np.finfo(dtype).eps * largest:
+            notes.append(Remark("diff.given.digits", {"half": f"{half:.2g}"}))
+        given = {key: rows > 0 for key, rows in self.rows.items()}
+        return GivenValues(values, rounding, given, tuple(notes), dtype, source)
 
 
 def _exponents(values: Array) -> Array:

@@ -159,6 +159,8 @@ def numbers_of(value: Any) -> Array:
     Decimals are those that a number was printed with (negative in 1.5e9): NaN of an integer, which tells none, and
     infinite of what was not printed.
     """
+    if value is None:
+        raise FileError("no value")
     with reading("value"):
         if hasattr(value, "__array__"):
             array = np.asarray(inputs.numbers(value, "value"), np.float64)
@@ -190,7 +192,10 @@ def _of_table(columns: Sequence[str], rows: Rows, safe: Mapping[str, str]) -> It
         for at, row in rows:
             yield from _of_row(at, dict(zip(columns, row, strict=False)), safe)
     else:  # a row for each step
-        for name, values in zip(columns, zip(*(row for _, row in rows), strict=True), strict=False):
+        held = list(rows)
+        if short := next((at for at, row in held if len(row) < len(columns)), None):
+            raise FileError(f"row {short}: not all of the {len(columns)} columns have a cell")
+        for name, values in zip(columns, zip(*(row for _, row in held), strict=True), strict=False):
             if name not in _OTHERS:
                 line, place = _head(name, safe)
                 yield ValueEntry(line, values, place, repeated=True)
