@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, describe, to_array
+from ..base.arrays import LONGEST, Array, describe, to_array
 from ..base.extras import missing
 from ..base.files import decoded, plain, read_bytes
 from ..base.mistyped import MINUS
@@ -99,7 +99,7 @@ def read_entries(path: str, unknown: Callable[[str], str], safe: Mapping[str, st
         with npz_arrays(path) as there:
             return from_mapping({name: np.asarray(array) for name, array in there.items()})
     if suffix in ARROW:
-        table = arrow_table(path)
+        table = arrow_table(path, lambda schema: [f.name for f in schema if not f.type.num_fields])  # flat ones
         columns = [name for name in table.column_names if name != "__index_level_0__"]  # of pandas
         rows = enumerate(zip(*(table.column(name).to_pylist() for name in columns), strict=True), 1)
         return _of_table([] if columns == _counted(columns) else columns, rows, safe)
@@ -266,21 +266,32 @@ def _counted(columns: Sequence[str]) -> list[str]:
     return [str(k) for k in range(len(columns))]
 
 
-def arrow_table(path: str | Path, choose: Callable[[Any], list[str] | None] = lambda schema: None) -> Any:
+def arrow_table(path: str | Path, choose: Callable[[Any], list[str]]) -> Any:
     """The table in a Parquet or Arrow file. choose: columns of a schema. Raises FileError, MissingError."""
     try:
         import pyarrow as pa
-        from pyarrow import ipc, parquet
+        from pyarrow import compute, ipc, parquet
     except ImportError:
         raise MissingError(missing(str(path), "pyarrow")) from None
     with told(path, pa.lib.ArrowException, ValueError, TypeError):
         if Path(path).suffix.lower() != ".parquet":
-            return (table := ipc.open_file(path).read_all()).select(choose(table.schema) or table.column_names)
-        opened = parquet.ParquetFile(path)
-        columns, facts = choose(opened.schema_arrow), opened.metadata
-        stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
-        afford(facts.num_rows * max(len(opened.schema_arrow), 1) * 8, stored, str(path))
-        return opened.read(columns)
+            table = ipc.open_file(path).read_all()
+            table = table.select(choose(table.schema))
+        else:
+            schema, facts = parquet.read_schema(path), parquet.read_metadata(path)
+            stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
+            afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
+            # a file may repeat a long text in every row, so texts stay dictionaries until their lengths are known
+            texts = [one.name for one in schema if one.type in (pa.string(), pa.large_string())]
+            table = parquet.ParquetFile(path, read_dictionary=texts).read(choose(schema))
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            for words in (c.dictionary for c in column.chunks if pa.types.is_dictionary(c.type) and len(c.dictionary)):
+                if (
+                    words.type not in (pa.string(), pa.large_string())
+                    or compute.max(compute.utf8_length(words)).as_py() > LONGEST
+                ):
+                    raise FileError(f"{path}: {name} has texts of more than {LONGEST:,} characters, or other things")
+    return table
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

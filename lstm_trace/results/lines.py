@@ -53,8 +53,8 @@ class LineList(Finding):
             states = [np.shape(values) for values in source.defaults.initial.values()]
             rows = next((shape[-2] for shape in states if len(shape) > 1), 1)
             alone = source.defaults.x is None and not source.defaults.given and source.input_width is not None
-            x = np.zeros((1, rows, source.input_width or 0)) if alone else None
-            source = source.run(x, batch_first=False if alone else None, ask=())
+            x = np.zeros((1, rows, source.input_width or 0))
+            source = source.run(x, batch_first=False, ask=()) if alone else source.run()
         header, found = source.header, list[NamedLine]()
         forms = [one for one in spellings(header.kind) if one.notation != header.notation]
         for stage in forward_stages(source.stages):

@@ -310,6 +310,14 @@ def test_what_is_refused(text: str, said: str, tmp_path: Path) -> None:
     assert said in str(error.value)
 
 
+def test_the_reference_is_not_printed(tmp_path: Path) -> None:
+    single().save(tmp_path / "t.json")
+    (tmp_path / "port.txt").write_text(rows("t={t} i_t {v}"))
+    done = CliRunner().invoke(main, ["diff", str(tmp_path / "port.txt"), str(tmp_path / "t.json")])
+    assert done.exit_code == 2
+    assert "values of another program are B; give the trace, problem or model as A, first" in done.stderr
+
+
 def test_several_readings_are_refused() -> None:
     with pytest.raises(FileError, match=r"write 0/forward/h_t"):
         given_values({"h_t": np.zeros((T, 2, H))}, stacked())
@@ -377,3 +385,11 @@ def test_lines_of_a_model(tmp_path: Path) -> None:
     assert " * 0/forward/c_tilde 4\n" in done.stdout
     with pytest.raises(lt.OptionError, match="there is no snippet in 'rust'"):
         lt.lines(single()).snippet("rust")  # type: ignore[arg-type]
+
+
+def test_a_text_that_is_repeated_is_not_unpacked(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"t": range(T), "line": ["x" * 5000] * T, "value": 0.5})
+    for suffix, write in ((".parquet", frame.to_parquet), (".feather", frame.astype({"line": "category"}).to_feather)):
+        write(tmp_path / f"p{suffix}")
+        with pytest.raises(FileError, match="line has texts of more than 1,000 characters"):
+            given_values(tmp_path / f"p{suffix}", single())

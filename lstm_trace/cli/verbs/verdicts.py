@@ -192,6 +192,8 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
     from ...model.value_files import is_values
     from ...weights.formats.arrays import told_apart
 
+    if is_values(a):
+        raise click.UsageError(f"{a}: values of another program are B; give the trace, problem or model as A, first")
     if is_values(b):
         if given["hold"]:  # before A is run
             raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
