@@ -42,6 +42,7 @@ _PLACES = {
     "unit": "unit", "unit_name": "unit_name", "row": "row", "column": "column",
 }  # fmt: skip
 _OTHERS = {*_PLACES, "title", "token", "valid", "op", "symbol", "formula", "substituted"}
+_LINE = re.compile(r"[icfoghrunyz]|\w+_(?:t|tilde)|z_\w+")
 _WEIGHT = re.compile(r"(?:.*/)?(?:[WUVR]|[wb]|gamma|beta)_\w+")
 _DEEPEST = 8
 
@@ -80,7 +81,9 @@ def is_values(source: Any) -> bool:
         return content.lstrip()[:1] in (b"[", b"{") and not looks_like_one(content) and b'"weights"' not in content
     if suffix == ".npz" and Path(source).is_file():
         with suppress(FileError), npz_arrays(source) as there:
-            return not any(map(_WEIGHT.fullmatch, there)) and detect(there) is None
+            named = {name for table in ("output", "final", "words") for name in spellings()[table]}
+            lines = any(_LINE.fullmatch(last := name.rpartition("/")[2]) or last in named for name in there)
+            return lines and not any(map(_WEIGHT.fullmatch, there)) and detect(there) is None
     return suffix in SUFFIXES
 
 
@@ -107,7 +110,7 @@ def read_entries(path: str, unknown: Callable[[str], str], safe: Mapping[str, st
     if suffix in (*_LINES, ".json") or text.lstrip()[:1] == "{":
         return _of_json(text, suffix, safe)
     if suffix in _TEXTS:
-        return _of_table(*_columns(csv_rows(text, suffix)), safe)
+        return _of_table(*_csv(text, suffix), safe)
     if (lists := _parsed(text)) is not None:  # as Python prints them; numpy prints no commas
         return from_mapping({"": lists})
     return _of_text(text, unknown, sorted((name for name in safe.values() if not name.isidentifier()), key=len)[::-1])
@@ -227,27 +230,25 @@ def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
 
 
-def csv_rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
-    """The rows of a table, numbered as in an editor. Raises FileError.
-
-    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them; they have
-    points in what is returned.
-    """
-    head = text.partition("\n")[0]
-    separator = "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ","
+def csv_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table, numbered as in an editor. Raises FileError."""
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
     try:
-        rows = [(reader.line_num, row) for row in reader if row]
+        return [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise FileError(str(error)) from None
-    if separator == ",":
-        return rows
-    comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
-    return [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
 
 
-def _columns(rows: list[tuple[int, list[str]]]) -> tuple[list[str], Rows]:
-    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError."""
+def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
+    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError.
+
+    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
+    """
+    head = text.partition("\n")[0]
+    rows = csv_rows(text, separator := "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ",")
+    if separator != ",":
+        comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
+        rows = [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
     if not rows:
         raise FileError("expected the columns layer,direction,t,batch,line,unit,value, or numbers; found none")
     columns = [name.strip() for name in rows[0][1]]

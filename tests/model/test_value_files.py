@@ -22,6 +22,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import FileError
 from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.model.given_values import GivenValues, given_values
+from lstm_trace.model.value_files import is_values
 from lstm_trace.trace.trace import Trace
 
 T, I, H = 5, 3, 4  # noqa: E741
@@ -393,3 +394,18 @@ def test_a_text_that_is_repeated_is_not_unpacked(tmp_path: Path) -> None:
         write(tmp_path / f"p{suffix}")
         with pytest.raises(FileError, match="line has texts of more than 1,000 characters"):
             given_values(tmp_path / f"p{suffix}", single())
+
+
+def test_a_file_of_arrays_is_told_by_its_names(tmp_path: Path) -> None:
+    """Values, weights under our names, those of a framework, and those that only a layout explains."""
+    trace, path = single(), tmp_path / "a.npz"
+    for names, values in (
+        (("h",), True), (("0/forward/i_t", "0/forward/z_i"), True), (("output", "h_n"), True), (("s_tilde",), True),
+        (("W_xi", "W_hi", "b_i"), False), (("kernel", "bias"), False), (("kernel", "recurrent_kernel", "bias"), False),
+        (("weight_ih_l0", "weight_hh_l0"), False), (("W", "R", "b"), False), (("W_xi", "h_t"), False),
+    ):  # fmt: skip
+        np.savez(path, **dict.fromkeys(names, np.zeros((T, H))))
+        assert is_values(path) is values, names
+    np.savez(path, W_xf=np.array(trace.parameters["0/forward"]["W_xf"]))
+    with pytest.raises(lt.LstmTraceError):
+        lt.diff(trace, path)
