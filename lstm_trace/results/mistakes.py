@@ -21,8 +21,8 @@ from ..trace.trace import Trace
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|truncated|products|sums|floor|nearest|"
-    r"interpolated|from zero)| by (?P<n>\d+))$"
+    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|from zero|truncated|products|sums|"
+    r"floor|nearest|interpolated)| by (?P<n>\d+))$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
