@@ -186,6 +186,8 @@ READ: Mapping[str, Callable[[Array, int], Array]] = {
 
 
 def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
+    if not p.parameters:
+        return None
     if how != "recurrent first":
         how, part = _ending(how, "xhr")
         return _restacked(p, READ[how], part)
@@ -198,7 +200,9 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, parameters=new)
 
 
-def _weights_stored(p: StagePremises, how: str) -> StagePremises:
+def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
+    if not p.parameters:
+        return None
     how, part = _ending(how, "xh")
     names = [name for name in p.parameters if not part or name.startswith(f"W_{part}")]
     if how.startswith("pruned below "):
