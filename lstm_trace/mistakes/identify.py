@@ -44,7 +44,7 @@ class Given:
 
 
 class Fit(NamedTuple):
-    """How well a candidate explains the given values: the share within the tolerance, the largest and the mean error."""
+    """How well a candidate explains given values: the share within the tolerance, the largest and the mean error."""
 
     share: float
     distance: float
@@ -178,7 +178,8 @@ class Search:
             explained += int((error <= given.tolerance[there]).sum())
             total += target.size
             worst = max(worst, float(error.max(initial=0)))
-            summed += float(error.sum())
+            with np.errstate(over="ignore"):
+                summed += float(error.sum())
         return Fit(explained / total, worst, summed / total)
 
     @cached_property
@@ -299,7 +300,8 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
 
     Args:
         trace: the model's own run.
-        values: a file, an array, or arrays by name, as for `given_values`.
+        values: a file, an array, or arrays by name, as for `given_values`; float64 in which every value is one of
+            float32 was computed so.
         atol: by how much a right value may differ; None: what the rounding of their dtype and printed digits explains.
 
     Raises:
@@ -312,11 +314,14 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
     if absent := [line.name for s in own.stages for line in s.cell.lines if line.name not in own.lines[s.scope]]:
         raise OptionError(f"identify needs every line: run the model without ask; not computed: {some(absent, 5)}")
     read = given_values(values, own)
-    rounded = own if read.dtype == "float64" else rerun(replace(own, header=replace(own.header, dtype=read.dtype)))
+    with np.errstate(over="ignore"):
+        single = all(np.array_equal(v, v.astype(np.float32), equal_nan=True) for v in read.values.values())
+    rounded = rerun(replace(own, header=replace(own.header, dtype="float32"))) if single else own
     last = own.stages[-1]
     given: dict[Place, Given] = {}
     for (scope, name), found in read.values.items():
-        off = tolerances(own.lines[scope][name], rounded.lines[scope][name], read.rounding[scope, name])
+        both = own.lines[scope][name], rounded.lines[scope][name]
+        off = tolerances(*both, np.where(np.isfinite(found), found, 0), read.rounding[scope, name])
         one = Given(np.where(read.given[scope, name], found, np.nan), off if atol is None else np.full_like(off, atol))
         given[scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name] = one
     if not any(np.isfinite(one.values).any() for one in given.values()):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
+from ..cell.lines import Cell, Line
 from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
@@ -99,7 +99,9 @@ class MistakeRuns:
 
     def applies(self, stage: Stage, word: str, given: str) -> bool:
         """Whether a word changes anything in a stage."""
-        return WORDS[word](self.premises[stage.scope], given) is not None
+        own = self.premises[stage.scope]
+        found = WORDS[word](own, given)
+        return found is not None and (found.parameters is own.parameters or _separable(stage.cell))
 
     def right(self, place: Place) -> Array:
         """The values of a line in the right run, (T, B, width)."""
@@ -272,7 +274,8 @@ class _Batch:
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
+                here = {n: v[t] if v.ndim == 4 else v for n, v in (*self.inputs.items(), *before.items())}
+                known = {**fixed, **past, **here}
                 now = self._stepped(each, known, states, arithmetic, batch)
                 states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
@@ -415,7 +418,7 @@ class _Batch:
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
                     here[line.name] = np.full(1, np.nan)
             new = here[lines[-1].name]
-            value[rows] = new if new.shape[-1] in (1, value.shape[-1]) else np.nan
+            value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
         return value
 
     def _arithmetic(self) -> list[tuple[Array, Any]]:
@@ -425,6 +428,12 @@ class _Batch:
             if one.arithmetic is not None:
                 groups.setdefault(one.arithmetic, []).append(k)
         return [(np.array(rows), computed) for computed, rows in groups.items()]
+
+
+@lru_cache(maxsize=64)
+def _separable(cell: Cell) -> bool:
+    """Whether each equation can be computed on its own: it reads no matrix that is a value of another one."""
+    return all(equation_lines(cell, right) is not None for right in program_of(cell).rows.values())
 
 
 def _applied(line: Line, operands: Sequence[Array]) -> Array:
