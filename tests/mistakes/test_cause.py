@@ -25,7 +25,7 @@ from lstm_trace.verification.compare import Comparison, compare
 from .. import ROOT
 
 Lines = dict[str, dict[str, Any]]  # by stage and name, (T, B, width)
-T, B, I, H = 6, 3, 3, 4
+T, B, I, H = 6, 3, 3, 4  # noqa: E741 - the size of x
 DTYPE = ["float64"]  # of weights, inputs and ports
 
 
@@ -406,7 +406,8 @@ def test_two_mistakes_are_named_one_after_the_other() -> None:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("z_f", "f_t", "h_t"), "the port adds 1 in z_f: with this mistake, 0/forward/z_f follows from b's own operands"),
+        (("z_f", "f_t", "h_t"), "the port adds 1 in z_f: with this mistake, 0/forward/z_f follows from b's own "
+                                "operands"),
         (("f_t", "h_t"), "what comes before 0/forward/f_t was not given, but this explains its values: "
                          "the port adds 1 in z_f. Print z_f to make sure"),
         (("c_t", "h_t"), "what comes before 0/forward/c_t was not given, but this explains its values: "
