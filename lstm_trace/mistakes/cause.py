@@ -57,14 +57,15 @@ def cause(found: Comparison) -> Cause | None:
     or if a has not every line.
     """
     first, search = found.first, _CauseSearch(found)
-    told = found.of_premises or found.shapes or found.first_held or (first is not None and first.equations)
-    if first is None or told or first.op == GATHERED or first.scope not in search.stages or not search.complete:
+    known = found.of_premises or found.shapes or found.first_held or (first is not None and first.equations)
+    if first is None or known or first.op == GATHERED or first.scope not in search.stages or not search.complete:
         return None
     names = [*search.stages[first.scope].cell.by_name]
     places = ((first.scope, name) for name in names[names.index(first.line) :])
     place = next((one for one in places if one in search.given and search.given[one].wrong.any()), None)
-    # that all values are 0 is no evidence of any mistake
-    return search.explained(place) if place and search.given[place].values.any() else None
+    # that all values are 0 is no evidence of any mistake, nor are some that follow from what was not given
+    told = search.explained(place) if place and search.given[place].values.any() else None
+    return None if told and told.rest and first.through else told
 
 
 class _GivenLine(NamedTuple):
