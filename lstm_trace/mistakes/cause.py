@@ -30,6 +30,8 @@ from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 MARGIN = 4
 #: A mistake is named only if unrelated values would agree with one of those that are tried less often than this.
 CHANCE = 1e-3
+#: So many values of lines are looked at; of a longer run, the steps from the first difference on.
+MOST = 2**19
 #: Words that change every step alike, as most equations do: a few steps show whether they explain anything.
 AT_ONCE = frozenset({"numbers", "in place", "weights of", "weights read", "weights stored", "carried", "reads"})
 
@@ -112,24 +114,42 @@ class _CauseSearch:
         return all(cell.plain is None and here.keys() >= cell.by_name.keys() for cell, here in each)
 
     @cached_property
-    def values(self) -> Mapping[Place, Array]:
-        """The named lines that b gave."""
-        lines, both = self.comparison.sides[1].lines, [(d.scope, d.line) for d in self.comparison.lines]
-        cells = {scope: stage.cell for scope, stage in self.stages.items()}
-        return {(s, n): lines[s][n] for s, n in both if s in cells and n in lines[s] and cells[s].by_name[n].assigned}
+    def steps(self) -> slice:
+        """The steps that are looked at: all, unless they are many."""
+        (a, _), first = self.comparison.sides, self.comparison.first
+        count = max(3, MOST // sum(v[:1].size for here in a.lines.values() for v in here.values()))
+        t = 0 if first is None or first.first is None or first.first.t is None else a.index(first.first.t)
+        if first is not None and self.stages[first.scope].backwards:
+            stop = a.steps if t >= a.steps - count else t + 2
+            return slice(max(0, stop - count), stop)
+        start = 0 if t < count else t - 1
+        return slice(start, min(start + count, a.steps))
 
     @cached_property
     def trace(self) -> Trace:
         """b with every line; those that it did not give are a's, and are computed anew where it matters."""
-        a = self.comparison.sides[0]
-        lines = {s: {n: self.values.get((s, n), v) for n, v in a.lines[s].items()} for s in self.stages}
-        return replace(a, stages=tuple(self.stages.values()), lines=lines)
+        a, b = self.comparison.sides
+        lines = {s: {**a.lines[s], **{n: b.lines[s][n] for scope, n in self.places if s == scope}} for s in self.stages}
+        return between(replace(a, stages=tuple(self.stages.values()), lines=lines), a.span[self.steps])
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The named lines that b gave."""
+        lines, both = self.comparison.sides[1].lines, [(d.scope, d.line) for d in self.comparison.lines]
+        cells = {scope: stage.cell for scope, stage in self.stages.items()}
+        return [(s, n) for s, n in both if s in cells and n in lines[s] and cells[s].by_name[n].assigned]
+
+    @cached_property
+    def values(self) -> Mapping[Place, Array]:
+        """What b gave."""
+        return {(s, n): self.trace.lines[s][n] for s, n in self.places}
 
     @cached_property
     def given(self) -> Mapping[Place, _GivenLine]:
-        """What b gave, and what follows from it without a mistake."""
+        """The same, with what follows from it without a mistake."""
         a, b = self.comparison.sides
         outside, used = padding(a, b), counted_at_padding(a.stages)
+        outside = None if outside is None else outside[self.steps]
         none = Candidate({scope: program_of(stage.cell) for scope, stage in self.stages.items()})
         right, bounds = next(self.runs([none])), {(d.scope, d.line): d.bound for d in self.comparison.lines}
         found = {}

@@ -484,6 +484,13 @@ def test_the_facts_name_the_mistake() -> None:
     assert found["cause"] is None
 
 
+@pytest.mark.parametrize(("network", "bug"), [*BUGS][::4], ids=[bug for _, bug in BUGS][::4])
+def test_of_a_long_run_some_steps_are_enough(network: Any, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstm_trace.mistakes.cause.MOST", 0)
+    found = compare(trace := network(bug)[0], foreign(trace, network(bug)[1]))
+    assert BUGS[network, bug] in named(found)
+
+
 def test_it_takes_less_than_half_a_second() -> None:
     """H = 64, T = 50, all lines; measured in computing time, since other tests run beside this one."""
     rng = np.random.default_rng(21)
