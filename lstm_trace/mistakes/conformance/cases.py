@@ -104,14 +104,19 @@ class Case:
         given = "activation_alpha" in self.attributes or not isinstance(option, str)
         return option if given else option.partition("(")[0]
 
-    def results(self, trace: Trace, values: Mapping[tuple[str, str], Array], reading: str = "text") -> Outputs:
-        """The outputs of the node from the values of lines, those of `wanted`; carried states are last at the end."""
+    def results(
+        self, trace: Trace, values: Mapping[tuple[str, str], Array], reading: str = "text", turned: bool = True
+    ) -> Outputs:
+        """The outputs of the node from the values of lines, those of `wanted`.
+
+        turned: whether the last states of the reverse direction are those of the first step, as they should be.
+        """
         stages, found = forward_stages(trace.stages), dict[str, list[Array]]()
         for stage in stages:
             if stage.direction == "joined":
                 continue
             found.setdefault("Y", []).append(values[stage.scope, stage.cell.output])
-            last = 0 if stage.direction == "reverse" else -1
+            last = 0 if stage.direction == "reverse" and turned else -1
             for output, (_, line) in zip(("Y_h", "Y_c"), stage.cell.carry, strict=False):
                 state = np.array(values[stage.scope, line][last])
                 if reading == "onnxruntime" and self.lengths:

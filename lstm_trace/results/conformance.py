@@ -1,0 +1,138 @@
+"""What an engine computed of the conformance suite, and the suite itself, as results; JUnit XML for CI."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+from xml.etree import ElementTree
+
+from ..base.arrays import by_key
+from ..base.writing import Target, written
+from ..documents.result import Finding
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..mistakes.conformance.explaining import Cause
+from ..mistakes.conformance.judging import VERDICTS, CaseVerdict
+from ..mistakes.conformance.suite import Suite, measured
+from ..printable import message
+
+COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
+#: The most names in a sentence.
+LISTED = 6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conformance(Finding):
+    """The verdicts on an engine, and what explains its failures."""
+
+    engine: str
+    verdicts: tuple[CaseVerdict, ...]
+    causes: tuple[Cause, ...]
+
+    more: ClassVar = MappingProxyType({".xml": "xml"})
+
+    @property
+    def failed(self) -> list[CaseVerdict]:
+        """The cases that are neither ok nor expected to fail."""
+        return [one for one in self.verdicts if one.status == "failed"]
+
+    def title(self, words: Words) -> str:
+        """The engine."""
+        return words.word("conformance.title", engine=message(self.engine))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The counts, what explains the failures, and what is left of them; readings; what was expected."""
+        counts = Counter(one.verdict for one in self.verdicts)
+        said = words.comma_list(*(words.count(f"conformance.{one}", counts[one]) for one in VERDICTS if counts[one]))
+        known = sum(one.status == "expected" for one in self.verdicts)
+        yield words.count("conformance.counts", len(self.verdicts), counts=said)
+        if known or not self.failed:
+            yield words.count("conformance.as.expected", known) if known else words.word("conformance.all")
+        for cause in self.causes:
+            key, *others = (f"`{key}`" for key in cause.keys)
+            same = words.word("conformance.same", keys=words.some(others, 3)) if others else ""
+            yield words.count("conformance.cause", len(cause.cases), mistake=key, same=same, attach=cause.attach)
+        explained = {name for cause in self.causes for name in cause.cases}
+        for one in self.verdicts:
+            if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
+                first = "" if not one.first else words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
+                detail = words.word("semicolon").join(filter(None, (first, message(one.said))))
+                yield words.word("prefix", what=f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})") + detail
+        refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
+        for alike in by_key(refused).values():
+            names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
+            yield words.count("conformance.refusal", len(alike), names=names, said=text)
+        readings = [one.name for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
+        if readings:
+            yield words.count("conformance.reading", len(readings), names=words.some(readings, LISTED))
+        if fixed := [one.name for one in self.verdicts if one.status == "fixed"]:
+            yield words.count("conformance.fixed", len(fixed), names=words.some(fixed, LISTED))
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each case."""
+        return (self._table([*self.verdicts]),)
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each case that is not right."""
+        return (self._table([one for one in self.verdicts if one.verdict != "ok"]),)
+
+    def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
+        causes = {name: cause.keys[0] for cause in self.causes for name in cause.cases}
+        rows = [
+            (v.name, v.verdict, v.status, v.reading or None, v.off, v.entry.tolerance, v.first or None,
+             causes.get(v.name), message(v.said) or None)
+            for v in verdicts
+        ]  # fmt: skip
+        short = {"error": lambda off, _: f"{off:.2g}"}
+        return LongTable(COLUMNS, rows, shown=("case", "verdict", "error", "cause"), said=short)
+
+
+def junit(result: Conformance, path: Target, format: str) -> None:
+    """Write JUnit XML, which CI systems show: a known failure is skipped, a refusal, crash or hang an error."""
+    (table,) = result.tables(result.words())
+    failed = Counter("failure" if one.verdict == "wrong" else "error" for one in result.failed)
+    numbers = {"tests": len(result.verdicts), "failures": failed["failure"], "errors": failed["error"]}
+    numbers["skipped"] = sum(one.status == "expected" for one in result.verdicts)
+    suite = ElementTree.Element("testsuite", {"name": message(result.engine), **{k: str(n) for k, n in numbers.items()}})
+    for one, row in zip(result.verdicts, table.rows, strict=True):
+        facts = {"classname": f"conformance.{one.entry.case.cell}", "name": one.name, "time": f"{one.seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", facts)
+        if one.status in ("failed", "expected"):
+            kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
+            detail = "; ".join(f"{k} {v}" for k, v in zip(COLUMNS, row, strict=True) if v is not None and k != "case")
+            ElementTree.SubElement(case, kind, {"type": one.verdict, "message": detail})
+    ElementTree.indent(suite)
+    with written(path) as file:
+        file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConformanceSuite(Finding):
+    """A folder of cases that was written."""
+
+    suite: Suite
+
+    def title(self, words: Words) -> str:
+        """How many cases are where."""
+        return words.count("conformance.written", len(self.suite.entries), folder=message(str(self.suite.folder)))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What no case can show."""
+        cells = {one.case.cell for one in self.suite.entries}
+        for key in ("unseen", "alike"):
+            found = [one for cell, each in measured()[key].items() if cell in cells for one in each]
+            names = dict.fromkeys(" = ".join(f"`{key}`" for key in ([one] if key == "unseen" else one)) for one in found)
+            if names:
+                yield words.count(f"conformance.{key}", len(names), names=words.some([*names], LISTED))
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each case."""
+        rows: list[Any] = [
+            (self.suite.place(case).name, ", ".join(case.options), tolerance, ", ".join(readings))
+            for case, tolerance, readings in self.suite.entries
+        ]
+        return (LongTable(("case", "options", "tolerance", "reading"), rows),)
