@@ -1,0 +1,302 @@
+"""A cell as equations that can be rewritten, and the mistakes of the table in it.
+
+A program is a cell with some of its equations replaced, and the words of the table that no equation says. Applying a
+row of the table to a program gives another, so two mistakes at once are one applied after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
+from itertools import combinations, permutations
+
+from ..cell.lines import Cell
+from ..cell.parse import parse
+from ..errors import CellError
+from .table import ROWS, Row, functions_of
+from .trees import Site, Tree, filled, rewritten, sites, tree
+
+CARRY, OUTPUT = "carry ", "output"
+LATE = re.compile(r"late\((\w+)\)")
+LATE_SUFFIX = "_late"
+PASSED = "passed_t"  # a value that is passed on and has no name
+
+
+@dataclass(frozen=True)
+class Program:
+    """A cell, the equations that replace its own, and words of the table with what they are given."""
+
+    own: Equations
+    changes: tuple[tuple[str, Tree], ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.changes, self.words))  # there are few cells, and thousands of programs in sets
+
+    @property
+    def cell(self) -> Cell:
+        """The cell without changes."""
+        return self.own.cell
+
+    @cached_property
+    def rows(self) -> Mapping[str, Tree]:
+        """Every equation: by the name that it assigns, `carry h_prev`, and `output`."""
+        return {**self.own.rows, **dict(self.changes)}
+
+    def changed(self, rows: Mapping[str, Tree]) -> Program | None:
+        """The program with other equations; None if it is the same."""
+        new = {**dict(self.changes), **rows}
+        new = {name: right for name, right in new.items() if right != self.own.rows[name]}
+        found = Program(self.own, tuple(sorted(new.items())), self.words)
+        return found if found.changes != self.changes else None
+
+    @cached_property
+    def mistakes(self) -> Mapping[str, Program]:
+        """What the table makes of it, by key; of mistakes that do the same only the first."""
+        return self._made(ROWS.values())
+
+    @cached_property
+    def usual(self) -> Mapping[str, Program]:
+        """The mistakes by rows that are not rare."""
+        return self._made([row for row in ROWS.values() if not row.rare])
+
+    def _made(self, rows: Iterable[Row]) -> Mapping[str, Program]:
+        found: dict[str, Program] = {}
+        seen: set[Program] = {self}
+        for row in rows:
+            for key, program in row_mistakes(row, self):
+                if program not in seen:
+                    seen.add(program)
+                    found.setdefault(key, program)
+        return found
+
+    def rewritten(self) -> Cell:
+        """The cell with these equations. Raises CellError if they are no cell."""
+        if not self.changes:
+            return self.cell
+        late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
+        lines = self.cell.by_name
+        carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
+        carry |= {name: Tree("name", name.removesuffix(LATE_SUFFIX)) for name in sorted(late)}
+        # a state may become a line, or an expression that is one
+        ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
+        rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
+        rows += [f"input: {', '.join(self.cell.inputs)}"]
+        rows += [f"{name} = {right}" for name, right in self.rows.items() if name in lines]
+        rows += [f"matrix: {', '.join(self.cell.declared)}"] if self.cell.declared else []
+        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in ends.items())}"] if carry else []
+        output = str(self.rows[OUTPUT])
+        if output not in lines:
+            rows, output = [*rows, f"{PASSED} = {output}"], PASSED
+        return parse("\n".join([*rows, f"output: {output}"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The equations of a cell as trees, and which of its names belong to gates."""
+
+    cell: Cell
+    rows: Mapping[str, Tree]
+
+    @cached_property
+    def matrices(self) -> frozenset[str]:
+        """The weights that are matrices."""
+        return frozenset(line.product[0] for line in self.cell.lines if line.product)
+
+    @cached_property
+    def gates(self) -> tuple[str, ...]:
+        """The letters of the gates, as the equations introduce them: those x W for a state or the input."""
+        return tuple(dict.fromkeys(name[3:] for name in self.cell.parameters if re.fullmatch("W_[xh][a-z]", name)))
+
+    @cached_property
+    def starred(self) -> Mapping[str, str]:
+        """Each name that belongs to a gate, with `*` in place of the gate: `W_x*`, `z_*`, `*_t`."""
+        found: dict[str, str] = {}
+        letters = "".join(self.gates)
+        for name in (*self.cell.by_name, *self.cell.parameters):
+            if letters and (m := re.fullmatch(rf"([A-Za-z]+_[xhc]?)([{letters}])", name)):
+                found[name] = f"{m[1]}*"
+            elif name in self.cell.gates and re.fullmatch(rf"[{letters or '-'}]_t", name):
+                found[name] = "*_t"
+        common = [*found.values()]
+        return {name: star for name, star in found.items() if common.count(star) > 1}
+
+    def allows(self, letter: str, node: Tree) -> bool:
+        """Whether a letter of a pattern may stand for an expression."""
+        name = node.value if node.kind == "name" else None
+        if letter == "W":
+            return name in self.matrices
+        if letter in "pq":
+            return name in self.cell.parameters and name not in self.matrices
+        if letter in "vn":
+            return name in self.cell.states if letter == "v" else node.kind == "number"
+        return True
+
+    def star(self, text: str) -> str:
+        """A text in which the names that belong to a gate have `*` in its place."""
+        return re.sub(r"\w+", lambda m: self.starred.get(m[0], m[0]), text)
+
+
+@lru_cache(maxsize=64)
+def program_of(cell: Cell) -> Program:
+    """A cell without mistakes."""
+    rows = {name: tree(right) for name, right in cell.equations.items()}
+    rows |= {f"{CARRY}{state}": tree(line) for state, line in cell.carry}
+    return Program(Equations(cell, rows | {OUTPUT: tree(cell.output)}))
+
+
+def row_mistakes(row: Row, program: Program) -> Iterator[tuple[str, Program]]:
+    """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
+    if row.word in RENAMINGS:
+        for given, names in RENAMINGS[row.word](program.own):
+            new = {name: right.replaced(names) for name, right in program.rows.items()}
+            if (made := program.changed(new)) is not None and _is_cell(made):
+                yield f"{row.key}:{given}", made
+        return
+    for value in row.values or ("",):
+        if not row.word:
+            yield from _rewritings(row, value, program)
+        elif (row.word, value) not in program.words:
+            word = row.word, value
+            yield row.key_of(value.replace(" ", "-")), Program(program.own, program.changes, (*program.words, word))
+
+
+def _rewritings(row: Row, value: str, program: Program) -> Iterator[tuple[str, Program]]:
+    own = program.own
+    found: list[tuple[str, Site]] = []
+    for name, right in program.rows.items():
+        if any(fnmatchcase(name, one) for one in row.of.split("|")):
+            found += ((name, site) for site in sites(row.pattern(value), right, own.allows, row.whole))
+    groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
+    for name, site in found:
+        exact = name, _bound(site)
+        if row.together:
+            groups.setdefault(("", ""), []).append((name, site))
+            continue
+        for key in dict.fromkeys((exact, (own.star(name), own.star(exact[1])))):
+            groups.setdefault(key, []).append((name, site))
+    order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
+    several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
+    for (name, bound), members in order:
+        new = dict(program.rows)
+        for equation, site in members:
+            to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
+            new[equation] = rewritten(new[equation], lambda node, site=site, to=to: to if node == site.node else None)
+        made = program.changed({k: _delayed(v) for k, v in new.items()})
+        if made is not None and _is_cell(made):
+            yield row.key_of(name, bound if name in several else "", value), made
+
+
+def _bound(site: Site) -> str:
+    """What the letters of a pattern stand for at a site, but not the terms that are left as they were."""
+    return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
+
+
+def _delayed(right: Tree) -> Tree:
+    """`late(z)` becomes the state `z_late`, which carries z."""
+
+    def change(node: Tree) -> Tree | None:
+        late = node.kind == "call" and node.value == "late" and node.parts[0].kind == "name"
+        return Tree("name", node.parts[0].value + LATE_SUFFIX) if late else None
+
+    return rewritten(right, change)
+
+
+def _functions(rights: Iterable[Tree]) -> str:
+    return functions_of(name for right in rights for name in right.calls())
+
+
+@lru_cache(maxsize=8192)
+def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[tuple, ...] | None:
+    """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
+    known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
+    inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
+    functions = "".join(f"{function.text}\n" for function in cell.functions) + _functions([right])
+    try:
+        made = parse(f"{functions}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
+    except CellError:
+        return None
+    return made.expanded.lines
+
+
+def _is_cell(program: Program) -> bool:
+    """Whether every changed equation reads values that there are before it, and is in the grammar."""
+    cell = program.cell
+    order = {name: k for k, name in enumerate(program.own.rows)}
+    known = {*order, *cell.inputs, *cell.states, *cell.parameters}
+    for name, right in program.changes:
+        reads = {n.removesuffix(LATE_SUFFIX) for n in right.names()}
+        before = all(order[n] < order[name] for n in right.names() if n in cell.by_name)
+        if not (before and reads <= known) or equation_lines(cell, name, right) is None:
+            return False
+    return True
+
+
+# -- weights under other names -----------------------------------------------------------------------------------------
+
+Renaming = Iterator[tuple[str, Mapping[str, Tree]]]
+
+
+_STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
+
+
+def _copies(own: Equations) -> Renaming:
+    """The weights of one gate used in another as well: one of them, or all; or those of one gate in all."""
+    there = own.cell.parameters
+    for source in own.gates:
+        every: dict[str, Tree] = {}
+        for gate in own.gates:
+            names = {f"{s}{gate}": Tree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
+            names = {name: new for name, new in names.items() if name != new.value and new.value in there}
+            every |= names
+            for name, new in names.items():
+                yield f"{name},{new.value}", {name: new}
+            if len(names) > 1:
+                yield f"{gate},{source}", names
+        yield f"*,{source}", every
+
+
+def _gates(own: Equations, pairs: bool) -> Renaming:
+    """The value of a gate read in place of another's; pairs: and the reverse."""
+    names = [name for name in own.cell.by_name if own.starred.get(name) == "*_t"]
+    for one, two in (combinations if pairs else permutations)(names, 2):
+        back = {two: Tree("name", one)} if pairs else {}
+        yield f"{one},{two}", {one: Tree("name", two), **back}
+
+
+def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
+    """Gates whose weights are read as another's: every order, or exchanges of two."""
+    gates = own.gates
+    made: Iterable[tuple[str, ...]] = permutations(gates)
+    if pairs:
+        swaps = ({a: b, b: a} for a, b in combinations(gates, 2))
+        made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
+    for order in made:
+        names = {
+            f"{stem}{g}": Tree("name", f"{stem}{new}")
+            for g, new in zip(gates, order, strict=True) if g != new for stem in stems
+            if f"{stem}{g}" in own.cell.parameters and f"{stem}{new}" in own.cell.parameters
+        }  # fmt: skip
+        if names:
+            moved = [g for g, new in zip(gates, order, strict=True) if g != new]
+            yield ",".join(moved) if len(moved) == 2 else "".join(order), names
+
+
+#: Words that say which weights are read in place of which, with how each names them.
+RENAMINGS = {
+    "order": lambda own: _orders(own, _STEMS, pairs=False),
+    "order of input weights": lambda own: _orders(own, ("W_x",), pairs=True),
+    "order of recurrent weights": lambda own: _orders(own, ("W_h",), pairs=True),
+    "order of biases": lambda own: _orders(own, ("b_", "b_x", "b_h"), pairs=True),
+    "order of peepholes": lambda own: _orders(own, ("w_c",), pairs=False),
+    "weights of another gate": _copies,
+    "gates exchanged": lambda own: _gates(own, pairs=True),
+    "another gate": lambda own: _gates(own, pairs=False),
+}

@@ -1,0 +1,379 @@
+"""What a network computes with mistakes in it, for hundreds of candidates at once.
+
+A stage runs once for all candidates: every line is computed for all of them as one batch, and where the equation of
+some is another, that equation alone is computed again for these. A stage that nothing has changed yet is not run at
+all, and candidates that agree up to a stage share its results. tests/mistakes/test_trials.py compares this with
+ordinary runs of the rewritten cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.network import VALID, X, Scope, Stage, scope_and_name
+from ..cell.ops import OPS
+from ..trace.grids import as_read
+from ..trace.trace import Trace
+from .programs import CARRY, LATE_SUFFIX, OUTPUT, Program, equation_lines, program_of
+from .trees import Tree
+from .words import WORDS, Premises
+
+Values = Mapping[str, Array]
+Place = tuple[Scope, str]
+#: At most this many numbers are kept of one stage; more candidates are run in several batches.
+MOST_NUMBERS = 2**25
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network with mistakes: the programs of the stages that have one. said: the keys of the mistakes, with places."""
+
+    programs: Mapping[Scope, Program]
+    said: tuple[str, ...] = ()
+
+    @cached_property
+    def same(self) -> frozenset[tuple[Scope, Program]]:
+        """What it computes: candidates with equal ones are the same."""
+        return frozenset(self.programs.items())
+
+
+class _Node(NamedTuple):
+    """A stage as some candidates compute it: its program, and the nodes that it reads; None reads the right run."""
+
+    scope: Scope
+    program: Program | None
+    reads: tuple[_Node | None, ...]
+
+
+@dataclass(eq=False)
+class Trials:
+    """The right run of a network, and what it computes with mistakes.
+
+    trace: a run in float64 that has every line. wanted: the lines that are kept, by stage; `output` is what the stage
+    passes on, whatever a candidate says that it is.
+    """
+
+    trace: Trace
+    wanted: Sequence[Place]
+    _results: dict[_Node, Values] = field(default_factory=dict)
+    _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], Premises] = field(default_factory=dict)
+
+    @cached_property
+    def stages(self) -> Mapping[Scope, Stage]:
+        """The stages by scope, in order of computation."""
+        return {stage.scope: stage for stage in self.trace.stages}
+
+    @cached_property
+    def premises(self) -> Mapping[Scope, Premises]:
+        """What each stage is given."""
+        trace = self.trace
+        every = {s.scope: as_read(s, trace.parameters.get(s.owner, {})) for s in trace.stages}
+        return {
+            scope: Premises(stage, every[scope], trace.initial.get(scope, {}), trace, stage.sources)
+            for scope, stage in self.stages.items()
+        }
+
+    def applies(self, stage: Stage, word: str, given: str) -> bool:
+        """Whether a word changes anything in a stage."""
+        return WORDS[word](self.premises[stage.scope], given) is not None
+
+    def right(self, place: Place) -> Array:
+        """The values of a line in the right run, (T, B, width)."""
+        scope, line = place
+        return self.trace.lines[scope][self.stages[scope].cell.output if line == OUTPUT else line]
+
+    def run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
+        """The wanted lines of each candidate, (T, B, width); NaN where its equations cannot be computed."""
+        size = max(1, MOST_NUMBERS // max(1, self._numbers))
+        for begin in range(0, len(candidates), size):
+            yield from self._run(candidates[begin : begin + size])
+            self._results.clear()
+
+    @cached_property
+    def _numbers(self) -> int:
+        return sum(self.right((scope, name)).size for scope in self.stages for name in self._kept(scope))
+
+    def _kept(self, scope: Scope) -> list[str]:
+        """The lines of a stage that are wanted, or read by another stage."""
+        names = [line for place, line in self.wanted if place == scope]
+        return list(dict.fromkeys([*names, OUTPUT]))
+
+    def _run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
+        nodes: list[dict[Scope, _Node | None]] = [{} for _ in candidates]
+        for scope, stage in self.stages.items():
+            for candidate, known in zip(candidates, nodes, strict=True):
+                program = candidate.programs.get(scope)
+                sources = self._sources(stage, program)
+                reads = tuple(known.get(source) for source in sources)
+                known[scope] = _Node(scope, program, reads) if program or any(reads) else None
+            self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
+        for known in nodes:
+            yield {
+                (scope, line): self.right((scope, line)) if (node := known[scope]) is None else self._results[node][line]
+                for scope, line in self.wanted
+            }
+
+    def _sources(self, stage: Stage, program: Program | None) -> list[Scope]:
+        """The stages that a stage reads, as its program says, in the order of its inputs."""
+        sources = self._premises(stage, program).sources
+        return [scope_and_name(sources[name])[0] for name in stage.cell.inputs]
+
+    def _premises(self, stage: Stage, program: Program | None) -> Premises:
+        key = stage.scope, program.words if program else ()
+        if key not in self._given:
+            found = self.premises[stage.scope]
+            for word, given in key[1]:
+                found = WORDS[word](found, given) or found
+            self._given[key] = found
+        return self._given[key]
+
+    def _compute(self, stage: Stage, nodes: Sequence[_Node]) -> None:
+        if not nodes:
+            return
+        groups: dict[tuple[bool, ...], list[_Node]] = {}
+        for node in nodes:
+            one = self._premises(stage, node.program)
+            groups.setdefault((one.chained, one.in_place, one.arithmetic is not None), []).append(node)
+        for (chained, in_place, _), members in groups.items():
+            premises = [self._premises(stage, node.program) for node in members]
+            inputs: dict[str, Array] = {}
+            for k, name in enumerate(stage.cell.inputs):
+                each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
+                shared = all(values is each[0] for values in each)
+                inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
+            batch = _Batch(stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place)
+            kept = self._kept(stage.scope)
+            found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
+            for k, (node, one) in enumerate(zip(members, premises, strict=True)):
+                turned = one.flipped != one.turned
+                values = {name: v[::-1, k] if turned else v[:, k] for name, v in found.items()}
+                for change in one.outputs:
+                    values[OUTPUT] = change(values[OUTPUT])
+                self._results[node] = values
+
+    def _input(self, node: _Node, premises: Premises, name: str, k: int) -> Array:
+        """An input of a stage as one candidate reads it, (T, B, width), in the order of the stage's own steps."""
+        source = premises.sources[name]
+        scope, line = scope_and_name(source)
+        read = node.reads[k]
+        if scope in self.stages:
+            values = self.right((scope, line)) if read is None else self._results[read][self._line(scope, line)]
+        else:
+            values = self.trace.x if source == X else self.trace.operand(node.scope, name)
+        assert values is not None, source
+        for change in premises.inputs if name != VALID else ():
+            values = change(values)
+        return values[::-1] if premises.flipped else values
+
+    def _line(self, scope: Scope, line: str) -> str:
+        return OUTPUT if line == self.stages[scope].cell.output else line
+
+
+class _Override(NamedTuple):
+    """An equation that some candidates have in place of the stage's own: its lines, and the candidates."""
+
+    lines: tuple[Line, ...]
+    rows: Array
+    parameters: Values
+
+
+@dataclass(eq=False)
+class _Batch:
+    """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences."""
+
+    stage: Stage
+    programs: Sequence[Program]
+    premises: Sequence[Premises]
+    inputs: Mapping[str, Array]
+    in_place: bool = False
+
+    @cached_property
+    def initial(self) -> dict[str, Array]:
+        """The initial states, (R, B, width)."""
+        return {state: np.stack([p.initial[state] for p in self.premises]) for state in self.premises[0].initial}
+
+    @cached_property
+    def parameters(self) -> Values:
+        """The stage's own weights."""
+        return as_read(self.stage, self.premises[0].network.parameters.get(self.stage.owner, {}))
+
+    @cached_property
+    def overrides(self) -> Mapping[str, list[_Override]]:
+        """For each equation, those that replace it."""
+        return self._overrides()
+
+    def chained(self, kept: Sequence[str]) -> dict[str, Array]:
+        """The kept lines if each sequence begins with the states in which the one before it ended."""
+        states = {state: v[:, :1] for state, v in self.initial.items()}
+        found: list[dict[str, Array]] = []
+        for b in range(self.premises[0].network.batch):
+            inputs = {name: v[:, :, b : b + 1] for name, v in self.inputs.items()}
+            lines, states = replace(self, inputs=inputs).run(kept, states)
+            found.append(lines)
+        return {name: np.concatenate([lines[name] for lines in found], axis=2) for name in kept}
+
+    def run(self, kept: Sequence[str], states: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The kept lines, (T, R, B, width), and the last states."""
+        stage, count = self.stage, len(self.programs)
+        steps = self.premises[0].network.steps
+        batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
+        lines = stage.cell.expanded.lines
+        fixed = {**self.parameters, **{o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}}
+        once, each = _split(lines, {*self.inputs, *self.parameters}, self.overrides)
+        arithmetic = self._arithmetic()
+        if arithmetic:
+            once, each = [], [*lines]
+        with np.errstate(all="ignore"):
+            before = _computed(once, {**fixed, **self.inputs})
+        late = {name for program in self.programs for _, right in program.changes for name in right.names()}
+        late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
+        past = {f"{name}{LATE_SUFFIX}": np.zeros(1) for name in late}
+        out: dict[str, Array] = {}
+        with np.errstate(all="ignore"):
+            for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
+                known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
+                now = self._stepped(each, known, states, arithmetic, batch)
+                states = {state: now[CARRY + state] for state in states}
+                past = {f"{name}{LATE_SUFFIX}": now[name] for name in late}
+                for name in kept:
+                    if name not in out:
+                        out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
+                    out[name][t] = now[name]
+        return out, states
+
+    def _stepped(
+        self, lines: Sequence[Line], known: Mapping[Any, Array], states: Values,
+        arithmetic: Sequence[tuple[Array, Any]], batch: int,
+    ) -> dict[Any, Array]:  # fmt: skip
+        """Every value of one step; what is carried under `carry h_prev`, and the output under `output`."""
+        if not self.in_place:
+            return self._once(lines, {**known, **states}, arithmetic, batch)
+        units = next(iter(states.values())).shape[-1]
+        merged: dict[Any, Array] = {}
+        for unit in range(units):
+            now = self._once(lines, {**known, **states}, arithmetic, batch)
+            for name, value in now.items():
+                if value.shape[-1] == units and value.ndim == 3 and unit:
+                    merged[name] = np.concatenate([merged[name][..., :unit], value[..., unit:]], axis=-1)
+                else:
+                    merged[name] = value
+            states = {
+                s: np.concatenate([v[..., :unit], _wide(now[CARRY + s], len(v), batch)[..., unit : unit + 1],
+                                   v[..., unit + 1 :]], axis=-1)
+                for s, v in states.items()
+            }  # fmt: skip
+        return merged
+
+    def _once(
+        self, lines: Sequence[Line], now: dict[Any, Array], arithmetic: Sequence[tuple[Array, Any]], batch: int
+    ) -> dict[Any, Array]:
+        cell = self.stage.cell.expanded
+        for line in lines:
+            value = OPS[line.op].array([now[o] for o in line.operands], line.constants)
+            if line.name in self.overrides:
+                value = self._overridden(value, line.name, now, batch)
+            for rows, computed in arithmetic:
+                value = _wide(value, len(self.programs), batch).copy()
+                first = now[line.operands[0]]
+                value[rows] = computed(line, first[rows] if first.ndim == 3 and len(first) > 1 else first, value[rows])
+            now[line.name] = value
+        for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
+            now[name] = now[value]
+            if name in self.overrides:
+                now[name] = self._overridden(now[value], name, now, batch)
+        return now
+
+    def _overrides(self) -> dict[str, list[_Override]]:
+        own = self.parameters
+        groups: dict[tuple[str, Tree, bool], list[int]] = {}
+        given: list[Values] = []
+        for row, (program, premises) in enumerate(zip(self.programs, self.premises, strict=True)):
+            new = {n for n, v in premises.parameters.items() if v is not own.get(n) and not np.array_equal(v, own[n])}
+            given.append(premises.parameters)
+            changes = dict(program.changes)
+            if new:
+                changes = {n: r for n, r in program.rows.items() if n in changes or not new.isdisjoint(r.names())}
+            for name, right in changes.items():
+                groups.setdefault((name, right, bool(new)), []).append(row)
+        found: dict[str, list[_Override]] = {}
+        order = {line.name: k for k, line in enumerate(self.stage.cell.expanded.lines)}
+        for (name, right, other), rows in groups.items():
+            lines = equation_lines(self.stage.cell, name, right)
+            assert lines is not None, f"{name} = {right}"
+            parameters = own
+            if other:
+                parameters = {n: np.stack([given[row][n] for row in rows]) for n in own if n in right.names()}
+                parameters = {n: v if v.ndim == 3 else v[:, None] for n, v in parameters.items()}
+            else:  # the stage has computed these already
+                here = order.get(name, len(order))
+                lines = tuple(line for line in lines[:-1] if order.get(line.name, here) >= here) + lines[-1:]
+            found.setdefault(name, []).append(_Override(lines, np.array(rows), parameters))
+        return found
+
+    def _overridden(self, value: Array, name: str, now: Mapping[Any, Array], batch: int) -> Array:
+        """The value of a line, computed by other equations for some candidates."""
+        value = _wide(value, len(self.programs), batch).copy()
+        for lines, rows, parameters in self.overrides[name]:
+            here: dict[Any, Array] = {}
+            for line in lines:
+                operands = [
+                    here[o] if o in here else parameters[o] if o in parameters else np.array([o])
+                    if isinstance(o, float) else now[o] if now[o].ndim < 3 or len(now[o]) == 1 else now[o][rows]
+                    for o in line.operands
+                ]  # fmt: skip
+                try:
+                    here[line.name] = _applied(line, operands)
+                except ValueError:  # the sizes of the operands do not agree: no candidate of this model
+                    here[line.name] = np.full(1, np.nan)
+            new = here[lines[-1].name]
+            value[rows] = new if new.shape[-1] in (1, value.shape[-1]) else np.nan
+        return value
+
+    def _arithmetic(self) -> list[tuple[Array, Any]]:
+        """Other arithmetics, with the candidates that have them."""
+        groups: dict[Any, list[int]] = {}
+        for k, one in enumerate(self.premises):
+            if one.arithmetic is not None:
+                groups.setdefault(one.arithmetic, []).append(k)
+        return [(np.array(rows), computed) for computed, rows in groups.items()]
+
+
+def _applied(line: Line, operands: Sequence[Array]) -> Array:
+    """The value of a line; a matrix may be another one for each candidate, (R, M, N)."""
+    matrix = operands[line.summed - 1] if line.product else operands[0]
+    if line.product and matrix.ndim == 3:
+        vector = operands[line.summed]
+        return np.matmul(vector, matrix if line.op == "vecmat" else matrix.swapaxes(1, 2))
+    return OPS[line.op].array(operands, line.constants)
+
+
+def _wide(value: Array, count: int, batch: int) -> Array:
+    return np.broadcast_to(value, (count, batch, value.shape[-1]))
+
+
+def _split(lines: Iterable[Line], known: set[str], overridden: Container[str]) -> tuple[list[Line], list[Line]]:
+    """Lines that follow from inputs and weights alone, for all steps at once, and the others."""
+    once: list[Line] = []
+    each: list[Line] = []
+    for line in lines:
+        if known.issuperset(line.reads) and line.name not in overridden:
+            once.append(line)
+            known.add(line.name)
+        else:
+            each.append(line)
+    return once, each
+
+
+def _computed(lines: Iterable[Line], known: Mapping[Any, Array]) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for line in lines:
+        operands = [found[o] if o in found else known[o] for o in line.operands]
+        found[line.name] = OPS[line.op].array(operands, line.constants)
+    return found
