@@ -9,7 +9,7 @@ states of an empty row; `onnxruntime` does none of these.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
@@ -19,19 +19,20 @@ from zlib import crc32
 import numpy as np
 
 from ...base.arrays import Array
-from ...cell.network import forward_stages
-from ...errors import MissingError, nearest
 from ...model.build import in_layout, prepare_found
 from ...trace.trace import Trace
 from ...weights.onnx.node import OPERATORS, NodeReading, options_of
+from ..programs import CARRY, OUTPUT
+from ..trials import Place, Trials
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
 READINGS = ("text", "onnxruntime")
 SIZES = {"T": 4, "B": 2, "I": 2, "H": 3}
 #: Names of options for `--only` that are not those of attributes.
-GIVEN = {"P": "peephole"}
+GIVEN = {"P": "peephole", "sequence_lens": "lengths"}
 Outputs = dict[str, Array]
+Values = Mapping[Place, Array]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Case:
         named = [k for k, v in self.attributes.items() if v and not k.startswith(("activation", "direction"))]
         if functions != usual * (len(functions) // len(usual)):
             named += ["activations", *sorted({name.lower() for name in functions} - {"sigmoid", "tanh"})]
-        given = [GIVEN[name] for name in self.give if name in GIVEN] + ["lengths"] * bool(self.lengths)
+        given = ["peephole"] * ("P" in self.give) + ["lengths"] * bool(self.lengths)
         return (self.cell, self.attributes.get("direction", "forward"), *given, *named)
 
     @cached_property
@@ -104,25 +105,21 @@ class Case:
         given = "activation_alpha" in self.attributes or not isinstance(option, str)
         return option if given else option.partition("(")[0]
 
-    def results(
-        self, trace: Trace, values: Mapping[tuple[str, str], Array], reading: str = "text", turned: bool = True
-    ) -> Outputs:
-        """The outputs of the node from the values of lines, those of `wanted`.
+    def results(self, trace: Trace, values: Values, reading: str = "text", turned: bool = True) -> Outputs:
+        """The outputs of the node from the values of `wanted` in a run, by stage and line.
 
-        turned: whether the last states of the reverse direction are those of the first step, as they should be.
+        turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
-        stages, found = forward_stages(trace.stages), dict[str, list[Array]]()
-        for stage in stages:
-            if stage.direction == "joined":
-                continue
-            found.setdefault("Y", []).append(values[stage.scope, stage.cell.output])
-            last = 0 if stage.direction == "reverse" and turned else -1
-            for output, (_, line) in zip(("Y_h", "Y_c"), stage.cell.carry, strict=False):
-                state = np.array(values[stage.scope, line][last])
+        last, lengths = trace.stages[-1], np.array(self.lengths)
+        y = np.moveaxis(values[last.scope, OUTPUT].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)
+        found: dict[str, list[Array]] = {}
+        for scope, name in wanted(trace):
+            if name != OUTPUT:
+                state = np.array(values[scope, name][0 if turned and scope.endswith("reverse") else -1])
                 if reading == "onnxruntime" and self.lengths:
-                    state[np.array(self.lengths) == 0] = 0
-                found.setdefault(output, []).append(state)
-        stacked = {name: np.stack(arrays, 1 if name == "Y" else 0) for name, arrays in found.items()}
+                    state[lengths == 0] = 0
+                found.setdefault(name, []).append(state)
+        stacked = dict(zip(("Y", "Y_h", "Y_c"), (y, *map(np.stack, found.values())), strict=False))
         if self.attributes.get("layout"):
             stacked = {name: np.moveaxis(array, -2, 0) for name, array in stacked.items()}
         return {name: stacked[name] for name in self.outputs}
@@ -159,15 +156,15 @@ def same(a: Outputs, b: Outputs) -> bool:
     return all(np.array_equal(a[name].astype(np.float32), b[name].astype(np.float32)) for name in a)
 
 
-def wanted(trace: Trace) -> list[tuple[str, str]]:
-    """The lines that the outputs of a node are made of: the output of each direction, and what it carries."""
-    stages = [stage for stage in forward_stages(trace.stages) if stage.direction != "joined"]
-    return [(s.scope, line) for s in stages for line in dict.fromkeys((s.cell.output, *dict(s.cell.carry).values()))]
+def wanted(trace: Trace) -> list[Place]:
+    """What the outputs of a node are made of: what its last stage passes on, and what each direction carries."""
+    carried = [(stage.scope, f"{CARRY}{state}") for stage in trace.stages for state, _ in stage.cell.carry]
+    return [(trace.stages[-1].scope, OUTPUT), *carried]
 
 
-def recorded(trace: Trace) -> dict[tuple[str, str], Array]:
+def recorded(trace: Trace) -> Values:
     """The values of `wanted` in a trace."""
-    return {(scope, line): trace.lines[scope][line] for scope, line in wanted(trace)}
+    return {place: Trials(trace, ()).right(place) for place in wanted(trace)}
 
 
 def integers(seed: str, count: int) -> Array:

@@ -1,56 +1,86 @@
 """Which mistakes explain the failures of an engine, and which cases it takes to see every mistake.
 
-`TABLE` is the table of mistakes: the only place that knows where it is.
+A mistake is an option that is ignored, or one of the table (`mistakes/table.toml`), at one place or everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...trace.trace import Trace
-from .cases import Case, Outputs, catalogue, wanted
+from ..identify import Search
+from ..trials import Trials
+from .cases import GIVEN, READINGS, Case, Outputs, catalogue, recorded, wanted
 from .judging import CaseVerdict, gap
 
-
-class KeyedMistake(Protocol):
-    """A mistake of the table."""
-
-    @property
-    def key(self) -> str:
-        """Its stable name."""
+#: At most so many options are ignored at once.
+MOST = 3
+Keys = frozenset[str]
 
 
-class MistakeTable(Protocol):
-    """What is needed of the table of mistakes."""
-
-    def applicable(self, trace: Trace) -> Sequence[KeyedMistake]:
-        """The mistakes that can be made in the cell of a trace."""
-
-    def outputs(
-        self, trace: Trace, mistakes: Sequence[Any], wanted: Sequence[tuple[str, str]]
-    ) -> Mapping[Any, Mapping[tuple[str, str], Array]]:
-        """The values (T, B, width) of lines, by scope and name, with each of the mistakes made."""
-
-
-TABLE: MistakeTable | None = None
-
-
-def variants(case: Case, reading: str = "text") -> list[tuple[str, Outputs]]:
-    """The outputs of a case with each mistake that can be made in it, by the mistake's key.
-
-    A direction that runs the wrong way ends at the other end: each mistake has both ends, the right one first.
-    """
-    if TABLE is None:
-        return []
+def made(case: Case, reading: str = "text") -> Iterator[tuple[str, Callable[[bool], Outputs]]]:
+    """Each mistake of the table that can be made in a case: its key, and the outputs with it; see `Case.results`."""
     trace = case.trace(reading)
-    found = TABLE.outputs(trace, TABLE.applicable(trace), wanted(trace))
-    ends = (True, False) if any(stage.direction == "reverse" for stage in trace.stages) else (True,)
-    return [(one.key, case.results(trace, values, reading, end)) for end in ends for one, values in found.items()]
+    candidates = Search(trace, {}).candidates()
+    for candidate, values in zip(candidates, Trials(trace, wanted(trace)).run(candidates), strict=True):
+        yield candidate.said[0], lambda turned, values=values: case.results(trace, values, reading, turned)  # type: ignore[misc]
+
+
+def ignored(case: Case) -> dict[str, Callable[[Case], Case]]:
+    """The options of a case that an engine may ignore, each with how the case is without it; its numbers stay."""
+
+    def less(*names: str) -> Callable[[Case], Case]:
+        return lambda c: replace(c, attributes={k: v for k, v in c.attributes.items() if k not in names})
+
+    constants = "activation_alpha", "activation_beta"
+    names = [n for n in case.attributes if n not in ("layout", *constants) and case.attributes[n] != "bidirectional"]
+    found = {name: less(name, *(constants if name == "activations" else ())) for name in names}
+    if "activations" in names and "direction" in case.attributes and "direction" not in names:
+        half = case.attributes["activations"][: len(case.attributes["activations"]) // 2]
+        found["activations of reverse"] = lambda c: replace(c, attributes={**c.attributes, "activations": half * 2})
+    if constants[0] in case.attributes:
+        found["constants of activations"] = less(*constants)
+    if case.lengths:
+        found["lengths"] = lambda c: replace(c, lengths=())
+    for name in case.give:
+        found[GIVEN.get(name, name)] = lambda c, name=name: replace(  # type: ignore[misc]
+            c, give=tuple(n for n in c.give if n != name)
+        )
+    return found
+
+
+def explanations(one: CaseVerdict) -> list[Keys]:
+    """Sets of mistakes that reproduce what an engine gave, the plainest first."""
+    case, found = one.entry.case, one.found or {}
+
+    def fits(outputs: Outputs) -> bool:
+        given = {name: array for name, array in outputs.items() if name in found}
+        return bool(given) and gap(found, given).off <= one.entry.tolerance
+
+    def without(case: Case) -> bool:
+        traces = [(case.trace(reading), reading) for reading in READINGS]
+        return any(fits(case.results(trace, recorded(trace), reading)) for trace, reading in traces)
+
+    changes, sets = ignored(case), list[Keys]()
+    for count in range(1, MOST + 1):
+        for keys in combinations(changes, count):
+            changed = case
+            for key in keys:
+                changed = changes[key](changed)
+            if without(changed):
+                sets.append(frozenset(f"ignored:{key}" for key in keys))
+        if sets and count == 1:
+            return sets
+        if sets:
+            break
+    ends = (True, False) if case.attributes.get("direction", "forward") != "forward" else (True,)
+    keys = [key for reading in one.entry.readings for key, outputs in made(case, reading) if any(fits(outputs(e)) for e in ends)]
+    return [frozenset({key}) for key in dict.fromkeys(keys)] + sets
 
 
 @dataclass(frozen=True)
@@ -64,24 +94,30 @@ class Cause:
 
 def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
     """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained."""
-    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.found is not None}
-    explained: dict[str, set[str]] = {}
-    for name, one in wrong.items():
-        for reading in one.entry.readings:
-            for key, outputs in variants(one.entry.case, reading):
-                given = {k: v for k, v in outputs.items() if k in one.found} if one.found else {}
-                if given and gap(one.found or {}, given).off <= one.entry.tolerance:
-                    explained.setdefault(key, set()).add(name)
-    left, found = set(wrong), list[Cause]()
-    while best := max(explained, key=lambda key: (len(explained[key] & left), -len(key), key), default=""):
-        cases = explained[best] & left
-        if not cases:
-            break
-        same = sorted(key for key in explained if explained[key] & left == cases and key != best)
-        small = min(cases, key=lambda name: smallness(wrong[name].entry.case))
-        found.append(Cause((best, *same), tuple(name for name in wrong if name in cases), small))
-        left -= cases
-    return tuple(found)
+    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.found}
+    sets = {name: found for name, one in wrong.items() if (found := explanations(one))}
+    chosen, by_case = set[str](), dict[str, Keys]()
+
+    def covered(keys: Keys) -> dict[str, Keys]:
+        found = {name: next((s for s in sets[name] if s <= chosen | keys), None) for name in sets if name not in by_case}
+        return {name: s for name, s in found.items() if s is not None}
+
+    while left := [name for name in sets if name not in by_case]:
+        candidates = dict.fromkeys(s for name in left for s in sets[name])
+        best = max(candidates, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
+        by_case |= covered(best)
+        chosen |= best
+    return tuple(sorted((_cause(key, wrong, sets, by_case) for key in chosen), key=lambda one: -len(one.cases)))
+
+
+def _cause(
+    key: str, wrong: Mapping[str, CaseVerdict], sets: Mapping[str, Sequence[Keys]], by_case: Mapping[str, Keys]
+) -> Cause:
+    cases = [name for name in wrong if key in by_case.get(name, ())]
+    alone = [name for name in cases if len(by_case[name]) == 1]
+    same = [sum((list(s) for s in sets[name] if len(s) == 1), []) for name in alone]
+    equal = sorted(set.intersection(*map(set, same)) - {key}) if same else []
+    return Cause((key, *equal), tuple(cases), min(alone or cases, key=lambda name: smallness(wrong[name].entry.case)))
 
 
 def smallness(case: Case) -> tuple[Any, ...]:
@@ -90,35 +126,35 @@ def smallness(case: Case) -> tuple[Any, ...]:
 
 
 def measure(cells: Iterable[str]) -> dict[str, Any]:
-    """A smallest set of cases, found greedily, that sees every mistake and tells every two apart; what none can.
+    """A smallest set of cases, found greedily, that shows every mistake of the table and tells every two apart.
 
     Returns the names of the `cases`; by cell the keys of the mistakes that no case shows (`unseen`), and the pairs that
-    no case tells apart (`alike`).
+    no case tells apart (`alike`). A mistake is made everywhere at once here.
     """
-    every, unseen, alike = list[str](), dict[str, list[str]](), dict[str, list[list[str]]]()
+    every, unseen, alike = set[str](), dict[str, list[str]](), dict[str, list[list[str]]]()
     for cell in cells:
         cases = [case for case in catalogue().values() if case.cell == cell]
-        made = {case.name: dict(reversed(variants(case))) for case in cases}
-        keys = ["", *sorted({key for found in made.values() for key in found})]
-        shown = {case.name: _apart(case, made[case.name], keys) for case in cases}
+        found = {case: {key: outputs(True) for key, outputs in made(case) if "/" not in key} for case in cases}
+        keys = ["", *sorted({key for each in found.values() for key in each})]
+        shown = {case.name: _apart(case, each, keys) for case, each in found.items()}
         whole, seen = np.logical_or.reduce([*shown.values()]), np.zeros((len(keys),) * 2, bool)
         while (seen != whole).any():
-            best = max(shown, key=lambda name: (int((shown[name] & ~seen).sum()), name))
+            best = max(shown, key=lambda name: int((shown[name] & ~seen).sum()))
             seen |= shown[best]
-            every.append(best)
-        unseen[cell] = [key for k, key in enumerate(keys) if k and not whole[0, k]]
-        alike[cell] = [
-            [keys[j], keys[k]] for j, k in np.argwhere(~whole).tolist() if 0 < j < k and whole[0, j] and whole[0, k]
-        ]
+            every.add(best)
+        unseen[cell] = [key for key, there in zip(keys, whole[0], strict=True) if key and not there]
+        pairs = np.argwhere(np.triu(~whole & whole[0] & whole[0][:, None], 1)).tolist()
+        alike[cell] = [[keys[j], keys[k]] for j, k in pairs]
     return {"cases": [name for name in catalogue() if name in every], "unseen": unseen, "alike": alike}
 
 
-def _apart(case: Case, made: Mapping[str, Outputs], keys: Sequence[str]) -> Array:
+def _apart(case: Case, found: Mapping[str, Outputs], keys: Sequence[str]) -> Array:
     """Which of the mistakes a case tells apart; the first is none, and one that cannot be made here is like it."""
     expected, tolerance = case.expected()
-    right = expected["text"]
-    rows = [np.concatenate([outputs[name].ravel() for name in right]) for outputs in (right, *made.values())]
+    rows = [np.concatenate([one[name].ravel() for name in one]) for one in (expected["text"], *found.values())]
     values = np.nan_to_num(np.stack(rows), nan=1e30)
-    place = {key: k + 1 for k, key in enumerate(made)}
-    values = values[[place.get(key, 0) for key in keys]]
-    return np.abs(values[:, None] - values[None]).max(-1) > tolerance  # type: ignore[no-any-return]
+    place = {key: k for k, key in enumerate(found, 1)}
+    apart = np.zeros((len(keys),) * 2, bool)
+    for column in values[[place.get(key, 0) for key in keys]].T:
+        apart |= np.abs(column[:, None] - column) > tolerance
+    return apart
