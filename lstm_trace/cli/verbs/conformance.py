@@ -17,8 +17,11 @@ from ..options import conclude, result_options
 from ..terminal import ProgressBar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...mistakes.conformance.running import Ran
     from ...mistakes.conformance.suite import Suite, SuiteEntry
+    from ...results.conformance import Conformance
 
 #: See `Verbs`.
 VERBS = {
@@ -115,7 +118,7 @@ def run(
             raise click.UsageError("--only, --model and --opset choose the cases that are written: leave FOLDER out")
         else:
             cases = suite.read(folder)
-        return _judged(found.title, cases, lambda entry: found.run(cases, entry, limit), expected, False)
+        return judged(found.title, cases, lambda entry: found.run(cases, entry, limit), expected)
 
 
 @command("check")
@@ -136,11 +139,16 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
     if not Path(outputs).is_dir():
         raise NotFoundError(f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz")
     cases = suite.read(folder)
-    return _judged(outputs, cases, lambda entry: running.written_outputs(outputs, entry), expected, True)
+    return judged(outputs, cases, lambda entry: running.written_outputs(outputs, entry), expected, partial=True)
 
 
-def _judged(title: str, cases: Suite, run: Any, expected: str | None, partial: bool) -> Any:
-    """The verdict on every case, and the causes of failures."""
+def judged(
+    title: str, cases: Suite, run: Callable[[SuiteEntry], Ran], expected: str | None = None, partial: bool = False
+) -> Conformance:
+    """The verdict on every case, and what explains the failures; sets the exit code within a command.
+
+    run: what an engine gave of a case. expected: a file of known failures. partial: see `judge`.
+    """
     from ...mistakes.conformance.explaining import causes
     from ...mistakes.conformance.judging import expected_verdicts, judge
     from ...mistakes.conformance.running import each
@@ -153,5 +161,6 @@ def _judged(title: str, cases: Suite, run: Any, expected: str | None, partial: b
             verdicts.append(judge(cases, entry, ran, known.get(cases.place(entry.case).name, ""), partial))
             bar.advance(1)
     result = Conformance(title, tuple(verdicts), causes(verdicts))
-    conclude(1 if result.failed else 0)
+    if click.get_current_context(silent=True) is not None:
+        conclude(1 if result.failed else 0)
     return result

@@ -31,6 +31,9 @@ READINGS = ("text", "onnxruntime")
 SIZES = {"T": 4, "B": 2, "I": 2, "H": 3}
 #: Names of options for `--only` that are not those of attributes.
 GIVEN = {"P": "peephole", "sequence_lens": "lengths"}
+#: Weights are multiples of its inverse, which float32 has and smaller formats have not.
+FINE = 1 << 20
+WEIGHTS = ("W", "R", "B", "P")
 Outputs = dict[str, Array]
 Values = Mapping[Place, Array]
 
@@ -40,7 +43,7 @@ class Case:
     """A node and its numbers.
 
     attributes: those of the operator, by ONNX's names. give: the optional inputs that are given. sizes: T, B, I, H.
-    outputs: of the operator, those that the model has.
+    outputs: of the operator, those that the model has. scale: by what inputs and states are multiplied.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Case:
     lengths: tuple[int, ...]
     sizes: Mapping[str, int]
     outputs: tuple[str, ...]
+    scale: int = 1
 
     @property
     def kind(self) -> str:
@@ -69,7 +73,7 @@ class Case:
 
     @cached_property
     def inputs(self) -> Outputs:
-        """Every input of the node in ONNX's axes (layout 0), in float32: multiples of 1/64 up to 1, x of 1/32 up to 2."""
+        """Every input of the node in ONNX's axes (layout 0), in float32: from -1 to 1, x from -2 to 2."""
         sizes = {**self.sizes, "D": 1 + (self.attributes.get("direction") == "bidirectional")}
         found: Outputs = {}
         for name, axes in OPERATORS[self.cell].axes.items():
@@ -77,14 +81,15 @@ class Case:
                 found |= {name: np.array(self.lengths, np.int32)} if self.lengths else {}
             elif name in ("X", "W", "R", *self.give):
                 shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
-                drawn = integers(f"{self.name}/{name}", int(np.prod(shape)))
-                found[name] = ((drawn % 129 - 64) / (32 if name == "X" else 64)).astype(np.float32).reshape(shape)
+                drawn = (integers(f"{self.name}/{name}", int(np.prod(shape))) % (2 * FINE + 1) - FINE) / FINE
+                factor = (2 if name == "X" else 1) * (1 if name in WEIGHTS else self.scale)
+                found[name] = (factor * drawn).astype(np.float32).reshape(shape)
         return found
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
         arrays = {name: array.astype(float) for name, array in self.inputs.items()}
-        weights = {name: arrays[name] for name in ("W", "R", "B", "P") if name in arrays}
+        weights = {name: arrays[name] for name in WEIGHTS if name in arrays}
         options = options_of(NodeReading(cast(Any, None), None, dict(self.attributes), cast(Any, None), self.cell))
         if reading == "text":
             options = {key: self._by_text(value) for key, value in options.items()}
@@ -126,7 +131,7 @@ class Case:
 
     def fed(self) -> Outputs:
         """The inputs of the model, which are not weights, by name and in the node's layout."""
-        found = {name: array for name, array in self.inputs.items() if name not in ("W", "R", "B", "P")}
+        found = {name: array for name, array in self.inputs.items() if name not in WEIGHTS}
         if self.attributes.get("layout"):
             found |= {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
         return found
@@ -190,7 +195,7 @@ def catalogue() -> dict[str, Case]:
 
 
 def _cases(cell: str, name: str, row: Mapping[str, Any]) -> Iterator[Case]:
-    attributes = {k: v for k, v in row.items() if k not in ("directions", "give", "lengths", "sizes", "outputs")}
+    attributes = {k: v for k, v in row.items() if k not in ("directions", "give", "lengths", "sizes", "outputs", "scale")}
     states = OPERATORS[cell].states
     give = tuple(row.get("give", ["B", *states]))
     outputs = tuple(row.get("outputs", ["Y", "Y_h", "Y_c"][: 1 + len(states)]))
@@ -198,4 +203,4 @@ def _cases(cell: str, name: str, row: Mapping[str, Any]) -> Iterator[Case]:
         whole = f"{cell}_{name}_{direction}".rstrip("_")
         said = {"direction": direction} if direction not in ("", "forward") else {}
         lengths = tuple(row.get("lengths", ()))
-        yield Case(whole, cell, said | attributes, give, lengths, {**SIZES, **row.get("sizes", {})}, outputs)
+        yield Case(whole, cell, said | attributes, give, lengths, {**SIZES, **row.get("sizes", {})}, outputs, row.get("scale", 1))

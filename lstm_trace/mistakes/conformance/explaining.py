@@ -128,23 +128,25 @@ def smallness(case: Case) -> tuple[Any, ...]:
 def measure(cells: Iterable[str]) -> dict[str, Any]:
     """A smallest set of cases, found greedily, that shows every mistake of the table and tells every two apart.
 
-    Returns the names of the `cases`; by cell the keys of the mistakes that no case shows (`unseen`), and the pairs that
-    no case tells apart (`alike`). A mistake is made everywhere at once here.
+    Returns the names of the `cases`; by cell the keys of the mistakes that no case shows (`unseen`), and those that no
+    case tells apart (`alike`). A mistake is made everywhere at once here.
     """
     every, unseen, alike = set[str](), dict[str, list[str]](), dict[str, list[list[str]]]()
     for cell in cells:
         cases = [case for case in catalogue().values() if case.cell == cell]
-        found = {case: {key: outputs(True) for key, outputs in made(case) if "/" not in key} for case in cases}
-        keys = ["", *sorted({key for each in found.values() for key in each})]
-        shown = {case.name: _apart(case, each, keys) for case, each in found.items()}
+        found = [{k: outputs(True) for k, outputs in made(case) if "/" not in k.partition(":")[0]} for case in cases]
+        keys = ["", *sorted({key for each in found for key in each})]
+        shown = {case.name: _apart(case, each, keys) for case, each in zip(cases, found, strict=True)}
         whole, seen = np.logical_or.reduce([*shown.values()]), np.zeros((len(keys),) * 2, bool)
         while (seen != whole).any():
             best = max(shown, key=lambda name: int((shown[name] & ~seen).sum()))
             seen |= shown[best]
             every.add(best)
         unseen[cell] = [key for key, there in zip(keys, whole[0], strict=True) if key and not there]
-        pairs = np.argwhere(np.triu(~whole & whole[0] & whole[0][:, None], 1)).tolist()
-        alike[cell] = [[keys[j], keys[k]] for j, k in pairs]
+        for k in np.flatnonzero(whole[0]):
+            same = [keys[j] for j in np.flatnonzero(~whole[k] & whole[0])]
+            if len(same) > 1 and keys[k] not in sum(alike.setdefault(cell, []), []):
+                alike[cell].append(same)
     return {"cases": [name for name in catalogue() if name in every], "unseen": unseen, "alike": alike}
 
 
@@ -152,7 +154,7 @@ def _apart(case: Case, found: Mapping[str, Outputs], keys: Sequence[str]) -> Arr
     """Which of the mistakes a case tells apart; the first is none, and one that cannot be made here is like it."""
     expected, tolerance = case.expected()
     rows = [np.concatenate([one[name].ravel() for name in one]) for one in (expected["text"], *found.values())]
-    values = np.nan_to_num(np.stack(rows), nan=1e30)
+    values = np.nan_to_num(np.stack(rows), nan=1e30, posinf=1e30, neginf=-1e30)
     place = {key: k for k, key in enumerate(found, 1)}
     apart = np.zeros((len(keys),) * 2, bool)
     for column in values[[place.get(key, 0) for key in keys]].T:

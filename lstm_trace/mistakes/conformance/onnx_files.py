@@ -13,11 +13,10 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...weights.onnx.node import OPERATORS
-from .cases import Case
+from .cases import WEIGHTS, Case
 
 #: TensorProto.DataType, by our dtypes.
 _TYPES = {np.dtype("float32"): 1, np.dtype("int32"): 6}
-_WEIGHTS = ("W", "R", "B", "P")
 
 
 def _varint(number: int) -> bytes:
@@ -66,7 +65,7 @@ def _attribute(name: str, value: Any) -> bytes:
 
 def model(case: Case, expected: Mapping[str, Array], opset: int) -> bytes:
     """A ModelProto whose weights are stored, and whose other inputs are inputs of the model."""
-    have, names = {*case.inputs}, [name if name in case.inputs else "" for name in OPERATORS[case.cell].axes]
+    names = [name if name in case.inputs else "" for name in OPERATORS[case.cell].axes]
     while not names[-1]:
         names.pop()
     every = ("Y", "Y_h", "Y_c")[: 1 + len(OPERATORS[case.cell].states)]
@@ -76,7 +75,7 @@ def model(case: Case, expected: Mapping[str, Array], opset: int) -> bytes:
         (3, "node"), (4, case.kind), *((5, _attribute(*one)) for one in attributes.items()),
     )  # fmt: skip
     graph = _message(
-        (1, node), (2, case.name), *((5, tensor(name, case.inputs[name])) for name in _WEIGHTS if name in have),
+        (1, node), (2, case.name), *((5, tensor(name, case.inputs[name])) for name in WEIGHTS if name in names),
         *((11, _value(name, array)) for name, array in case.fed().items()),
         *((12, _value(name, array)) for name, array in expected.items()),
     )  # fmt: skip

@@ -211,6 +211,7 @@ class _CaseRecord(BaseModel):
     lengths: tuple[Annotated[int, Field(ge=0, le=64)], ...]
     sizes: dict[Literal["T", "B", "I", "H"], _Size]
     outputs: Annotated[tuple[_Output, ...], Field(min_length=1)]
+    scale: Annotated[int, Field(ge=1, le=1024)]
     options: tuple[str, ...]
     seed: str
     tolerance: Annotated[float, Field(gt=0, lt=1)]
@@ -232,7 +233,7 @@ def read(folder: str) -> Suite:
     found = validate(_SuiteRecord, read_bytes(path, "it is not made by `lstm-trace conformance write`"), str(path))
     if found.version != VERSION:
         raise FileError(f"{path}: version {found.version} of the suite; this is version {VERSION}: write it again")
-    fields = ("name", "cell", "attributes", "give", "lengths", "sizes", "outputs")
+    fields = ("name", "cell", "attributes", "give", "lengths", "sizes", "outputs", "scale")
     entries = (
         SuiteEntry(Case(**{name: row[name] for name in fields}), row["tolerance"], row["readings"])
         for row in (one.model_dump(exclude_none=True) for one in found.cases)
