@@ -30,7 +30,7 @@ MARKED = re.compile(r"(<!-- measured: engines -->\n).*?(<!-- end -->)", re.S)
 
 def core() -> str:
     """What the cases show of the table of mistakes."""
-    return json.dumps(measure(("lstm", "gru", "rnn")), indent=1) + "\n"
+    return json.dumps(measure(), indent=1) + "\n"
 
 
 def row(result: Conformance) -> list[str]:
@@ -59,7 +59,7 @@ def engines() -> str:
         cases = suite.write(folder, suite.chosen("full", (), 14, None), 14, "full")
         for name, (package, _) in ENGINES.items():
             if versions([package]):
-                found = engine(name, None, None, None)
+                found = engine("engine", name)
                 rows.append(row(judged(found.title, cases, lambda entry, found=found: found.run(cases, entry, 60.0))))
     heads = ["engine", *(words().word(f"conformance.{one}", n="").strip() for one in VERDICTS[:3])]
     return table([*heads, "crashed or hung", "what it does (cases)", "smallest cases"], rows)

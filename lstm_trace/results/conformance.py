@@ -61,7 +61,9 @@ class Conformance(Finding):
             if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
                 first = "" if not one.first else words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
                 detail = words.word("semicolon").join(filter(None, (first, message(one.said))))
-                yield words.word("prefix", what=f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})") + detail
+                yield (
+                    words.word("prefix", what=f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})") + detail
+                )
         refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
         for alike in by_key(refused).values():
             names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
@@ -97,9 +99,11 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     failed = Counter("failure" if one.verdict == "wrong" else "error" for one in result.failed)
     numbers = {"tests": len(result.verdicts), "failures": failed["failure"], "errors": failed["error"]}
     numbers["skipped"] = sum(one.status == "expected" for one in result.verdicts)
-    suite = ElementTree.Element("testsuite", {"name": message(result.engine), **{k: str(n) for k, n in numbers.items()}})
+    suite = ElementTree.Element(
+        "testsuite", {"name": message(result.engine), **{k: str(n) for k, n in numbers.items()}}
+    )
     for one, row in zip(result.verdicts, table.rows, strict=True):
-        facts = {"classname": f"conformance.{one.entry.case.cell}", "name": one.name, "time": f"{one.seconds:.3f}"}
+        facts = {"classname": f"conformance.{one.entry.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", facts)
         if one.status in ("failed", "expected"):
             kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
@@ -125,14 +129,16 @@ class ConformanceSuite(Finding):
         cells = {one.case.cell for one in self.suite.entries}
         for key in ("unseen", "alike"):
             found = [one for cell, each in measured()[key].items() if cell in cells for one in each]
-            names = dict.fromkeys(" = ".join(f"`{key}`" for key in ([one] if key == "unseen" else one)) for one in found)
+            names = dict.fromkeys(
+                " = ".join(f"`{key}`" for key in ([one] if key == "unseen" else one)) for one in found
+            )
             if names:
                 yield words.count(f"conformance.{key}", len(names), names=words.some([*names], LISTED))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each case."""
         rows: list[Any] = [
-            (self.suite.place(case).name, ", ".join(case.options), tolerance, ", ".join(readings))
-            for case, tolerance, readings in self.suite.entries
+            (self.suite.place(one.case).name, ", ".join(one.case.options), one.tolerance, ", ".join(one.readings))
+            for one in self.suite.entries
         ]
         return (LongTable(("case", "options", "tolerance", "reading"), rows),)

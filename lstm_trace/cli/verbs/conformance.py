@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -55,7 +54,9 @@ class _Chosen(TypedDict):
 
 chosen_options = group(_Chosen)
 Folder = Annotated[str, click.Path(file_okay=False)]
-Expected = Annotated[str | None, Option(help="Cases that are known to fail: lines CASE,VERDICT, or a .csv of run."), FILE]
+Expected = Annotated[
+    str | None, Option(help="Cases that are known to fail: lines CASE,VERDICT, or a .csv of run."), FILE
+]
 _RESULTS = result_options("text", UNPICTURED | {".xml": "xml"})
 
 
@@ -109,7 +110,11 @@ def run(
     """
     from ...mistakes.conformance import running, suite
 
-    found = running.engine(engine, python, backend, command)
+    kinds = {"engine": engine, "python": python, "backend": backend, "command": command}
+    chosen = {kind: value for kind, value in kinds.items() if value is not None}
+    if len(chosen) != 1:
+        raise click.UsageError("give one of --engine, --python, --backend and --command: what runs the models")
+    found = running.engine(*chosen.popitem())
     with ExitStack() as stack:
         if folder is None:
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
@@ -137,17 +142,17 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
     from ...mistakes.conformance import running, suite
 
     if not Path(outputs).is_dir():
-        raise NotFoundError(f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz")
+        raise NotFoundError(
+            f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
+        )
     cases = suite.read(folder)
-    return judged(outputs, cases, lambda entry: running.written_outputs(outputs, entry), expected, partial=True)
+    return judged(outputs, cases, lambda entry: running.written_outputs(outputs, entry), expected)
 
 
-def judged(
-    title: str, cases: Suite, run: Callable[[SuiteEntry], Ran], expected: str | None = None, partial: bool = False
-) -> Conformance:
+def judged(title: str, cases: Suite, run: Callable[[SuiteEntry], Ran], expected: str | None = None) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
-    run: what an engine gave of a case. expected: a file of known failures. partial: see `judge`.
+    run: what an engine gave of a case. expected: a file of known failures.
     """
     from ...mistakes.conformance.explaining import causes
     from ...mistakes.conformance.judging import expected_verdicts, judge
@@ -157,8 +162,8 @@ def judged(
     known = {} if expected is None else expected_verdicts(expected, cases)
     verdicts = []
     with ProgressBar("running", "cases", len(cases.entries)) as bar:
-        for entry, ran in zip(cases.entries, each(cases, run, min(os.cpu_count() or 1, 4)), strict=True):
-            verdicts.append(judge(cases, entry, ran, known.get(cases.place(entry.case).name, ""), partial))
+        for entry, ran in zip(cases.entries, each(cases, run), strict=True):
+            verdicts.append(judge(cases, entry, ran, known.get(cases.place(entry.case).name, "")))
             bar.advance(1)
     result = Conformance(title, tuple(verdicts), causes(verdicts))
     if click.get_current_context(silent=True) is not None:

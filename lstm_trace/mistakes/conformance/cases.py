@@ -12,11 +12,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from hashlib import shake_256
 from importlib.resources import files
-from typing import Any, cast
-from zlib import crc32
+from math import prod
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from ...base.arrays import Array
 from ...model.build import in_layout, prepare_found
@@ -30,12 +33,24 @@ VERSION = 1
 READINGS = ("text", "onnxruntime")
 SIZES = {"T": 4, "B": 2, "I": 2, "H": 3}
 #: Names of options for `--only` that are not those of attributes.
-GIVEN = {"P": "peephole", "sequence_lens": "lengths"}
-#: Weights are multiples of its inverse, which float32 has and smaller formats have not.
-FINE = 1 << 20
+GIVEN = {"P": "peephole"}
 WEIGHTS = ("W", "R", "B", "P")
 Outputs = dict[str, Array]
 Values = Mapping[Place, Array]
+
+
+class NodeAttributes(TypedDict, total=False):
+    """The attributes of an operator, by ONNX's names."""
+
+    direction: Literal["forward", "reverse", "bidirectional"]
+    activations: list[str]
+    activation_alpha: list[float]
+    activation_beta: list[float]
+    clip: float
+    input_forget: Literal[0, 1]
+    linear_before_reset: Literal[0, 1]
+    layout: Literal[0, 1]
+    output_sequence: Literal[0, 1]
 
 
 @dataclass(frozen=True)
@@ -43,22 +58,17 @@ class Case:
     """A node and its numbers.
 
     attributes: those of the operator, by ONNX's names. give: the optional inputs that are given. sizes: T, B, I, H.
-    outputs: of the operator, those that the model has. scale: by what inputs and states are multiplied.
+    outputs: of the operator, those that the model has. scale: by what x is multiplied.
     """
 
-    name: str
-    cell: str
-    attributes: Mapping[str, Any]
-    give: tuple[str, ...]
-    lengths: tuple[int, ...]
-    sizes: Mapping[str, int]
-    outputs: tuple[str, ...]
-    scale: int = 1
-
-    @property
-    def kind(self) -> str:
-        """The operator: LSTM, GRU, RNN."""
-        return OPERATORS[self.cell].kind
+    name: Annotated[str, Field(pattern="^[a-z0-9_]{1,80}$")]
+    cell: Literal["lstm", "gru", "rnn"]
+    attributes: NodeAttributes
+    give: tuple[Literal["B", "initial_h", "initial_c", "P"], ...]
+    lengths: tuple[Annotated[int, Field(ge=0, le=64)], ...]
+    sizes: Mapping[Literal["T", "B", "I", "H"], Annotated[int, Field(ge=1, le=64)]]
+    outputs: tuple[Literal["Y", "Y_h", "Y_c"], ...]
+    scale: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -81,9 +91,8 @@ class Case:
                 found |= {name: np.array(self.lengths, np.int32)} if self.lengths else {}
             elif name in ("X", "W", "R", *self.give):
                 shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
-                drawn = (integers(f"{self.name}/{name}", int(np.prod(shape))) % (2 * FINE + 1) - FINE) / FINE
-                factor = (2 if name == "X" else 1) * (1 if name in WEIGHTS else self.scale)
-                found[name] = (factor * drawn).astype(np.float32).reshape(shape)
+                drawn = numbers(f"{self.name}/{name}", prod(shape)) * (2 * self.scale if name == "X" else 1)
+                found[name] = drawn.astype(np.float32).reshape(shape)
         return found
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
@@ -101,7 +110,9 @@ class Case:
         found = replace(found, weights={k: v for k, v in found.weights.items() if not k.endswith(unread)})
         model = prepare_found(found, self.cell, options | {"padding": "zero"})
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
-        return model.run(arrays["X"], **cast(Any, {k: v for k, v in given.items() if v is not None}), arithmetic=arithmetic)
+        return model.run(
+            arrays["X"], **cast(Any, {k: v for k, v in given.items() if v is not None}), arithmetic=arithmetic
+        )
 
     def _by_text(self, option: Any) -> Any:
         """An option by ONNX's text, which has no constants of 0 for activations that were given none."""
@@ -115,15 +126,14 @@ class Case:
 
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
-        last, lengths = trace.stages[-1], np.array(self.lengths)
-        y = np.moveaxis(values[last.scope, OUTPUT].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)
+        whole, *carried = wanted(trace)
         found: dict[str, list[Array]] = {}
-        for scope, name in wanted(trace):
-            if name != OUTPUT:
-                state = np.array(values[scope, name][0 if turned and scope.endswith("reverse") else -1])
-                if reading == "onnxruntime" and self.lengths:
-                    state[lengths == 0] = 0
-                found.setdefault(name, []).append(state)
+        for place in carried:
+            state = np.array(values[place][0 if turned and place[0].endswith("reverse") else -1])
+            if reading == "onnxruntime" and self.lengths:
+                state[np.array(self.lengths) == 0] = 0
+            found.setdefault(place[1], []).append(state)
+        y = np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)
         stacked = dict(zip(("Y", "Y_h", "Y_c"), (y, *map(np.stack, found.values())), strict=False))
         if self.attributes.get("layout"):
             stacked = {name: np.moveaxis(array, -2, 0) for name, array in stacked.items()}
@@ -136,29 +146,21 @@ class Case:
             found |= {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
         return found
 
+    def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
+        """Our outputs; see `trace`."""
+        trace = self.trace(reading, arithmetic)
+        return self.results(trace, {place: Trials(trace, ()).right(place) for place in wanted(trace)}, reading)
+
     def expected(self) -> tuple[dict[str, Outputs], float]:
-        """The outputs by each reading, of which equal ones are one, and the tolerance of a match."""
-        every: dict[str, Outputs] = {}
-        rounding = 0.0
-        for reading in READINGS:
-            exact = self.trace(reading)
-            every[reading] = self.results(exact, recorded(exact), reading)
-            if reading == "text" or not same(every["text"], every[reading]):
-                rounded = self.trace(reading, "float32")
-                found = self.results(rounded, recorded(rounded), reading)
-                rounding = max(rounding, *(float(abs(found[k] - every[reading][k]).max()) for k in found))
-        distinct = every if not same(every["text"], every["onnxruntime"]) else {"text": every["text"]}
-        return distinct, tolerance(rounding)
+        """The outputs by each reading, of which equal ones are one, and the tolerance of a match.
 
-
-def tolerance(rounding: float) -> float:
-    """Of a match: 8 times the distance of our run in float32 from that in float64, plus 8 ulp of 1."""
-    return float(f"{8 * rounding + 8 * np.finfo(np.float32).eps:.3g}")
-
-
-def same(a: Outputs, b: Outputs) -> bool:
-    """Whether two sets of outputs are equal once they are stored."""
-    return all(np.array_equal(a[name].astype(np.float32), b[name].astype(np.float32)) for name in a)
+        It is 8 times the distance of our run in float32 from that in float64, plus 8 ulp of 1.
+        """
+        text, other, rounded = self.run("text"), self.run("onnxruntime"), self.run("text", "float32")
+        distance = max(float(abs(rounded[name] - text[name]).max()) for name in text)
+        tolerance = float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
+        same = all(np.array_equal(text[name], other[name]) for name in text)
+        return {"text": text} | ({} if same else {"onnxruntime": other}), tolerance
 
 
 def wanted(trace: Trace) -> list[Place]:
@@ -167,40 +169,29 @@ def wanted(trace: Trace) -> list[Place]:
     return [(trace.stages[-1].scope, OUTPUT), *carried]
 
 
-def recorded(trace: Trace) -> Values:
-    """The values of `wanted` in a trace."""
-    return {place: Trials(trace, ()).right(place) for place in wanted(trace)}
+def numbers(seed: str, count: int) -> Array:
+    """Numbers from -1 to 1 in steps of 2^-20, which float32 has and smaller formats have not, from a text.
 
-
-def integers(seed: str, count: int) -> Array:
-    """Integers by splitmix64 from a text: the same everywhere, whatever numpy draws.
-
-    >>> integers("lstm/W", 2).tolist()
-    [1, 2]
+    >>> (numbers("lstm/W", 2) * 2**20).tolist()
+    [402705.0, 529397.0]
     """
-    state, mask, found = crc32(seed.encode()), (1 << 64) - 1, []
-    for _ in range(count):
-        state = (state + 0x9E3779B97F4A7C15) & mask
-        z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & mask
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & mask
-        found.append((z ^ (z >> 31)) >> 33)
-    return np.array(found, np.int64)
+    drawn = np.frombuffer(shake_256(seed.encode()).digest(4 * count), "<u4")
+    return (drawn % (2**21 + 1) - 2.0**20) / 2**20  # type: ignore[no-any-return]
 
 
 @cache
 def catalogue() -> dict[str, Case]:
     """Every case by name."""
     tables = tomllib.loads((files(__package__) / "cases.toml").read_text("utf-8"))
-    return {case.name: case for cell, rows in tables.items() for name, row in rows.items() for case in _cases(cell, name, row)}
+    every = (case for cell, rows in tables.items() for name, row in rows.items() for case in _cases(cell, name, row))
+    return {case.name: case for case in every}
 
 
-def _cases(cell: str, name: str, row: Mapping[str, Any]) -> Iterator[Case]:
-    attributes = {k: v for k, v in row.items() if k not in ("directions", "give", "lengths", "sizes", "outputs", "scale")}
-    states = OPERATORS[cell].states
-    give = tuple(row.get("give", ["B", *states]))
-    outputs = tuple(row.get("outputs", ["Y", "Y_h", "Y_c"][: 1 + len(states)]))
-    for direction in row.get("directions", [""]):
+def _cases(cell: str, name: str, row: dict[str, Any]) -> Iterator[Case]:
+    states, sizes, scale = OPERATORS[cell].states, {**SIZES, **row.pop("sizes", {})}, row.pop("scale", 1)
+    give, lengths = tuple(row.pop("give", ["B", *states])), tuple(row.pop("lengths", ()))
+    outputs = tuple(row.pop("outputs", ["Y", "Y_h", "Y_c"][: 1 + len(states)]))
+    for direction in row.pop("directions", [""]):
         whole = f"{cell}_{name}_{direction}".rstrip("_")
         said = {"direction": direction} if direction not in ("", "forward") else {}
-        lengths = tuple(row.get("lengths", ()))
-        yield Case(whole, cell, said | attributes, give, lengths, {**SIZES, **row.get("sizes", {})}, outputs, row.get("scale", 1))
+        yield Case(whole, cell, said | row, give, lengths, sizes, outputs, scale)

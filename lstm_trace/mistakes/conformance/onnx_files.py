@@ -72,7 +72,7 @@ def model(case: Case, expected: Mapping[str, Array], opset: int) -> bytes:
     attributes = {"hidden_size": case.sizes["H"], **case.attributes}
     node = _message(
         *((1, name) for name in names), *((2, name if name in case.outputs else "") for name in every),
-        (3, "node"), (4, case.kind), *((5, _attribute(*one)) for one in attributes.items()),
+        (3, "node"), (4, OPERATORS[case.cell].kind), *((5, _attribute(*one)) for one in attributes.items()),
     )  # fmt: skip
     graph = _message(
         (1, node), (2, case.name), *((5, tensor(name, case.inputs[name])) for name in WEIGHTS if name in names),
