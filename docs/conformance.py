@@ -40,9 +40,9 @@ def row(result: Conformance) -> list[str]:
     said = [f"{', '.join(f'`{key}`' for key in one.keys[:2])} ({len(one.cases)})" for one in result.causes]
     wrong = {one.name for one in result.verdicts if one.verdict == "wrong"}
     left = sorted(wrong - {name for one in result.causes for name in one.cases})
-    refused = sorted({name for one in result.verdicts if one.verdict == "refused" for name in one.entry.case.options})
+    refused = sorted({name for one in result.verdicts if one.verdict == "refused" for name in one.case.options})
     refused = [name for name in refused if not any(
-        name in one.entry.case.options for one in result.verdicts if one.verdict != "refused"
+        name in one.case.options for one in result.verdicts if one.verdict != "refused"
     )]  # fmt: skip
     said += [f"not explained: {', '.join(left)}"] if left else []
     said += [f"{readings} cases as onnxruntime reads ONNX"] if readings else []
@@ -56,11 +56,11 @@ def engines() -> str:
     """The table of the engines that are installed."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        cases = suite.write(folder, suite.chosen("full", (), 14, None), 14, "full")
+        cases = suite.write(folder, suite.chosen("full", (), 14, None), 14)
         for name, (package, _) in ENGINES.items():
             if versions([package]):
                 found = engine("engine", name)
-                rows.append(row(judged(found.title, cases, lambda entry, found=found: found.run(cases, entry, 60.0))))
+                rows.append(row(judged(found.title, cases, lambda case, found=found: found.run(cases, case, 60.0))))
     heads = ["engine", *(words().word(f"conformance.{one}", n="").strip() for one in VERDICTS[:3])]
     return table([*heads, "crashed or hung", "what it does (cases)", "smallest cases"], rows)
 

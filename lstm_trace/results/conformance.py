@@ -1,4 +1,4 @@
-"""What an engine computed of the conformance suite, and the suite itself, as results; JUnit XML for CI."""
+"""What an engine computed of the conformance suite, as a result; JUnit XML for CI."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 from xml.etree import ElementTree
 
 from ..base.arrays import by_key
@@ -17,7 +17,6 @@ from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..mistakes.conformance.explaining import Cause
 from ..mistakes.conformance.judging import VERDICTS, CaseVerdict
-from ..mistakes.conformance.suite import Suite, measured
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
@@ -85,7 +84,7 @@ class Conformance(Finding):
     def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
         causes = {name: cause.keys[0] for cause in self.causes for name in cause.cases}
         rows = [
-            (v.name, v.verdict, v.status, v.reading or None, v.off, v.entry.tolerance, v.first or None,
+            (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
              causes.get(v.name), message(v.said) or None)
             for v in verdicts
         ]  # fmt: skip
@@ -103,7 +102,7 @@ def junit(result: Conformance, path: Target, format: str) -> None:
         "testsuite", {"name": message(result.engine), **{k: str(n) for k, n in numbers.items()}}
     )
     for one, row in zip(result.verdicts, table.rows, strict=True):
-        facts = {"classname": f"conformance.{one.entry.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
+        facts = {"classname": f"conformance.{one.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", facts)
         if one.status in ("failed", "expected"):
             kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
@@ -112,33 +111,3 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     ElementTree.indent(suite)
     with written(path) as file:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ConformanceSuite(Finding):
-    """A folder of cases that was written."""
-
-    suite: Suite
-
-    def title(self, words: Words) -> str:
-        """How many cases are where."""
-        return words.count("conformance.written", len(self.suite.entries), folder=message(str(self.suite.folder)))
-
-    def sentences(self, words: Words) -> Iterator[str]:
-        """What no case can show."""
-        cells = {one.case.cell for one in self.suite.entries}
-        for key in ("unseen", "alike"):
-            found = [one for cell, each in measured()[key].items() if cell in cells for one in each]
-            names = dict.fromkeys(
-                " = ".join(f"`{key}`" for key in ([one] if key == "unseen" else one)) for one in found
-            )
-            if names:
-                yield words.count(f"conformance.{key}", len(names), names=words.some([*names], LISTED))
-
-    def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """A row for each case."""
-        rows: list[Any] = [
-            (self.suite.place(one.case).name, ", ".join(one.case.options), one.tolerance, ", ".join(one.readings))
-            for one in self.suite.entries
-        ]
-        return (LongTable(("case", "options", "tolerance", "reading"), rows),)

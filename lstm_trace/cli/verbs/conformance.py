@@ -12,14 +12,15 @@ import click
 from ...base.option import Option
 from ...documents.formats import UNPICTURED
 from ..commands import FILE, NAMES, Verbs, command, group
-from ..options import conclude, result_options
+from ..options import conclude, echo, result_options
 from ..terminal import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...mistakes.conformance.cases import Case
     from ...mistakes.conformance.running import Ran
-    from ...mistakes.conformance.suite import Suite, SuiteEntry
+    from ...mistakes.conformance.suite import Suite
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
@@ -62,8 +63,7 @@ _RESULTS = result_options("text", UNPICTURED | {".xml": "xml"})
 
 @command("write")
 @chosen_options
-@result_options("text")
-def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: Any) -> Any:
+def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: Any) -> None:
     """Write the cases to a new FOLDER: models, inputs and outputs as ONNX's backend tests have them, and as .npz.
 
     Each case also has a trace with every line. The files are byte by byte the same on every machine.
@@ -71,16 +71,16 @@ def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: A
     Args:
         level: All cases, or a smallest set of them that shows every mistake of the table.
     """
-    from ...results.conformance import ConformanceSuite
+    from ...errors import counted
 
-    return ConformanceSuite(_written(folder, level, given))
+    echo(f"{counted(len(_written(folder, level, given).cases), 'case')} in {folder}")
 
 
 def _written(folder: str, level: Any, given: dict[str, Any]) -> Suite:
     from ...mistakes.conformance import suite
 
     opset = given["opset"] or 14
-    return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset, level)
+    return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset)
 
 
 @command("run")
@@ -123,7 +123,7 @@ def run(
             raise click.UsageError("--only, --model and --opset choose the cases that are written: leave FOLDER out")
         else:
             cases = suite.read(folder)
-        return judged(found.title, cases, lambda entry: found.run(cases, entry, limit), expected)
+        return judged(found.title, cases, lambda case: found.run(cases, case, limit), expected)
 
 
 @command("check")
@@ -146,10 +146,10 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
             f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
         )
     cases = suite.read(folder)
-    return judged(outputs, cases, lambda entry: running.written_outputs(outputs, entry), expected)
+    return judged(outputs, cases, lambda case: running.written_outputs(outputs, case), expected)
 
 
-def judged(title: str, cases: Suite, run: Callable[[SuiteEntry], Ran], expected: str | None = None) -> Conformance:
+def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str | None = None) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
     run: what an engine gave of a case. expected: a file of known failures.
@@ -161,9 +161,9 @@ def judged(title: str, cases: Suite, run: Callable[[SuiteEntry], Ran], expected:
 
     known = {} if expected is None else expected_verdicts(expected, cases)
     verdicts = []
-    with ProgressBar("running", "cases", len(cases.entries)) as bar:
-        for entry, ran in zip(cases.entries, each(cases, run), strict=True):
-            verdicts.append(judge(cases, entry, ran, known.get(cases.place(entry.case).name, "")))
+    with ProgressBar("running", "cases", len(cases.cases)) as bar:
+        for case, ran in zip(cases.cases, each(cases, run), strict=True):
+            verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
             bar.advance(1)
     result = Conformance(title, tuple(verdicts), causes(verdicts))
     if click.get_current_context(silent=True) is not None:

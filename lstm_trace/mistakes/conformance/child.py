@@ -17,54 +17,31 @@ import numpy as np
 REFUSED = 78
 
 
-def _onnxruntime(model: str, inputs: Mapping[str, Any]) -> Any:
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(4)
-    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, dict(inputs))
-
-
-def _openvino(model: str, inputs: Mapping[str, Any]) -> Any:
-    import openvino
-
-    precise = {"INFERENCE_PRECISION_HINT": "f32"}  # bfloat16 by default, where the processor has it
-    compiled = openvino.Core().compile_model(model, "CPU", precise)
-    results = compiled(dict(inputs))
-    return [results[output] for output in compiled.outputs]
-
-
-def _tract(model: str, inputs: Mapping[str, Any]) -> Any:
-    import tract
-
-    return [found.to_numpy() for found in tract.onnx().load(model).into_model().into_runnable().run([*inputs.values()])]
+#: OpenVINO computes in bfloat16 by default, where the processor has it.
+PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
+#: The engines by name, each with its package, a module in it, and how that runs a model on inputs by name.
+ENGINES: dict[str, tuple[str, str, Callable[[Any, str, dict[str, Any]], Any]]] = {
+    "onnxruntime": ("onnxruntime", "onnxruntime", lambda module, model, inputs: module.InferenceSession(
+        model, providers=["CPUExecutionProvider"]).run(None, inputs)),
+    "openvino": ("openvino", "openvino", lambda module, model, inputs: [
+        *module.Core().compile_model(model, "CPU", PRECISE)(inputs).values()]),
+    "tract": ("tract", "tract", lambda module, model, inputs: [
+        found.to_numpy() for found in module.onnx().load(model).into_model().into_runnable().run([*inputs.values()])]),
+    "reference": ("onnx", "onnx.reference", lambda module, model, inputs: module.ReferenceEvaluator(model).run(
+        None, inputs)),
+}  # fmt: skip
 
 
-def _reference(model: str, inputs: Mapping[str, Any]) -> Any:
-    from onnx.reference import ReferenceEvaluator
-
-    return ReferenceEvaluator(model).run(None, dict(inputs))
-
-
-#: The engines by name, each with the package that has it.
-ENGINES: dict[str, tuple[str, Callable[[str, Mapping[str, Any]], Any]]] = {
-    "onnxruntime": ("onnxruntime", _onnxruntime),
-    "openvino": ("openvino", _openvino),
-    "tract": ("tract", _tract),
-    "reference": ("onnx", _reference),
-}
-
-
-def _outputs(kind: str, name: str, model: str, inputs: Mapping[str, Any]) -> Any:
+def _outputs(kind: str, name: str, model: str, inputs: dict[str, Any]) -> Any:
     """What the engine returns: arrays by name, or in the order of the model's outputs."""
     if kind == "engine":
-        return ENGINES[name][1](model, inputs)
+        _, module, run = ENGINES[name]
+        return run(import_module(module), model, inputs)
     module, _, function = name.partition(":")
     found = import_module(module)
     if kind == "python":
-        return getattr(found, function)(model, dict(inputs))
-    import onnx
-
-    return found.prepare(onnx.load(model), device="CPU").run([*inputs.values()])
+        return getattr(found, function)(model, inputs)
+    return found.prepare(import_module("onnx").load(model), device="CPU").run([*inputs.values()])
 
 
 def main(kind: str, name: str, model: str, inputs: str, outputs: str) -> int:
@@ -74,7 +51,8 @@ def main(kind: str, name: str, model: str, inputs: str, outputs: str) -> int:
     try:
         found = _outputs(kind, name, model, given)
         arrays = found if isinstance(found, Mapping) else {f"output_{k}": one for k, one in enumerate(found)}
-        np.savez(outputs, **{key: np.asarray(one) for key, one in arrays.items() if one is not None})
+        held: dict[str, Any] = {str(key): np.asarray(one) for key, one in arrays.items() if one is not None}
+        np.savez(outputs, **held)
     except Exception as error:
         print("\n" + " ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
         return REFUSED

@@ -17,7 +17,7 @@ from ...base.arrays import Array
 from ...weights.onnx.node import OPERATORS
 from ..identify import Search
 from ..trials import Trials
-from .cases import GIVEN, READINGS, Case, Outputs, catalogue, wanted
+from .cases import READINGS, Case, Outputs, catalogue, wanted
 from .judging import CaseVerdict, gap
 
 #: At most so many options are ignored at once.
@@ -49,7 +49,7 @@ def ignored(case: Case) -> dict[str, Callable[[Case], Case]]:
     both = attributes.get("direction") == "bidirectional"
     names = [n for n in attributes if n not in ("layout", *constants) and not (n == "direction" and both)]
     names += [*case.give, *["lengths"] * bool(case.lengths)]
-    found = {GIVEN.get(n, n): less(n, *(constants if n == "activations" else ())) for n in names}
+    found = {"peephole" if n == "P" else n: less(n, *(constants if n == "activations" else ())) for n in names}
     if constants[0] in attributes:
         found["constants of activations"] = less(*constants)
     if both and (functions := attributes.get("activations")):
@@ -60,10 +60,10 @@ def ignored(case: Case) -> dict[str, Callable[[Case], Case]]:
 
 def explanations(one: CaseVerdict) -> list[Keys]:
     """Sets of mistakes that reproduce what an engine gave, the plainest first."""
-    case, found = one.entry.case, one.ran.outputs
+    case, found = one.case, one.ran.outputs
 
     def fits(outputs: Outputs) -> bool:
-        return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= one.entry.tolerance
+        return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= case.expected[1]
 
     changes, sets = ignored(case), list[Keys]()
     for count in range(1, MOST + 1):
@@ -74,7 +74,7 @@ def explanations(one: CaseVerdict) -> list[Keys]:
         if sets:
             break
     if not sets or count > 1:
-        single = (key for reading in one.entry.readings for key, each in made(case, reading) if any(map(fits, each)))
+        single = (key for reading in case.expected[0] for key, each in made(case, reading) if any(map(fits, each)))
         sets = [frozenset({key}) for key in dict.fromkeys(single)] + sets
     return sets
 
@@ -103,16 +103,14 @@ def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
         best = max(candidates, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
         by_case |= covered(best)
         chosen |= best
-    found = []
+    every = list[Cause]()
     for key in chosen:
         cases = [name for name in sets if key in by_case[name]]
-        alone = [name for name in cases if len(by_case[name]) == 1]
-        equal = frozenset.intersection(
-            *(frozenset().union(*(s for s in sets[n] if len(s) == 1)) for n in alone or cases)
-        )
-        attach = min(alone or cases, key=lambda name: smallness(wrong[name].entry.case))
-        found.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
-    return tuple(sorted(found, key=lambda one: (-len(one.cases), one.keys)))
+        alone = [name for name in cases if len(by_case[name]) == 1] or cases
+        equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
+        attach = min(alone, key=lambda name: smallness(wrong[name].case))
+        every.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
+    return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))
 
 
 def smallness(case: Case) -> tuple[int, int, str]:
@@ -145,7 +143,7 @@ def measure() -> dict[str, Any]:
 
 def _apart(case: Case, found: Mapping[str, Outputs], keys: Sequence[str]) -> Array:
     """Which of the mistakes a case tells apart; the first is none, and one that cannot be made here is like it."""
-    expected, tolerance = case.expected()
+    expected, tolerance = case.expected
     rows = [np.concatenate([one[name].ravel() for name in one]) for one in (expected["text"], *found.values())]
     values = np.nan_to_num(np.stack(rows), nan=1e30, posinf=1e30, neginf=-1e30)
     place = {key: k for k, key in enumerate(found, 1)}

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.files import decoded, read_bytes
-from ...errors import FileError, nearest
-from .cases import Outputs
+from ...errors import FileError
+from .cases import Case, Outputs
 from .running import Ran
-from .suite import PREFIX, Suite, SuiteEntry
+from .suite import PREFIX, Suite
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
 
@@ -28,7 +28,7 @@ class CaseVerdict:
     said. known: the verdict that is expected, other than ok; empty if none is.
     """
 
-    entry: SuiteEntry
+    case: Case
     ran: Ran
     verdict: str
     reading: str = ""
@@ -40,7 +40,7 @@ class CaseVerdict:
     @property
     def name(self) -> str:
         """The folder of the case."""
-        return PREFIX + self.entry.case.name
+        return PREFIX + self.case.name
 
     @property
     def status(self) -> str:
@@ -64,11 +64,11 @@ def gap(found: Mapping[str, Array], expected: Outputs) -> tuple[float, str]:
     return off, ""
 
 
-def judge(suite: Suite, entry: SuiteEntry, ran: Ran, known: str = "") -> CaseVerdict:
+def judge(case: Case, ran: Ran, known: str = "") -> CaseVerdict:
     """The verdict on what an engine gave."""
     if ran.verdict != "ok":
-        return CaseVerdict(entry, ran, ran.verdict, said=ran.said, known=known)
-    expected = suite.expected(entry)
+        return CaseVerdict(case, ran, ran.verdict, said=ran.said, known=known)
+    expected, tolerance = case.expected
     if ran.partial:
         expected = {one: {k: v for k, v in all.items() if k in ran.outputs} for one, all in expected.items()}
     shapes = {name: right.shape for name, right in expected["text"].items()}
@@ -79,17 +79,17 @@ def judge(suite: Suite, entry: SuiteEntry, ran: Ran, known: str = "") -> CaseVer
     gaps = {one: gap(ran.outputs, outputs) for one, outputs in expected.items()}
     best = min(gaps, key=lambda one: gaps[one][0])
     off, said = gaps[best]
-    right, reading = off <= entry.tolerance, best if len(gaps) > 1 else ""
-    first = "" if right or said else _first(entry, ran.outputs, expected[best])
-    return CaseVerdict(entry, ran, "ok" if right else "wrong", reading, off, first, said, known)
+    right, reading = off <= tolerance, best if len(gaps) > 1 else ""
+    first = "" if right or said else _first(case, ran.outputs, expected[best])
+    return CaseVerdict(case, ran, "ok" if right else "wrong", reading, off, first, said, known)
 
 
-def _first(entry: SuiteEntry, found: Outputs, expected: Outputs) -> str:
+def _first(case: Case, found: Outputs, expected: Outputs) -> str:
     """The address of the first wrong value in the order of computation; a last state is at its last step."""
-    attributes, last = entry.case.attributes, entry.case.sizes["T"] - 1
+    attributes, last = case.attributes, case.sizes["T"] - 1
     places: list[tuple[int, str]] = []
     for name, right in expected.items():
-        wrong = ~(np.abs(found[name].astype(float) - right) <= entry.tolerance)
+        wrong = ~(np.abs(found[name].astype(float) - right) <= case.expected[1])
         wrong = np.moveaxis(wrong, 0, -2) if attributes.get("layout") else wrong
         for *step, d, row, unit in np.argwhere(wrong).tolist():
             direction = "reverse" if d or attributes.get("direction") == "reverse" else "forward"
@@ -104,14 +104,14 @@ def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
 
     What follows # is a comment. Raises FileError for what is neither.
     """
+    found = {}
+    names = [suite.place(case).name for case in suite.cases]
     lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
-    rows = {n: [cell.strip() for cell in row] for n, row in enumerate(csv.reader(lines), 1) if "".join(row).strip()}
-    names = [suite.place(one.case).name for one in suite.entries]
-    for n, (case, *rest) in rows.items():
-        if (not rest or rest[0] not in VERDICTS or not case.startswith(PREFIX)) and [case, *rest][:2] != [
-            "case",
-            "verdict",
-        ]:
-            known = nearest(case, names) if not case.startswith(PREFIX) else ""
-            raise FileError(f"{path}, line {n}: expected CASE,VERDICT, a verdict of {', '.join(VERDICTS)}{known}")
-    return {case: rest[0] for case, *rest in rows.values() if rest[0] not in ("ok", "verdict")}
+    for number, row in enumerate(csv.reader(lines), 1):
+        case, verdict, *_ = (*map(str.strip, row), "", "")
+        if verdict in VERDICTS and case.startswith(PREFIX):
+            found[case] = verdict
+        elif case and (case, verdict) != ("case", "verdict"):
+            known = f"a case as {names[0]!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
+            raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
+    return {case: verdict for case, verdict in found.items() if verdict != "ok"}

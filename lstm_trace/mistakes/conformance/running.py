@@ -26,9 +26,9 @@ from ...base.files import read_bytes
 from ...errors import FileError, LstmTraceError, MissingError, OptionError
 from ...weights.formats.arrays import load_npy, npz_arrays
 from ...weights.guards import package
-from .cases import Outputs
+from .cases import Case, Outputs
 from .child import ENGINES
-from .suite import PREFIX, Suite, SuiteEntry
+from .suite import PREFIX, Suite
 
 #: What a process gets of our environment: where programs and libraries are, no proxies, no keys.
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
@@ -57,17 +57,17 @@ class Engine:
     title: str
     command: tuple[str, ...]
 
-    def run(self, suite: Suite, entry: SuiteEntry, limit: float) -> Ran:
+    def run(self, suite: Suite, case: Case, limit: float) -> Ran:
         """One case in a process of its own, at most `limit` seconds."""
         with tempfile.TemporaryDirectory(prefix="conformance-") as home, open(Path(home, "said"), "w+b") as said:
-            outputs, case = Path(home, "outputs.npz"), suite.place(entry.case).resolve()
-            places = {"model": case / "model.onnx", "inputs": case / "inputs.npz", "outputs": outputs, "case": case}
+            outputs, place = Path(home, "outputs.npz"), suite.place(case).resolve()
+            places = {"model": place / "model.onnx", "inputs": place / "inputs.npz", "outputs": outputs, "case": place}
             command = [re.sub(r"\{(\w+)\}", lambda hole: str(places[hole[1]]), word) for word in self.command]
             environment = {name: os.environ[name] for name in KEPT if name in os.environ}
             environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), home) | {"OMP_NUM_THREADS": "1"}
             environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
             began = monotonic()
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - the user names the engine
                 command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
                 start_new_session=True,
             )  # fmt: skip
@@ -89,7 +89,7 @@ class Engine:
             if code or not outputs.exists():
                 how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
                 return Ran("crashed", {}, f"{how}{'; ' * bool(text)}{text}", seconds)
-            return replace(read_outputs(outputs, entry), seconds=seconds)
+            return replace(read_outputs(outputs, case), seconds=seconds)
 
 
 def _short(said: str) -> str:
@@ -120,25 +120,25 @@ def engine(kind: str, value: str) -> Engine:
     return Engine(versions([ENGINES[value][0]]) if kind == "engine" else value, child)
 
 
-def each(suite: Suite, run: Callable[[SuiteEntry], Ran]) -> Iterator[Ran]:
+def each(suite: Suite, run: Callable[[Case], Ran]) -> Iterator[Ran]:
     """The cases in order, some at a time."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        yield from pool.map(run, suite.entries)
+        yield from pool.map(run, suite.cases)
 
 
 # -- outputs in files ------------------------------------------------------------------------------------------------
 
 
-def written_outputs(folder: str, entry: SuiteEntry) -> Ran:
+def written_outputs(folder: str, case: Case) -> Ran:
     """What an engine wrote elsewhere: CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin."""
-    name = PREFIX + entry.case.name
+    name = PREFIX + case.name
     found = [path for suffix in (".npz", ".npy", "") if (path := Path(folder, name + suffix)).exists()]
-    return read_outputs(found[0], entry) if found else Ran("refused", {}, f"there is no {name}.npz")
+    return read_outputs(found[0], case) if found else Ran("refused", {}, f"there is no {name}.npz")
 
 
-def read_outputs(path: Path, entry: SuiteEntry) -> Ran:
+def read_outputs(path: Path, case: Case) -> Ran:
     """The outputs in a file or folder by name; unnamed ones, output_0, …, are those of the model in order."""
-    names = {f"output_{k}": name for k, name in enumerate(entry.case.outputs)}
+    names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
     try:
         if path.suffix != ".npz":
             parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
@@ -158,11 +158,11 @@ def read_outputs(path: Path, entry: SuiteEntry) -> Ran:
 def _array(path: Path) -> Array:
     """An array in a file of its own. Raises FileError, MissingError."""
     if path.suffix == ".npy":
-        return load_npy(path)  # type: ignore[no-any-return]
+        return load_npy(path)
     if path.suffix == ".bin":
         return np.frombuffer(read_bytes(path, most=MOST_BYTES), "<f4")
     onnx, content = package("onnx", path), read_bytes(path, most=MOST_BYTES)
     try:
-        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(content))  # type: ignore[no-any-return]
+        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(content))
     except Exception as error:  # protobuf and numpy raise many kinds
         raise FileError(f"{path.name}: not a tensor of ONNX ({type(error).__name__})") from None

@@ -8,41 +8,29 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
 
 from ...base.arrays import Array
-from ...base.files import read_bytes
+from ...base.files import read_bytes, read_json
 from ...base.writing import written
 from ...errors import FileError, MissingError, OptionError, nearest, reading
-from ...trace.files.schema import validate
 from ...trace.files.trace_file import save
-from ...weights.formats.arrays import npz_arrays
 from ...weights.onnx.constants import load
 from ...weights.onnx.graph import Graphs, standard
 from ...weights.onnx.node import OPERATORS, Refused, facts_of
-from .cases import SIZES, VERSION, Case, Outputs, catalogue
+from .cases import SIZES, VERSION, Case, catalogue
 from .onnx_files import model, tensor
 
-Level = Literal["core", "full"]
 INDEX, PREFIX = "cases.json", "test_"
-
-
-@dataclass(frozen=True)
-class SuiteEntry:
-    """A case in a folder. tolerance: of a match, absolute. readings: those that have outputs of their own."""
-
-    case: Case
-    tolerance: Annotated[float, Field(gt=0, lt=1)]
-    readings: Annotated[tuple[Literal["text", "onnxruntime"], ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -50,23 +38,11 @@ class Suite:
     """A folder of cases."""
 
     folder: Path
-    opset: int
-    entries: tuple[SuiteEntry, ...]
+    cases: tuple[Case, ...]
 
     def place(self, case: Case) -> Path:
         """The folder of a case."""
         return self.folder / f"{PREFIX}{case.name}"
-
-    def expected(self, entry: SuiteEntry) -> dict[str, Outputs]:
-        """The stored outputs of a case by each reading. Raises FileError."""
-        found = {}
-        for one in entry.readings:
-            path = self.place(entry.case) / ("outputs.npz" if one == "text" else f"outputs_{one}.npz")
-            with npz_arrays(path) as arrays:
-                if missing := [name for name in entry.case.outputs if name not in arrays]:
-                    raise FileError(f"{path}: no array {missing[0]}; write the suite again")
-                found[one] = {name: np.asarray(arrays[name]) for name in entry.case.outputs}
-        return found
 
 
 @cache
@@ -76,24 +52,24 @@ def measured() -> dict[str, Any]:
     return found
 
 
-def chosen(level: Level, only: Sequence[str], opset: int, source: str | None) -> list[Case]:
-    """The cases of a level that have one of the options `only`; of those, what the model `source` uses, and its own.
+def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[Case]:
+    """The cases of a level (core, full) that have one of the options `only`, and nothing that a model does not use.
 
-    Raises OptionError for an unknown option, or if no case is left.
+    source: the model, whose nodes are cases as well. Raises OptionError for an unknown option, or if no case is left.
     """
     every = [case for case in catalogue().values() if opset >= 14 or "layout" not in case.attributes]
     known = sorted({name for case in every for name in case.options})
     if unknown := [name for name in only if name not in known]:
         raise OptionError(f"no case has the option {unknown[0]!r}{nearest(unknown[0], known, 'there are')}")
-    own = [] if source is None else cases_of(Path(source))
-    if level == "core" and not only and not own:
+    if level == "core":
         every = [case for case in every if case.name in measured()["cases"]]
-    if own:
+    if source is not None:
+        own = cases_of(Path(source))
         uses = {cell: {o for case in own if case.cell == cell for o in case.options} for cell in OPERATORS}
         every = [case for case in every if {*case.options} <= uses[case.cell] | {"forward"}] + own
     found = [case for case in every if not only or {*only} & {*case.options}]
     if not found:
-        raise OptionError(f"no case is left: {source} uses none of {', '.join(only)}; leave --only out")
+        raise OptionError(f"no case is left with {', '.join(only)}; leave --only out, or write --level full")
     return found
 
 
@@ -104,11 +80,10 @@ def cases_of(path: Path) -> list[Case]:
     """
     source, tensors = load(path)
     opset = max((int(o.version) for o in source.opset_import if o.domain in ("", "ai.onnx")), default=0)
-    cells, found = {operator.kind: cell for cell, operator in OPERATORS.items()}, list[Case]()
+    cells, found = {operator.kind: cell for cell, operator in OPERATORS.items()}, dict[str, Case]()
     for _, node in Graphs(source, tensors).nodes():
-        if node.op_type not in cells or not standard(node):
+        if (cell := cells.get(node.op_type)) is None or not standard(node):
             continue
-        cell = cells[node.op_type]
         try:
             facts = facts_of(node, OPERATORS[cell], opset)
         except Refused as reason:
@@ -119,51 +94,46 @@ def cases_of(path: Path) -> list[Case]:
         outputs = tuple(name for name, value in zip(("Y", "Y_h", "Y_c"), node.output, strict=False) if value)
         lengths = (3, 1) if "sequence_lens" in have else ()
         case = Case(f"model_{cell}_{len(found)}", cell, facts, give, lengths, SIZES, outputs)
-        if not any({**asdict(case), "name": ""} == {**asdict(other), "name": ""} for other in found):
-            found.append(case)
+        found.setdefault(repr(replace(case, name="")), case)
     if not found:
         raise MissingError(f"{path}: no LSTM, GRU or RNN node, so there is nothing to test; is it the right model?")
-    return found
+    return [*found.values()]
 
 
-# -- writing ---------------------------------------------------------------------------------------------------------
-
-
-def write(folder: str, cases: Iterable[Case], opset: int, level: str) -> Suite:
+def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
     """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
-    place = Path(folder)
+    suite = Suite(Path(folder), tuple(cases))
     with reading(folder):
-        place.mkdir(parents=True, exist_ok=True)
-        if any(place.iterdir()):
+        suite.folder.mkdir(parents=True, exist_ok=True)
+        if any(suite.folder.iterdir()):
             raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
-    suite = Suite(place, opset, ())
-    entries = tuple(_write(suite, case) for case in cases)
-    index = {"suite": "lstm-trace conformance", "version": VERSION, "opset": opset, "level": level}
-    rows = ({**asdict(one), "options": one.case.options, "seed": one.case.name} for one in entries)
-    with written(place / INDEX) as file:
-        file.write(f'{json.dumps(index)[:-1]}, "cases": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]}\n")
-    return Suite(place, opset, entries)
+        for case in suite.cases:
+            for name, content in _contents(case, opset).items():
+                path = suite.place(case) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
+    rows = (
+        asdict(c) | {"options": c.options, "seed": c.name, "tolerance": c.expected[1], "readings": [*c.expected[0]]}
+        for c in suite.cases
+    )
+    with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
+        lines = ",\n".join(map(json.dumps, rows))
+        file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
+    return suite
 
 
-def _write(suite: Suite, case: Case) -> SuiteEntry:
-    """Write a case."""
-    expected, tolerance = case.expected()
-    stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in expected.items()}
-    place, fed = suite.place(case), case.fed()
-    content = {"model.onnx": model(case, stored["text"], suite.opset), "inputs.npz": _npz(fed)}
+def _contents(case: Case, opset: int) -> dict[str, bytes]:
+    """The files of a case, but for its trace."""
+    stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
+    fed = case.fed()
+    content = {"model.onnx": model(case, stored["text"], opset), "inputs.npz": _npz(fed)}
     for one, found in stored.items():
         content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = _npz(found)
         for kind, arrays in (("input", fed), ("output", found)):
             for k, (name, array) in enumerate(arrays.items()):
                 content[f"{'test' if one == 'text' else one}_data_set_0/{kind}_{k}.pb"] = tensor(name, array)
-    for name, data in content.items():
-        path = place / name
-        with reading(str(path)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path, "wb") as file:
-            file.write(data)
-    save(case.trace(arithmetic="float32"), place / "trace.safetensors")
-    return SuiteEntry(case, tolerance, cast(Any, (*stored,)))
+    return content
 
 
 def _npz(arrays: Mapping[str, Array]) -> bytes:
@@ -178,19 +148,19 @@ def _npz(arrays: Mapping[str, Array]) -> bytes:
     return content.getvalue()
 
 
-# -- reading ---------------------------------------------------------------------------------------------------------
-
-
-class _SuiteIndex(BaseModel):
-    version: int
-    opset: int
-    cases: Annotated[list[SuiteEntry], Field(min_length=1)]
-
-
 def read(folder: str) -> Suite:
     """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
-    path = Path(folder, INDEX)
-    found = validate(_SuiteIndex, read_bytes(path, "it is not made by `lstm-trace conformance write`"), str(path))
-    if found.version != VERSION:
-        raise FileError(f"{path}: version {found.version} of the suite; this is version {VERSION}: write it again")
-    return Suite(Path(folder), found.opset, tuple(found.cases))
+    path, found = Path(folder, INDEX), list[Case]()
+    index = read_json(path, read_bytes(path))
+    version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
+    names = [row.get("name") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if version != VERSION or not names:
+        raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
+    for name in map(str, names):
+        case = catalogue().get(name)
+        if case is None and re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):  # of a model; its node says all
+            case = replace(cases_of(Path(folder, PREFIX + name, "model.onnx"))[0], name=name)
+        if case is None:
+            raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
+        found.append(case)
+    return Suite(Path(folder), tuple(found))
