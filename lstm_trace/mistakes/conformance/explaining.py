@@ -5,7 +5,7 @@ A mistake is an option that is ignored, or one of the table (`mistakes/table.tom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
@@ -58,24 +58,30 @@ def ignored(case: Case) -> dict[str, Callable[[Case], Case]]:
     return found
 
 
-def explanations(one: CaseVerdict) -> list[Keys]:
-    """Sets of mistakes that reproduce what an engine gave, the plainest first."""
-    case, found = one.case, one.ran.outputs
+def explanations(one: CaseVerdict, known: Keys = frozenset()) -> list[Keys]:
+    """Sets of mistakes that reproduce what an engine gave, the plainest first.
+
+    known: if given, only sets of the options among them that are ignored, and one mistake of the table.
+    """
+    case, found, sets = one.case, one.ran.outputs, list[Keys]()
+    changes = {f"ignored:{name}": change for name, change in ignored(case).items()}
+
+    def without(keys: Iterable[str]) -> Case:
+        return reduce(lambda case, key: changes[key](case), keys, case)
 
     def fits(outputs: Outputs) -> bool:
         return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= case.expected[1]
 
-    changes, sets = ignored(case), list[Keys]()
-    for count in range(1, MOST + 1):
+    for count in range(1, MOST + 1 if not known else 1):
         for keys in combinations(changes, count):
-            changed = reduce(lambda case, key: changes[key](case), keys, case)
-            if any(fits(changed.run(reading)) for reading in READINGS):
-                sets.append(frozenset(f"ignored:{key}" for key in keys))
+            if any(fits(without(keys).run(reading)) for reading in READINGS):
+                sets.append(frozenset(keys))
         if sets:
             break
-    if not sets or count > 1:
-        single = (key for reading in case.expected[0] for key, each in made(case, reading) if any(map(fits, each)))
-        sets = [frozenset({key}) for key in dict.fromkeys(single)] + sets
+    there = known & {*changes}
+    if known and there or not known and not any(len(keys) == 1 for keys in sets):
+        table = (key for reading in READINGS for key, each in made(without(there), reading) if any(map(fits, each)))
+        sets = [there | {key} for key in dict.fromkeys(table)] + sets
     return sets
 
 
@@ -101,8 +107,12 @@ def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
     while left := [name for name in sets if name not in by_case]:
         candidates = dict.fromkeys(s for name in left for s in sets[name])
         best = max(candidates, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
-        by_case |= covered(best)
-        chosen |= best
+        by_case, chosen = by_case | covered(best), chosen | best
+    for name in wrong.keys() - by_case.keys():  # options that are ignored, and something else
+        if found := explanations(wrong[name], chosen):
+            sets[name] = found
+            by_case[name] = min(found, key=lambda s: len(s - chosen))
+            chosen |= by_case[name]
     every = list[Cause]()
     for key in chosen:
         cases = [name for name in sets if key in by_case[name]]

@@ -22,7 +22,6 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.extras import versions
-from ...base.files import read_bytes
 from ...errors import FileError, LstmTraceError, MissingError, OptionError
 from ...weights.formats.arrays import load_npy, npz_arrays
 from ...weights.guards import package
@@ -68,7 +67,7 @@ class Engine:
             environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
             began = monotonic()
             process = subprocess.Popen(  # noqa: S603 - the user names the engine
-                command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
                 start_new_session=True,
             )  # fmt: skip
             try:
@@ -87,7 +86,7 @@ class Engine:
             if 0 < code < 128:
                 return Ran("refused", {}, text or f"exit code {code}", seconds)
             if code or not outputs.exists():
-                how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}, and no outputs"
                 return Ran("crashed", {}, f"{how}{'; ' * bool(text)}{text}", seconds)
             return replace(read_outputs(outputs, case), seconds=seconds)
 
@@ -139,15 +138,15 @@ def written_outputs(folder: str, case: Case) -> Ran:
 def read_outputs(path: Path, case: Case) -> Ran:
     """The outputs in a file or folder by name; unnamed ones, output_0, …, are those of the model in order."""
     names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
+    parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
     try:
-        if path.suffix != ".npz":
-            parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
-            outputs = {names.get(part.stem, names["output_0"]): _array(part) for part in parts}
-        elif path.stat().st_size > MOST_BYTES:
-            raise FileError(f"{path.name} has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read")
-        else:
+        if (size := sum(part.stat().st_size for part in parts)) > MOST_BYTES:
+            raise FileError(f"{path.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
+        if path.suffix == ".npz":
             with npz_arrays(path) as opened:
                 outputs = {names.get(key, key): np.asarray(array) for key, array in opened.items()}
+        else:
+            outputs = {names.get(part.stem, names["output_0"]): _array(part) for part in parts}
         if not outputs:
             raise FileError(f"{path.name}: no output in it; expected {', '.join(names.values())}")
     except LstmTraceError as error:
@@ -160,9 +159,9 @@ def _array(path: Path) -> Array:
     if path.suffix == ".npy":
         return load_npy(path)
     if path.suffix == ".bin":
-        return np.frombuffer(read_bytes(path, most=MOST_BYTES), "<f4")
-    onnx, content = package("onnx", path), read_bytes(path, most=MOST_BYTES)
+        return np.frombuffer(path.read_bytes(), "<f4")
+    onnx = package("onnx", path)
     try:
-        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(content))
+        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes()))
     except Exception as error:  # protobuf and numpy raise many kinds
         raise FileError(f"{path.name}: not a tensor of ONNX ({type(error).__name__})") from None
