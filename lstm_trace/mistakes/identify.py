@@ -6,7 +6,7 @@ or row explains the others' values at once, so the better half of a pair is foun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -17,9 +17,8 @@ from ..base.arrays import Array
 from ..cell.network import Scope, Stage, layer_and_direction
 from ..documents.result import Result
 from ..trace.trace import Trace
-from .programs import OUTPUT, Program, program_of
-from .table import ROWS
-from .trials import Candidate, Place, Trials
+from .programs import Mistake, RewrittenCell, program_of
+from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: How many of the best single mistakes a second one is added to.
 KEPT = 16
@@ -44,7 +43,7 @@ class Fit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Equation:
+class ChangedEquation:
     """An equation as it should be and as it was computed, in one stage."""
 
     scope: Scope
@@ -54,17 +53,17 @@ class Equation:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class MistakeExplanation:
     """Mistakes that reproduce the given values.
 
-    mistakes: keys with their places, `1/reverse/order:f,i`. equations: those that they change. equal: others that give
-    the same values. separates: the first line that tells them apart, if one does.
+    mistakes: one or two, with their places. equations: those that they change. equal: others that give the same values.
+    separates: the address of the first line that tells them apart, if one does.
     """
 
-    mistakes: tuple[str, ...]
+    mistakes: tuple[PlacedMistake, ...]
     fit: Fit
-    equations: tuple[Equation, ...]
-    equal: tuple[tuple[str, ...], ...] = ()
+    equations: tuple[ChangedEquation, ...]
+    equal: tuple[tuple[PlacedMistake, ...], ...] = ()
     separates: str | None = None
 
 
@@ -77,8 +76,8 @@ class Identification(Result):
     """
 
     as_read: Fit
-    found: tuple[Explanation, ...]
-    nearest: tuple[Explanation, ...]
+    found: tuple[MistakeExplanation, ...]
+    nearest: tuple[MistakeExplanation, ...]
     tried: int
 
     @property
@@ -98,12 +97,12 @@ class Search:
     trace: Trace
     given: Mapping[Place, Given]
     tried: int = 0
-    fits: dict[frozenset[tuple[Scope, Program]], Fit] = field(default_factory=dict)
+    fits: dict[frozenset[tuple[Scope, RewrittenCell]], Fit] = field(default_factory=dict)
 
     @cached_property
-    def trials(self) -> Trials:
+    def trials(self) -> MistakeRuns:
         """The runs with mistakes."""
-        return Trials(self.trace, [*self.given])
+        return MistakeRuns(self.trace, [*self.given])
 
     @cached_property
     def places(self) -> Mapping[tuple[Scope, ...], str]:
@@ -127,22 +126,23 @@ class Search:
         known = after.programs if after else {}
         stages = self.trials.stages
         programs = {scope: known.get(scope, program_of(stage.cell)) for scope, stage in stages.items()}
-        found: dict[frozenset[tuple[Scope, Program]], Candidate] = {}
-        for scopes, text in self.places.items():
-            keys: dict[str, dict[Scope, Program]] = {}
+        found: dict[frozenset[tuple[Scope, RewrittenCell]], Candidate] = {}
+        for scopes, place in self.places.items():
+            changed: dict[str, dict[Scope, Mistake]] = {}
             for scope in scopes:
-                for key, program in (programs[scope].usual if after else programs[scope].mistakes).items():
-                    if text and ROWS[key.partition(":")[0]].everywhere:
-                        continue
-                    if program.words == programs[scope].words or self._applies(stages[scope], program):
-                        keys.setdefault(key, {})[scope] = program
-            for key, changed in keys.items():
-                said = (*(after.said if after else ()), f"{text}{key}")
-                candidate = Candidate({**known, **changed}, said)
+                for key, mistake in (programs[scope].usual if after else programs[scope].mistakes).items():
+                    there = mistake.program.words == programs[scope].words or self._applies(
+                        stages[scope], mistake.program
+                    )
+                    if there and not (place and mistake.row.everywhere):
+                        changed.setdefault(key, {})[scope] = mistake
+            for here in changed.values():
+                mistakes = (*(after.mistakes if after else ()), PlacedMistake(place, next(iter(here.values()))))
+                candidate = Candidate({**known, **{scope: m.program for scope, m in here.items()}}, mistakes)
                 found.setdefault(candidate.same, candidate)
         return [*found.values()]
 
-    def _applies(self, stage: Stage, program: Program) -> bool:
+    def _applies(self, stage: Stage, program: RewrittenCell) -> bool:
         return self.trials.applies(stage, *program.words[-1])
 
     def fit(self, values: Mapping[Place, Array]) -> Fit:
@@ -191,28 +191,26 @@ class Search:
             self.tried,
         )  # fmt: skip
 
-    def _explained(self, found: Sequence[tuple[Fit, Candidate]]) -> Iterator[Explanation]:
+    def _explained(self, found: Sequence[tuple[Fit, Candidate]]) -> Iterator[MistakeExplanation]:
         if not found:
             return
         first, others = found[0], found[1:]
-        equal = tuple(candidate.said for _, candidate in others)
+        equal = tuple(candidate.mistakes for _, candidate in others)
         yield replace(self._explanation(*first), equal=equal, separates=self._separates([c for _, c in found]))
 
-    def _explanation(self, fit: Fit, candidate: Candidate) -> Explanation:
+    def _explanation(self, fit: Fit, candidate: Candidate) -> MistakeExplanation:
         equations = tuple(
-            Equation(scope, name, str(program.own.rows[name]), str(right))
+            ChangedEquation(scope, name, str(program.own.rows[name]), str(right))
             for scope, program in candidate.programs.items() for name, right in program.changes
         )  # fmt: skip
-        return Explanation(candidate.said, fit, equations)
+        return MistakeExplanation(candidate.mistakes, fit, equations)
 
     def _separates(self, candidates: Sequence[Candidate]) -> str | None:
         """The first line in which candidates differ that agree on what is given."""
         if len(candidates) < 2:
             return None
-        places = [
-            (s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned
-        ]
-        runs = [*Trials(self.trace, places).run(candidates[:KEPT])]
+        places = [(s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned]
+        runs = [*MistakeRuns(self.trace, places).run(candidates[:KEPT])]
         for place in places:
             values = [one[place] for one in runs]
             spread = 1e-6 * (1 + np.nanmax(np.abs(values[0]), initial=0))

@@ -7,30 +7,51 @@ row of the table to a program gives another, so two mistakes at once are one app
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from itertools import combinations, permutations
+from typing import NamedTuple
 
-from ..cell.lines import Cell
+from ..cell.lines import Cell, Line
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import ROWS, Row, functions_of
-from .trees import Site, Tree, filled, rewritten, sites, tree
+from .table import ROWS, MistakeRow, functions_of
+from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 CARRY, OUTPUT = "carry ", "output"
 LATE = re.compile(r"late\((\w+)\)")
 LATE_SUFFIX = "_late"
+ONE = "one"  # `late(1)`: 0 at the first step, then 1
 PASSED = "passed_t"  # a value that is passed on and has no name
 
 
+class Mistake(NamedTuple):
+    """A mistake in a cell: its key, the program with it, and what a sentence about it says.
+
+    names: the equations that it changes. part: what the letters of its pattern stand for, as equations write it. value:
+    what stands for `{k}`, or what its word is given.
+    """
+
+    key: str
+    program: RewrittenCell
+    names: tuple[str, ...] = ()
+    part: str = ""
+    value: str = ""
+
+    @property
+    def row(self) -> MistakeRow:
+        """Its row of the table."""
+        return ROWS[self.key.partition(":")[0]]
+
+
 @dataclass(frozen=True)
-class Program:
+class RewrittenCell:
     """A cell, the equations that replace its own, and words of the table with what they are given."""
 
-    own: Equations
-    changes: tuple[tuple[str, Tree], ...] = ()
+    own: CellEquations
+    changes: tuple[tuple[str, ExpressionTree], ...] = ()
     words: tuple[tuple[str, str], ...] = ()
 
     def __hash__(self) -> int:
@@ -46,35 +67,42 @@ class Program:
         return self.own.cell
 
     @cached_property
-    def rows(self) -> Mapping[str, Tree]:
+    def rows(self) -> Mapping[str, ExpressionTree]:
         """Every equation: by the name that it assigns, `carry h_prev`, and `output`."""
         return {**self.own.rows, **dict(self.changes)}
 
-    def changed(self, rows: Mapping[str, Tree]) -> Program | None:
+    @cached_property
+    def inlined(self) -> Mapping[str, ExpressionTree]:
+        """The equations, with the values that one other equation reads written out there: `sigmoid(W_xi @ x_t + …)`."""
+        read = [n for right in self.rows.values() for n in right.names()]
+        once = {name: right for name, right in self.rows.items() if read.count(name) == 1}
+        return {name: right.replaced(once) for name, right in self.rows.items()}
+
+    def changed(self, rows: Mapping[str, ExpressionTree]) -> RewrittenCell | None:
         """The program with other equations; None if it is the same."""
         new = {**dict(self.changes), **rows}
         new = {name: right for name, right in new.items() if right != self.own.rows[name]}
-        found = Program(self.own, tuple(sorted(new.items())), self.words)
+        found = RewrittenCell(self.own, tuple(sorted(new.items())), self.words)
         return found if found.changes != self.changes else None
 
     @cached_property
-    def mistakes(self) -> Mapping[str, Program]:
+    def mistakes(self) -> Mapping[str, Mistake]:
         """What the table makes of it, by key; of mistakes that do the same only the first."""
         return self._made(ROWS.values())
 
     @cached_property
-    def usual(self) -> Mapping[str, Program]:
+    def usual(self) -> Mapping[str, Mistake]:
         """The mistakes by rows that are not rare."""
         return self._made([row for row in ROWS.values() if not row.rare])
 
-    def _made(self, rows: Iterable[Row]) -> Mapping[str, Program]:
-        found: dict[str, Program] = {}
-        seen: set[Program] = {self}
+    def _made(self, rows: Iterable[MistakeRow]) -> Mapping[str, Mistake]:
+        found: dict[str, Mistake] = {}
+        seen: set[RewrittenCell] = {self}
         for row in rows:
-            for key, program in row_mistakes(row, self):
-                if program not in seen:
-                    seen.add(program)
-                    found.setdefault(key, program)
+            for mistake in row_mistakes(row, self):
+                if mistake.program not in seen:
+                    seen.add(mistake.program)
+                    found.setdefault(mistake.key, mistake)
         return found
 
     def rewritten(self) -> Cell:
@@ -84,7 +112,7 @@ class Program:
         late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
         lines = self.cell.by_name
         carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: Tree("name", name.removesuffix(LATE_SUFFIX)) for name in sorted(late)}
+        carry |= {name: _before(name) for name in sorted(late)}
         # a state may become a line, or an expression that is one
         ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
         rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
@@ -99,11 +127,11 @@ class Program:
 
 
 @dataclass(frozen=True, eq=False)
-class Equations:
+class CellEquations:
     """The equations of a cell as trees, and which of its names belong to gates."""
 
     cell: Cell
-    rows: Mapping[str, Tree]
+    rows: Mapping[str, ExpressionTree]
 
     @cached_property
     def matrices(self) -> frozenset[str]:
@@ -128,7 +156,7 @@ class Equations:
         common = [*found.values()]
         return {name: star for name, star in found.items() if common.count(star) > 1}
 
-    def allows(self, letter: str, node: Tree) -> bool:
+    def allows(self, letter: str, node: ExpressionTree) -> bool:
         """Whether a letter of a pattern may stand for an expression."""
         name = node.value if node.kind == "name" else None
         if letter == "W":
@@ -145,76 +173,97 @@ class Equations:
 
 
 @lru_cache(maxsize=64)
-def program_of(cell: Cell) -> Program:
+def program_of(cell: Cell) -> RewrittenCell:
     """A cell without mistakes."""
     rows = {name: tree(right) for name, right in cell.equations.items()}
     rows |= {f"{CARRY}{state}": tree(line) for state, line in cell.carry}
-    return Program(Equations(cell, rows | {OUTPUT: tree(cell.output)}))
+    return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-def row_mistakes(row: Row, program: Program) -> Iterator[tuple[str, Program]]:
+def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
     """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
     if row.word in RENAMINGS:
         for given, names in RENAMINGS[row.word](program.own):
             new = {name: right.replaced(names) for name, right in program.rows.items()}
             if (made := program.changed(new)) is not None and _is_cell(made):
-                yield f"{row.key}:{given}", made
+                yield Mistake(f"{row.key}:{given}", made, _changed(program, made), value=given)
         return
     for value in row.values or ("",):
         if not row.word:
             yield from _rewritings(row, value, program)
         elif (row.word, value) not in program.words:
-            word = row.word, value
-            yield row.key_of(value.replace(" ", "-")), Program(program.own, program.changes, (*program.words, word))
+            made = RewrittenCell(program.own, program.changes, (*program.words, (row.word, value)))
+            yield Mistake(row.key_of(value.replace(" ", "-")), made, value=value)
 
 
-def _rewritings(row: Row, value: str, program: Program) -> Iterator[tuple[str, Program]]:
+def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
+    """The equations in which two programs differ."""
+    return tuple(name for name, right in after.rows.items() if right != before.rows[name])
+
+
+def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
     own = program.own
-    found: list[tuple[str, Site]] = []
-    for name, right in program.rows.items():
-        if any(fnmatchcase(name, one) for one in row.of.split("|")):
-            found += ((name, site) for site in sites(row.pattern(value), right, own.allows, row.whole))
+    rows = program.inlined if row.inline else program.rows
+    pattern = row.pattern(value)
+    found = [
+        (name, site)
+        for name, right in rows.items() if any(fnmatchcase(name, one) for one in row.of.split("|"))
+        for site in sites(pattern, right, own.allows, row.whole)
+    ]  # fmt: skip
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
     for name, site in found:
-        exact = name, _bound(site)
-        if row.together:
-            groups.setdefault(("", ""), []).append((name, site))
-            continue
-        for key in dict.fromkeys((exact, (own.star(name), own.star(exact[1])))):
+        keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
+        if row.together or pattern.kind == "call":  # every function at once, as two activations say
+            keys = [("", "")] if row.together else [*keys, ("", "")]
+        for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append((name, site))
+    for key, members in [*groups.items()] if row.subsets else ():
+        for left_out in {name for name, _ in members} if "*" in key[0] and len(members) > 2 else ():
+            rest = [member for member in members if member[0] != left_out]
+            groups[f"{key[0]} but {left_out}", key[1]] = rest
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
-    for (name, bound), members in order:
-        new = dict(program.rows)
+    for (place, bound), members in order:
+        new = {**program.rows, **{equation: rows[equation] for equation, _ in members}}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
-            new[equation] = rewritten(new[equation], lambda node, site=site, to=to: to if node == site.node else None)
-        made = program.changed({k: _delayed(v) for k, v in new.items()})
+            new[equation] = rewritten(new[equation], {site.node: to}.get)
+        made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
-            yield row.key_of(name, bound if name in several else "", value), made
+            said = row.key_of(place, bound if place in several else "", value)
+            part = ", ".join(dict.fromkeys(_bound(site, ", ") for _, site in members))
+            yield Mistake(said, made, _changed(program, made), part, value)
 
 
-def _bound(site: Site) -> str:
+def _bound(site: Site, mark: str = ",") -> str:
     """What the letters of a pattern stand for at a site, but not the terms that are left as they were."""
-    return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
+    return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
-def _delayed(right: Tree) -> Tree:
-    """`late(z)` becomes the state `z_late`, which carries z."""
+def _before(late: str) -> ExpressionTree:
+    """What a state `z_late` becomes."""
+    name = late.removesuffix(LATE_SUFFIX)
+    return tree(f"0 * {late} + 1") if name == ONE else ExpressionTree("name", name)
 
-    def change(node: Tree) -> Tree | None:
-        late = node.kind == "call" and node.value == "late" and node.parts[0].kind == "name"
-        return Tree("name", node.parts[0].value + LATE_SUFFIX) if late else None
+
+def _delayed(right: ExpressionTree) -> ExpressionTree:
+    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` carries 1."""
+
+    def change(node: ExpressionTree) -> ExpressionTree | None:
+        if node.kind != "call" or node.value != "late":
+            return None
+        part = node.parts[0]
+        return ExpressionTree("name", (ONE if part.kind == "number" else str(part)) + LATE_SUFFIX)
 
     return rewritten(right, change)
 
 
-def _functions(rights: Iterable[Tree]) -> str:
+def _functions(rights: Iterable[ExpressionTree]) -> str:
     return functions_of(name for right in rights for name in right.calls())
 
 
 @lru_cache(maxsize=8192)
-def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[tuple, ...] | None:
+def equation_lines(cell: Cell, name: str, right: ExpressionTree) -> tuple[Line, ...] | None:
     """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
@@ -226,11 +275,11 @@ def equation_lines(cell: Cell, name: str, right: Tree) -> tuple[tuple, ...] | No
     return made.expanded.lines
 
 
-def _is_cell(program: Program) -> bool:
+def _is_cell(program: RewrittenCell) -> bool:
     """Whether every changed equation reads values that there are before it, and is in the grammar."""
     cell = program.cell
     order = {name: k for k, name in enumerate(program.own.rows)}
-    known = {*order, *cell.inputs, *cell.states, *cell.parameters}
+    known = {ONE, *order, *cell.inputs, *cell.states, *cell.parameters}
     for name, right in program.changes:
         reads = {n.removesuffix(LATE_SUFFIX) for n in right.names()}
         before = all(order[n] < order[name] for n in right.names() if n in cell.by_name)
@@ -241,19 +290,19 @@ def _is_cell(program: Program) -> bool:
 
 # -- weights under other names -----------------------------------------------------------------------------------------
 
-Renaming = Iterator[tuple[str, Mapping[str, Tree]]]
+Renaming = Iterator[tuple[str, Mapping[str, ExpressionTree]]]
 
 
 _STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
 
 
-def _copies(own: Equations) -> Renaming:
+def _copies(own: CellEquations) -> Renaming:
     """The weights of one gate used in another as well: one of them, or all; or those of one gate in all."""
     there = own.cell.parameters
     for source in own.gates:
-        every: dict[str, Tree] = {}
+        every: dict[str, ExpressionTree] = {}
         for gate in own.gates:
-            names = {f"{s}{gate}": Tree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
+            names = {f"{s}{gate}": ExpressionTree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
             names = {name: new for name, new in names.items() if name != new.value and new.value in there}
             every |= names
             for name, new in names.items():
@@ -263,15 +312,15 @@ def _copies(own: Equations) -> Renaming:
         yield f"*,{source}", every
 
 
-def _gates(own: Equations, pairs: bool) -> Renaming:
+def _gates(own: CellEquations, pairs: bool) -> Renaming:
     """The value of a gate read in place of another's; pairs: and the reverse."""
     names = [name for name in own.cell.by_name if own.starred.get(name) == "*_t"]
     for one, two in (combinations if pairs else permutations)(names, 2):
-        back = {two: Tree("name", one)} if pairs else {}
-        yield f"{one},{two}", {one: Tree("name", two), **back}
+        back = {two: ExpressionTree("name", one)} if pairs else {}
+        yield f"{one},{two}", {one: ExpressionTree("name", two), **back}
 
 
-def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
+def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renaming:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
     gates = own.gates
     made: Iterable[tuple[str, ...]] = permutations(gates)
@@ -280,7 +329,7 @@ def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
         made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
     for order in made:
         names = {
-            f"{stem}{g}": Tree("name", f"{stem}{new}")
+            f"{stem}{g}": ExpressionTree("name", f"{stem}{new}")
             for g, new in zip(gates, order, strict=True) if g != new for stem in stems
             if f"{stem}{g}" in own.cell.parameters and f"{stem}{new}" in own.cell.parameters
         }  # fmt: skip
@@ -290,7 +339,7 @@ def _orders(own: Equations, stems: Iterable[str], pairs: bool) -> Renaming:
 
 
 #: Words that say which weights are read in place of which, with how each names them.
-RENAMINGS = {
+RENAMINGS: Mapping[str, Callable[[CellEquations], Renaming]] = {
     "order": lambda own: _orders(own, _STEMS, pairs=False),
     "order of input weights": lambda own: _orders(own, ("W_x",), pairs=True),
     "order of recurrent weights": lambda own: _orders(own, ("W_h",), pairs=True),

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from .trees import Tree, tree
+from .trees import ExpressionTree, tree
 
 
 @dataclass(frozen=True)
-class Row:
+class MistakeRow:
     """A kind of mistake.
 
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
     `carry h_prev`, `output`). whole: whether the whole right side is replaced, or any part. left, right: what is
     replaced, and by what; or word: one of a closed list. values: what stands for `{k}`, or what the word is given.
-    together: whether it is made everywhere in a cell at once. everywhere: whether it is
+    together: whether it is made everywhere in a cell at once. subsets: whether also at all gates but one. inline: whether values that one equation
+    reads are written out in it first. everywhere: whether it is
     made in the whole network. rare: whether it is not tried as the second of two.
     """
 
@@ -31,16 +32,18 @@ class Row:
     word: str = ""
     values: tuple[str, ...] = ()
     together: bool = False
+    subsets: bool = False
+    inline: bool = False
     everywhere: bool = False
     rare: bool = False
 
-    def pattern(self, value: str) -> Tree:
+    def pattern(self, value: str) -> ExpressionTree:
         """The expression that is replaced."""
         return tree(self.left.replace("{k}", value))
 
-    def replacement(self, value: str, equation: str) -> Tree:
+    def replacement(self, value: str, equation: str) -> ExpressionTree:
         """The expression that replaces it in an equation, whose own value, or state, is `y`."""
-        return tree(self.right.replace("{k}", value)).replaced({"y": Tree("name", equation)})
+        return tree(self.right.replace("{k}", value)).replaced({"y": ExpressionTree("name", equation)})
 
     def key_of(self, *given: str) -> str:
         """The key of the row with what it is given."""
@@ -48,16 +51,19 @@ class Row:
         return f"{self.key}:{said}" if said else self.key
 
 
-def _row(key: str, row: Mapping[str, Any]) -> Row:
-    more = {"values": tuple(map(str, row.get("values", ()))), **{n: row.get(n, False) for n in ("together", "everywhere", "rare")}}
+def _row(key: str, row: Mapping[str, Any]) -> MistakeRow:
+    more = {
+        "values": tuple(map(str, row.get("values", ()))),
+        **{n: row.get(n, False) for n in ("together", "subsets", "inline", "everywhere", "rare")},
+    }
     if "word" in row:
-        return Row(key, word=row["word"], **more)
+        return MistakeRow(key, word=row["word"], **more)
     left, _, right = row["change"].partition(" => ")
     for mark in (" = ", ": "):
         of, there, pattern = left.partition(mark)
         if there:
-            return Row(key, of, mark == " = ", pattern, right, **more)
-    return Row(key, left=left, right=right, **more)
+            return MistakeRow(key, of, mark == " = ", pattern, right, **more)
+    return MistakeRow(key, left=left, right=right, **more)
 
 
 _TABLE: dict[str, Any] = tomllib.loads((files(__package__) / "table.toml").read_text(encoding="utf-8"))

@@ -31,7 +31,7 @@ _BINDING = {"sum": 1, ">": 0, "*": 2, "/": 2, "@": 2}
 _BINARY: dict[type[ast.operator], str] = {ast.Mult: "*", ast.Div: "/", ast.MatMult: "@"}
 
 
-class Tree(NamedTuple):
+class ExpressionTree(NamedTuple):
     """An expression: its kind, what is in the node itself, and its parts.
 
     kind: `name`, `number`, `sum` (value: the signs), `*`, `/`, `@`, `>`, `call` (value: the function), or `slice`
@@ -40,7 +40,7 @@ class Tree(NamedTuple):
 
     kind: str
     value: Any = None
-    parts: tuple[Tree, ...] = ()
+    parts: tuple[ExpressionTree, ...] = ()
 
     def __str__(self) -> str:
         if self.kind in ("name", "number"):
@@ -77,7 +77,7 @@ class Tree(NamedTuple):
         for part in self.parts:
             yield from part.calls()
 
-    def replaced(self, names: Mapping[str, Tree]) -> Tree:
+    def replaced(self, names: Mapping[str, ExpressionTree]) -> ExpressionTree:
         """The expression with names replaced by expressions."""
         if self.kind == "name":
             return names.get(self.value, self)
@@ -85,35 +85,35 @@ class Tree(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def tree(text: str) -> Tree:
+def tree(text: str) -> ExpressionTree:
     """The tree of an expression that `parse` accepts, or of a pattern."""
     return _tree(ast.parse(text, mode="eval").body)
 
 
-def _tree(node: ast.expr) -> Tree:
+def _tree(node: ast.expr) -> ExpressionTree:
     match node:
         case ast.Name(name):
-            return Tree("name", name)
+            return ExpressionTree("name", name)
         case ast.Constant(value):
-            return Tree("number", float(value))  # type: ignore[arg-type]  # `parse` has seen the text
+            return ExpressionTree("number", float(value))  # type: ignore[arg-type]  # `parse` has seen the text
         case ast.UnaryOp(ast.USub(), ast.Constant(value)):
-            return Tree("number", -float(value))  # type: ignore[arg-type]
+            return ExpressionTree("number", -float(value))  # type: ignore[arg-type]
         case ast.UnaryOp(ast.USub(), inner):
-            return Tree("sum", (-1.0,), (_tree(inner),))
+            return ExpressionTree("sum", (-1.0,), (_tree(inner),))
         case ast.BinOp(left, ast.Add() | ast.Sub() as op, right):
             return total([(1.0, _tree(left)), (-1.0 if isinstance(op, ast.Sub) else 1.0, _tree(right))])
         case ast.BinOp(left, op, right):
-            return Tree(_BINARY[type(op)], None, (_tree(left), _tree(right)))
+            return ExpressionTree(_BINARY[type(op)], None, (_tree(left), _tree(right)))
         case ast.Compare(left, [ast.Gt()], [right]):
-            return Tree(">", None, (_tree(left), _tree(right)))
+            return ExpressionTree(">", None, (_tree(left), _tree(right)))
         case ast.Compare(left, [ast.Lt()], [right]):
-            return Tree(">", None, (_tree(right), _tree(left)))
+            return ExpressionTree(">", None, (_tree(right), _tree(left)))
         case ast.Subscript(inner, ast.Slice(low, high)):
-            return Tree("slice", (_whole(low), _whole(high)), (_tree(inner),))
+            return ExpressionTree("slice", (_whole(low), _whole(high)), (_tree(inner),))
         case ast.Subscript(inner, index):
-            return Tree("slice", (_whole(index), _whole(index) + 1), (_tree(inner),))
+            return ExpressionTree("slice", (_whole(index), _whole(index) + 1), (_tree(inner),))
         case ast.Call(ast.Name(function), arguments):
-            return Tree("call", function, tuple(map(_tree, arguments)))
+            return ExpressionTree("call", function, tuple(map(_tree, arguments)))
     raise ValueError(f"no expression of a cell: {ast.unparse(node)}")
 
 
@@ -121,21 +121,23 @@ def _whole(node: ast.expr | None) -> int:
     return int(ast.literal_eval(node)) if node is not None else 0
 
 
-def total(terms: list[tuple[float, Tree]]) -> Tree:
+def total(terms: list[tuple[float, ExpressionTree]]) -> ExpressionTree:
     """The sum of signed terms; a first term that is a sum is continued, and one term alone is itself."""
     if terms and terms[0][1].kind == "sum" and terms[0][0] > 0:
         first = terms[0][1]
         terms = [*zip(first.value, first.parts, strict=True), *terms[1:]]
     if len(terms) == 1 and terms[0][0] > 0:
         return terms[0][1]
-    return Tree("sum", tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
+    return ExpressionTree("sum", tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
 
 
-Found = Mapping[str, Tree]  # what the letters of a pattern stand for; the function of `F` as a name
-Allows = Callable[[str, Tree], bool]  # whether a letter may stand for an expression
+Found = Mapping[str, ExpressionTree]  # what the letters of a pattern stand for; the function of `F` as a name
+Allows = Callable[[str, ExpressionTree], bool]  # whether a letter may stand for an expression
 
 
-def matches(pattern: Tree, node: Tree, allows: Allows, found: Found | None = None) -> Iterator[Found]:
+def matches(
+    pattern: ExpressionTree, node: ExpressionTree, allows: Allows, found: Found | None = None
+) -> Iterator[Found]:
     """Every way in which a pattern is this expression."""
     found = found or {}
     if pattern.kind == "name" and pattern.value in LETTERS:
@@ -149,7 +151,7 @@ def matches(pattern: Tree, node: Tree, allows: Allows, found: Found | None = Non
         called = pattern.kind == "call" and pattern.value == FUNCTION
         if pattern.value != node.value and not called:
             return
-        ways: list[Found] = [{**found, FUNCTION: Tree("name", node.value)} if called else found]
+        ways: list[Found] = [{**found, FUNCTION: ExpressionTree("name", node.value)} if called else found]
         orders = [node.parts, node.parts[::-1]] if pattern.kind == "*" else [node.parts]
         for parts in orders:
             here = ways
@@ -159,10 +161,10 @@ def matches(pattern: Tree, node: Tree, allows: Allows, found: Found | None = Non
 
 
 def _terms(
-    mine: list[tuple[float, Tree]], theirs: list[tuple[float, Tree]], allows: Allows, found: Found
+    mine: list[tuple[float, ExpressionTree]], theirs: list[tuple[float, ExpressionTree]], allows: Allows, found: Found
 ) -> Iterator[Found]:
     """Every way in which the terms of a pattern are terms of a sum; `s` stands for those that are left."""
-    own = [term for term in mine if term[1] != Tree("name", REST)]
+    own = [term for term in mine if term[1] != ExpressionTree("name", REST)]
     if not own:
         if len(mine) == bool(theirs):
             yield {**found, REST: total(theirs)} if theirs else found
@@ -174,7 +176,7 @@ def _terms(
                 yield from _terms(rest, theirs[:k] + theirs[k + 1 :], allows, way)
 
 
-def filled(pattern: Tree, found: Found) -> Tree:
+def filled(pattern: ExpressionTree, found: Found) -> ExpressionTree:
     """A pattern with the expressions that its letters stand for."""
     if pattern.kind == "name" and (pattern.value in LETTERS or pattern.value == REST):
         return found[pattern.value]
@@ -182,18 +184,18 @@ def filled(pattern: Tree, found: Found) -> Tree:
     if pattern.kind == "sum":
         return total([*zip(pattern.value, parts, strict=True)])
     if pattern.kind == "call" and pattern.value == FUNCTION:
-        return Tree("call", found[FUNCTION].value, parts)
+        return ExpressionTree("call", found[FUNCTION].value, parts)
     return pattern._replace(parts=parts)
 
 
 class Site(NamedTuple):
     """A part of an expression that a pattern matches: the part, and one way in which it does."""
 
-    node: Tree
+    node: ExpressionTree
     found: Found
 
 
-def sites(pattern: Tree, node: Tree, allows: Allows, whole: bool = False) -> Iterator[Site]:
+def sites(pattern: ExpressionTree, node: ExpressionTree, allows: Allows, whole: bool = False) -> Iterator[Site]:
     """Every part that a pattern matches, in every way; whole: only the whole expression."""
     seen = set()
     for found in matches(pattern, node, allows):
@@ -204,7 +206,7 @@ def sites(pattern: Tree, node: Tree, allows: Allows, whole: bool = False) -> Ite
         yield from sites(pattern, part, allows)
 
 
-def rewritten(node: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
+def rewritten(node: ExpressionTree, change: Callable[[ExpressionTree], ExpressionTree | None]) -> ExpressionTree:
     """The expression with each part for which `change` has another replaced by it, from the outside inwards."""
     new = change(node)
     if new is not None:

@@ -17,13 +17,13 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import VALID, X, Scope, Stage, scope_and_name
+from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, OUTPUT, Program, equation_lines, program_of
-from .trees import Tree
-from .words import WORDS, Premises
+from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
+from .trees import ExpressionTree
+from .words import WORDS, StagePremises
 
 Values = Mapping[str, Array]
 Place = tuple[Scope, str]
@@ -31,15 +31,28 @@ Place = tuple[Scope, str]
 MOST_NUMBERS = 2**25
 
 
+class PlacedMistake(NamedTuple):
+    """A mistake and its place.
+
+    place: empty for everywhere, `1/`, `above/` (the layers above the first), `reverse/`, or `1/reverse/`.
+    """
+
+    place: str
+    mistake: Mistake
+
+    def __str__(self) -> str:
+        return f"{self.place}{self.mistake.key}"
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A network with mistakes: the programs of the stages that have one. said: the keys of the mistakes, with places."""
+    """A network with mistakes: the programs of the stages that have one."""
 
-    programs: Mapping[Scope, Program]
-    said: tuple[str, ...] = ()
+    programs: Mapping[Scope, RewrittenCell]
+    mistakes: tuple[PlacedMistake, ...] = ()
 
     @cached_property
-    def same(self) -> frozenset[tuple[Scope, Program]]:
+    def same(self) -> frozenset[tuple[Scope, RewrittenCell]]:
         """What it computes: candidates with equal ones are the same."""
         return frozenset(self.programs.items())
 
@@ -48,12 +61,12 @@ class _Node(NamedTuple):
     """A stage as some candidates compute it: its program, and the nodes that it reads; None reads the right run."""
 
     scope: Scope
-    program: Program | None
+    program: RewrittenCell | None
     reads: tuple[_Node | None, ...]
 
 
 @dataclass(eq=False)
-class Trials:
+class MistakeRuns:
     """The right run of a network, and what it computes with mistakes.
 
     trace: a run in float64 that has every line. wanted: the lines that are kept, by stage; `output` is what the stage
@@ -63,7 +76,7 @@ class Trials:
     trace: Trace
     wanted: Sequence[Place]
     _results: dict[_Node, Values] = field(default_factory=dict)
-    _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], Premises] = field(default_factory=dict)
+    _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
     @cached_property
     def stages(self) -> Mapping[Scope, Stage]:
@@ -71,12 +84,12 @@ class Trials:
         return {stage.scope: stage for stage in self.trace.stages}
 
     @cached_property
-    def premises(self) -> Mapping[Scope, Premises]:
+    def premises(self) -> Mapping[Scope, StagePremises]:
         """What each stage is given."""
         trace = self.trace
         every = {s.scope: as_read(s, trace.parameters.get(s.owner, {})) for s in trace.stages}
         return {
-            scope: Premises(stage, every[scope], trace.initial.get(scope, {}), trace, stage.sources)
+            scope: StagePremises(stage, every[scope], trace.initial.get(scope, {}), trace, stage.sources)
             for scope, stage in self.stages.items()
         }
 
@@ -118,16 +131,18 @@ class Trials:
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
             yield {
-                (scope, line): self.right((scope, line)) if (node := known[scope]) is None else self._results[node][line]
+                (scope, line): self.right((scope, line))
+                if (node := known[scope]) is None
+                else self._results[node][line]
                 for scope, line in self.wanted
             }
 
-    def _sources(self, stage: Stage, program: Program | None) -> list[Scope]:
+    def _sources(self, stage: Stage, program: RewrittenCell | None) -> list[Scope]:
         """The stages that a stage reads, as its program says, in the order of its inputs."""
         sources = self._premises(stage, program).sources
         return [scope_and_name(sources[name])[0] for name in stage.cell.inputs]
 
-    def _premises(self, stage: Stage, program: Program | None) -> Premises:
+    def _premises(self, stage: Stage, program: RewrittenCell | None) -> StagePremises:
         key = stage.scope, program.words if program else ()
         if key not in self._given:
             found = self.premises[stage.scope]
@@ -150,7 +165,9 @@ class Trials:
                 each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
                 shared = all(values is each[0] for values in each)
                 inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
-            batch = _Batch(stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place)
+            batch = _Batch(
+                stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
+            )
             kept = self._kept(stage.scope)
             found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
             for k, (node, one) in enumerate(zip(members, premises, strict=True)):
@@ -160,7 +177,7 @@ class Trials:
                     values[OUTPUT] = change(values[OUTPUT])
                 self._results[node] = values
 
-    def _input(self, node: _Node, premises: Premises, name: str, k: int) -> Array:
+    def _input(self, node: _Node, premises: StagePremises, name: str, k: int) -> Array:
         """An input of a stage as one candidate reads it, (T, B, width), in the order of the stage's own steps."""
         source = premises.sources[name]
         scope, line = scope_and_name(source)
@@ -170,7 +187,8 @@ class Trials:
         else:
             values = self.trace.x if source == X else self.trace.operand(node.scope, name)
         assert values is not None, source
-        for change in premises.inputs if name != VALID else ():
+        changes = premises.inputs if name != VALID else (premises.lengths,) if premises.lengths else ()
+        for change in changes:
             values = change(values)
         return values[::-1] if premises.flipped else values
 
@@ -191,8 +209,8 @@ class _Batch:
     """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences."""
 
     stage: Stage
-    programs: Sequence[Program]
-    premises: Sequence[Premises]
+    programs: Sequence[RewrittenCell]
+    premises: Sequence[StagePremises]
     inputs: Mapping[str, Array]
     in_place: bool = False
 
@@ -227,7 +245,8 @@ class _Batch:
         steps = self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
         lines = stage.cell.expanded.lines
-        fixed = {**self.parameters, **{o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}}
+        fixed: dict[Any, Array] = {**self.parameters}
+        fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
         once, each = _split(lines, {*self.inputs, *self.parameters}, self.overrides)
         arithmetic = self._arithmetic()
         if arithmetic:
@@ -242,13 +261,28 @@ class _Batch:
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
                 known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
                 now = self._stepped(each, known, states, arithmetic, batch)
-                states = {state: now[CARRY + state] for state in states}
-                past = {f"{name}{LATE_SUFFIX}": now[name] for name in late}
+                states = self._carried(t, now, states, batch)
+                past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
                     if name not in out:
                         out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
                     out[name][t] = now[name]
         return out, states
+
+    def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
+        """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
+        new = {state: now[CARRY + state] for state in states}
+        for k, one in enumerate(self.premises):
+            if one.carried is None and one.skips != t:
+                continue
+            new = {state: _wide(v, len(self.programs), batch).copy() for state, v in new.items()}
+            if one.skips == t:
+                now[OUTPUT] = _wide(now[OUTPUT], len(self.programs), batch).copy()
+                output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
+                now[OUTPUT][k] = states[output][k] if one.held and output else 0
+            for state, v in new.items():
+                v[k] = states[state][k] if one.carried is None else one.carried(state, v[k])
+        return new
 
     def _stepped(
         self, lines: Sequence[Line], known: Mapping[Any, Array], states: Values,
@@ -283,8 +317,8 @@ class _Batch:
                 value = self._overridden(value, line.name, now, batch)
             for rows, computed in arithmetic:
                 value = _wide(value, len(self.programs), batch).copy()
-                first = now[line.operands[0]]
-                value[rows] = computed(line, first[rows] if first.ndim == 3 and len(first) > 1 else first, value[rows])
+                operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
+                value[rows] = computed(line, operands, value[rows])
             now[line.name] = value
         for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
             now[name] = now[value]
@@ -294,7 +328,7 @@ class _Batch:
 
     def _overrides(self) -> dict[str, list[_Override]]:
         own = self.parameters
-        groups: dict[tuple[str, Tree, bool], list[int]] = {}
+        groups: dict[tuple[str, ExpressionTree, bool], list[int]] = {}
         given: list[Values] = []
         for row, (program, premises) in enumerate(zip(self.programs, self.premises, strict=True)):
             new = {n for n, v in premises.parameters.items() if v is not own.get(n) and not np.array_equal(v, own[n])}
@@ -323,11 +357,11 @@ class _Batch:
         """The value of a line, computed by other equations for some candidates."""
         value = _wide(value, len(self.programs), batch).copy()
         for lines, rows, parameters in self.overrides[name]:
-            here: dict[Any, Array] = {}
+            here: dict[Any, Array] = dict(parameters)
             for line in lines:
                 operands = [
-                    here[o] if o in here else parameters[o] if o in parameters else np.array([o])
-                    if isinstance(o, float) else now[o] if now[o].ndim < 3 or len(now[o]) == 1 else now[o][rows]
+                    here[o] if o in here else np.array([o]) if isinstance(o, float)
+                    else now[o] if now[o].ndim < 3 or len(now[o]) == 1 else now[o][rows]
                     for o in line.operands
                 ]  # fmt: skip
                 try:

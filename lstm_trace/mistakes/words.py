@@ -6,7 +6,7 @@ A word changes what a stage is given, or how its steps are taken. It returns Non
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,24 +15,25 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.arithmetic import FORMATS, round_binary
 from ..cell.lines import Line
-from ..cell.network import Scope, Stage, X, layer_and_direction, scope_and_name
+from ..cell.network import VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
 
 Values = Mapping[str, Array]
-Arithmetic = Callable[[Line, Array, Array], Array]
+Arithmetic = Callable[[Line, Sequence[Array], Array], Array]
 
 
 @dataclass(frozen=True)
-class Premises:
+class StagePremises:
     """What a stage is given, and how it goes through time.
 
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
     flipped: whether it takes the steps in the other order. turned: whether its outputs stay in that order instead of
-    being turned round. inputs, outputs: what is done to the values that it reads and passes
-    on, (T, B, width). arithmetic: the value that a
-    line has there, given the line, its first operand and its right value. chained: whether a sequence begins with the
-    states in which the one before it ended. in_place: whether units already computed are read in the same step.
+    being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
+    to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
+    carried: what is done to states between steps. skips: a step that is not computed; held: whether it passes on what
+    the state is, not 0. chained: whether a sequence begins with the states in which the one before it ended. in_place:
+    whether units already computed are read in the same step.
     """
 
     stage: Stage
@@ -44,12 +45,16 @@ class Premises:
     turned: bool = False
     inputs: tuple[Callable[[Array], Array], ...] = ()
     outputs: tuple[Callable[[Array], Array], ...] = ()
+    lengths: Callable[[Array], Array] | None = None
     arithmetic: Arithmetic | None = None
+    carried: Callable[[str, Array], Array] | None = None
+    skips: int = -1
+    held: bool = False
     chained: bool = False
     in_place: bool = False
 
 
-Word = Callable[[Premises, str], Premises | None]
+Word = Callable[[StagePremises, str], StagePremises | None]
 
 
 def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope | None:
@@ -64,18 +69,22 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope | 
 # -- initial states ----------------------------------------------------------------------------------------------------
 
 
-def _initial_zero(p: Premises, which: str) -> Premises | None:
+def _initial_zero(p: StagePremises, which: str) -> StagePremises | None:
     new = {name: np.zeros_like(v) if which in ("", name) else v for name, v in p.initial.items()}
     return replace(p, initial=new) if which in ("", *p.initial) else None
 
 
-def _initial_exchanged(p: Premises, _: str) -> Premises | None:
+def _initial_ones(p: StagePremises, _: str) -> StagePremises | None:
+    return replace(p, initial={name: np.ones_like(v) for name, v in p.initial.items()}) if p.initial else None
+
+
+def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
     (one, two), rest = [*p.initial][:2], [*p.initial][2:]
     new = {one: p.initial[two], two: p.initial[one], **{name: p.initial[name] for name in rest}}
     return replace(p, initial=new) if p.initial[one].shape == p.initial[two].shape else None
 
 
-def _initial_of(p: Premises, which: str) -> Premises | None:
+def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     if not p.initial:
         return None
     if which == "first row":
@@ -89,8 +98,11 @@ def _initial_of(p: Premises, which: str) -> Premises | None:
         at = scopes.index(p.stage.scope)
         other = scopes[(at % layers) * (len(scopes) // layers) + at // layers]
         return replace(p, initial=p.network.initial[other])
-    other = _other(p.stage.scope, which, p.network.initial)
-    theirs = p.network.initial.get(other or "", {})
+    if which == "end of the run":
+        last = 0 if p.stage.backwards else -1
+        lines, states = p.network.lines[p.stage.scope], p.stage.cell.states
+        return replace(p, initial={state: lines[states[state]][last] for state in p.initial})
+    theirs = p.network.initial.get(_other(p.stage.scope, which, p.network.initial) or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
     return replace(p, initial=theirs) if same else None
 
@@ -98,30 +110,39 @@ def _initial_of(p: Premises, which: str) -> Premises | None:
 # -- weights -----------------------------------------------------------------------------------------------------------
 
 
-def _weights_of(p: Premises, which: str) -> Premises | None:
+def _weights_of(p: StagePremises, which: str) -> StagePremises | None:
+    which, part = _part(which)
     other = _other(p.stage.scope, which, p.network.parameters)
     theirs = as_read(p.stage, p.network.parameters.get(other or "", {}))
-    same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.parameters.items())
-    return replace(p, parameters=theirs) if same else None
+    names = [name for name in p.parameters if name.startswith({"": "", "b": "b"}.get(part, f"W_{part}"))]
+    same = theirs and all(name in theirs and theirs[name].shape == p.parameters[name].shape for name in names)
+    return replace(p, parameters={**p.parameters, **{name: theirs[name] for name in names}}) if same else None
 
 
-def _each(p: Premises, change: Callable[[Array], Array]) -> Premises:
-    return replace(p, parameters={name: change(v) for name, v in p.parameters.items()})
+def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Array]) -> StagePremises:
+    return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
-def _stacks(p: Premises) -> Iterator[tuple[list[str], Array]]:
-    """The matrices of one operand of all gates, stacked in the order of the equations."""
-    for stem in ("W_x", "W_h"):
+#: The weights that a word may be about: all of them, or those of one operand.
+_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c"}
+
+
+def _part(how: str) -> tuple[str, str]:
+    """A word without the operand that ends it, and that operand."""
+    for end, part in reversed(_PARTS.items()):
+        if how.endswith(end):
+            return how.removesuffix(end), part
+    return how, ""
+
+
+def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
+    """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
+    new = dict(p.parameters)
+    for stem in (f"W_{part}",) if part else ("W_x", "W_h", "b_x", "b_h", "b_"):
         names = [name for name in p.parameters if re.fullmatch(f"{stem}[a-z]", name)]
         if names and len({p.parameters[name].shape for name in names}) == 1:
-            yield names, np.concatenate([p.parameters[name] for name in names])
-
-
-def _restacked(p: Premises, change: Callable[[Array, int], Array]) -> Premises | None:
-    """The weights of which the stacked matrices and vectors of all gates are read in another way."""
-    new = dict(p.parameters)
-    for names, stack in _stacks(p):
-        new |= zip(names, np.split(change(stack, len(names)), len(names)), strict=True)
+            stack = change(np.concatenate([p.parameters[name] for name in names]), len(names))
+            new |= zip(names, np.split(stack, len(names)), strict=True)
     return replace(p, parameters=new)
 
 
@@ -141,47 +162,78 @@ def _interleaved(stack: Array, gates: int) -> Array:
     return stack.reshape(-1, gates, *stack.shape[1:]).swapaxes(0, 1).reshape(stack.shape)
 
 
-def _weights_read(p: Premises, how: str) -> Premises | None:
-    if how == "recurrent first":  # a joined kernel that multiplies [h; x], read as if it did [x; h], and the reverse
+def _off_by_one(matrix: Array, axis: int) -> Array:
+    new = matrix.copy()
+    new.swapaxes(0, axis)[-1] = 0
+    return new
+
+
+#: How the stacked weights may be read, given how many gates there are.
+READ: Mapping[str, Callable[[Array, int], Array]] = {
+    "by column": _column_major,
+    "by row": _row_major,
+    "each by column": lambda v, n: np.concatenate([_column_major(one, n) for one in np.split(v, n)]),
+    "each by row": lambda v, n: np.concatenate([_row_major(one, n) for one in np.split(v, n)]),
+    "interleaved": _interleaved,
+    "not interleaved": _not_interleaved,
+    "rows reversed": lambda v, _: v[::-1],
+    "units reversed": lambda v, n: np.concatenate([one[::-1] for one in np.split(v, n)]),
+    "columns reversed": lambda v, _: v[..., ::-1] if v.ndim == 2 else v,
+    "columns rotated": lambda v, _: np.roll(v, 1, axis=-1) if v.ndim == 2 else v,
+    "without the last column": lambda v, _: _off_by_one(v, 1) if v.ndim == 2 else v,
+    "without the last row": lambda v, n: np.concatenate([_off_by_one(one, 0) for one in np.split(v, n)]),
+    "one row early": lambda v, _: np.roll(v, -1, axis=0),
+    "one row late": lambda v, _: np.roll(v, 1, axis=0),
+}
+
+
+def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
+    if how == "recurrent first":  # a joined kernel that multiplies [h; x], read as if it did [x; h]
         new = dict(p.parameters)
         for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
-            other = f"W_h{name[3:]}"
-            if other not in new:
+            if (other := f"W_h{name[3:]}") not in new:
                 return None
             whole = np.concatenate([new[name], new[other]], axis=1)
             edge = new[other].shape[1]
             new |= {name: whole[:, edge:], other: whole[:, :edge]}
         return replace(p, parameters=new)
-    if how == "units reversed":
-        return _each(p, lambda v: v[::-1])
-    if how == "each by column":
-        return _each(p, lambda v: _column_major(v, 1) if v.ndim == 2 else v)
-    change = {"by column": _column_major, "by row": _row_major, "interleaved": _interleaved,
-              "not interleaved": _not_interleaved}[how]  # fmt: skip
-    return _restacked(p, change)
+    how, part = _part(how)
+    return _restacked(p, READ[how], part)
 
 
-def _integers(values: Array, bits: int, axis: int | None, least: bool = False) -> Array:
-    if least:  # from the least to the largest, with a zero point
-        low, high = (np.minimum(values.min(axis=axis, keepdims=True), 0), np.maximum(values.max(axis=axis, keepdims=True), 0))
+def _integers(values: Array, bits: int, axis: int | None, least: bool) -> Array:
+    """Rounded to as many bits: symmetric about 0, or from the least to the largest number, with a zero point."""
+    if least:
+        low = np.minimum(values.min(axis=axis, keepdims=True), 0)
+        high = np.maximum(values.max(axis=axis, keepdims=True), 0)
         step = np.where(high > low, (high - low) / (2**bits - 1), 1)
-        return (np.clip(np.round(values / step) + np.round(-low / step), 0, 2**bits - 1) - np.round(-low / step)) * step
-    most = 2 ** (bits - 1) - 1
-    scale = np.abs(values).max(axis=axis, keepdims=True, initial=0) / most
-    return np.where(scale > 0, np.round(values / np.where(scale > 0, scale, 1)) * scale, values)
+        zero = np.round(-low / step)
+        return (np.clip(np.round(values / step) + zero, 0, 2**bits - 1) - zero) * step
+    step = np.abs(values).max(axis=axis, keepdims=True, initial=0) / (2 ** (bits - 1) - 1)
+    return np.where(step > 0, np.round(values / np.where(step > 0, step, 1)) * step, values)
 
 
-def _weights_stored(p: Premises, how: str) -> Premises:
-    if how in FORMATS:
-        return _each(p, _rounding(how))
-    if found := re.fullmatch(r"int(\d+)(.*)", how):
-        bits = int(found[1])
+def _weights_stored(p: StagePremises, how: str) -> StagePremises:
+    how, part = _part(how)
+    names = [name for name in p.parameters if not part or re.match(f"W_{part}", name)]
+    if how.startswith("pruned below "):
+        least_kept = float(how.split()[-1])
+        return _each(p, names, lambda v: np.where(np.abs(v) < least_kept, 0, v) if v.ndim == 2 else v)
+    how, halves, _ = how.partition(" by 128")  # the largest number is 128 steps, not 127
+    if halves:
+        axis = 1 if how.endswith(" by row") else None
+        step = 128 / 127
+        return _each(p, names, lambda v: _integers(v * step, 8, axis, least=False) / step if v.ndim == 2 else v)
+    if found := re.fullmatch(r"int(\d+)(| by row| by gate| of all)(| from least to most)", how):
+        bits, least = int(found[1]), bool(found[3])
+        if found[2] == "":  # one scale for the stacked matrices of an operand
+            return _restacked(p, lambda v, _: _integers(v, bits, None, least) if v.ndim == 2 else v, part)
         if found[2] == " of all":
-            whole = max((np.abs(v).max(initial=0) for v in p.parameters.values()), default=0) / (2 ** (bits - 1) - 1)
-            return _each(p, lambda v: np.round(v / whole) * whole if whole else v)
-        axis, least = 1 if "by row" in found[2] else None, found[2].endswith("most")
-        return _each(p, lambda v: _integers(v, bits, axis, least) if v.ndim == 2 else v)
-    return _each(p, _rounding(how))
+            step = max((np.abs(p.parameters[n]).max(initial=0) for n in names), default=0) / (2 ** (bits - 1) - 1)
+            return _each(p, names, lambda v: np.round(v / step) * step if step else v)
+        axis = 1 if found[2] == " by row" else None
+        return _each(p, names, lambda v: _integers(v, bits, axis, least) if v.ndim == 2 else v)
+    return _each(p, names, _rounding(how))
 
 
 def _rounding(how: str) -> Callable[[Array], Array]:
@@ -191,15 +243,20 @@ def _rounding(how: str) -> Callable[[Array], Array]:
         return partial(round_binary, digits=digits, smallest=smallest)
     if how.split()[-1].startswith("decimal"):
         return partial(np.round, decimals=int(how.split()[0]))
+    how, cut, _ = how.partition(" truncated")
+    if how == "bfloat16":
+        return lambda v: (np.asarray(v, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32).astype(np.float64)
     whole, part = map(int, how[1:].split("."))
-    most = 2.0 ** (whole - 1)
-    return lambda v: np.clip(np.round(v * 2.0**part), -most * 2.0**part, most * 2.0**part - 1) / 2.0**part
+    most, unit = 2.0 ** (whole - 1 + part), 2.0**part
+    if cut:  # the default of ap_fixed: towards minus infinity, and more than there is room for wraps round
+        return lambda v: ((np.floor(np.nan_to_num(v) * unit) + most) % (2 * most) - most) / unit
+    return lambda v: np.clip(np.round(v * unit), -most, most - 1) / unit
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
 
 
-def _reads(p: Premises, which: str) -> Premises | None:
+def _reads(p: StagePremises, which: str) -> StagePremises | None:
     """Layer 1 and above read other values than the output of the layer before; the reverse direction the forward's."""
     layer, direction = layer_and_direction(p.stage.scope)
     outputs = {stage.scope: f"{stage.scope}/{stage.cell.output}" for stage in p.network.stages}
@@ -214,13 +271,13 @@ def _reads(p: Premises, which: str) -> Premises | None:
     return replace(p, sources={**p.sources, "x_t": source})
 
 
-def _width(p: Premises, source: str) -> int:
+def _width(p: StagePremises, source: str) -> int:
     scope, line = scope_and_name(source)
     values = p.network.x if source == X else p.network.lines[scope][line]
     return 0 if values is None else values.shape[-1]
 
 
-def _time(p: Premises, how: str) -> Premises | None:
+def _time(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
     if how == "the other way":
@@ -260,6 +317,12 @@ INPUT: Mapping[str, Callable[[Array], Array]] = {
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
     "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
     "mean of each feature removed": lambda v: v - v.mean(axis=(0, 1), keepdims=True),
+    "int8": lambda v: _integers(v, 8, None, least=False),
+    "uint8 from least to most": lambda v: _integers(v, 8, None, least=True),
+    "int8 by 127": lambda v: np.clip(np.round(v * 127), -127, 127) / 127,
+    "int8 by 128": lambda v: np.clip(np.round(v * 128), -128, 127) / 128,
+    "1 decimal": lambda v: np.round(v, 1),
+    "2 decimals": lambda v: np.round(v, 2),
     "scaled by the largest": lambda v: v / (np.abs(v).max() or 1),
 }
 
@@ -281,17 +344,20 @@ OUTPUTS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def _input(p: Premises, how: str) -> Premises | None:
+def _input(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, inputs=(*p.inputs, INPUT[how])) if "x_t" in p.sources else None
 
 
-def _tabled(function: Callable[[Array], Array], low: float, high: float, size: int, how: str) -> Callable[[Array], Array]:
+def _tabled(
+    function: Callable[[Array], Array], low: float, high: float, size: int, how: str
+) -> Callable[[Array], Array]:
     """A function read from a table of `size` values over [low, high), constant beyond it."""
     at = np.linspace(low, high, size, endpoint=False)
     step, values = (high - low) / size, function(at)
     if how == "interpolated":
         return lambda z: np.interp(z, at, values)
-    whole = {"floor": np.floor, "nearest": np.round, "trunc": np.trunc}[how]
+    rounded: Mapping[str, Callable[[Array], Array]] = {"floor": np.floor, "nearest": np.round, "trunc": np.trunc}
+    whole = rounded[how]
     offset = size * -low / (high - low)
     return lambda z: values[np.clip(np.nan_to_num(whole(z / step) + offset), 0, size - 1).astype(int)]
 
@@ -335,21 +401,83 @@ FUNCTIONS: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
 }
 
 
-def _numbers(p: Premises, how: str) -> Premises | None:
+def _summed(line: Line, operands: Sequence[Array], rounded: Callable[[Array], Array]) -> Array:
+    """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
+    vector = rounded(operands[line.summed])
+    matrix = rounded(operands[1 - line.summed])
+    terms = matrix.T if line.op == "matvec" else matrix
+    total = np.zeros(1)
+    for k in range(vector.shape[-1]):
+        total = rounded(total + rounded(vector[..., k, None] * terms[k]))
+    return total
+
+
+def _numbers(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
     if how in FUNCTIONS:
         table = FUNCTIONS[how]
-        return replace(p, arithmetic=lambda line, a, value: table[line.op](a) if line.op in table else value)
+        return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
+    if how.endswith(" sums"):
+        rounded = _rounding(how.removesuffix(" sums"))
+        return replace(
+            p, arithmetic=lambda line, a, value: rounded(_summed(line, a, rounded) if line.product else value)
+        )
+    if how.startswith("everything "):
+        rounded = _rounding(how.removeprefix("everything "))
+        weights = _each(p, [*p.parameters], rounded)
+        return replace(weights, inputs=(*p.inputs, rounded), arithmetic=lambda line, a, value: rounded(value))
     products = how.endswith(" products")
     rounded = _rounding(how.removesuffix(" products"))
     there = ("matvec", "vecmat")
-    return replace(
-        p, arithmetic=lambda line, _, value: rounded(value) if not products or line.op in there else value
-    )
+    return replace(p, arithmetic=lambda line, _, value: rounded(value) if not products or line.op in there else value)
 
 
-def _outputs(p: Premises, how: str) -> Premises | None:
+#: What may have been done to the mask, (T, B, 1).
+LENGTHS: Mapping[str, Callable[[Array], Array]] = {
+    "one step less": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    "one step more": lambda v: np.concatenate([np.ones_like(v[:1]), v[:-1]]),
+    "from the other end": lambda v: v[::-1],
+    "of the first sequence": lambda v: np.repeat(v[:, :1], v.shape[1], axis=1),
+    "of the longest sequence": lambda v: np.repeat(v.max(axis=1, keepdims=True), v.shape[1], axis=1),
+    "sequences reversed": lambda v: v[:, ::-1],
+}
+
+
+def _lengths(p: StagePremises, how: str) -> StagePremises | None:
+    return replace(p, lengths=LENGTHS[how]) if VALID in p.sources.values() else None
+
+
+def _skips(p: StagePremises, which: str) -> StagePremises | None:
+    last = p.network.steps - 1
+    first = which.startswith("first") != p.stage.backwards
+    return replace(p, skips=0 if first else last, held=which.endswith("held")) if p.initial and last else None
+
+
+#: What may happen to a state between two steps, (B, width).
+CARRIED: Mapping[str, Callable[[Array], Array]] = {
+    "row before": lambda v: np.roll(v, 1, axis=-2),
+    "row after": lambda v: np.roll(v, -1, axis=-2),
+    "first row": lambda v: np.repeat(v[..., :1, :], v.shape[-2], axis=-2),
+    "units rotated": lambda v: np.roll(v, 1, axis=-1),
+    "units reversed": lambda v: v[..., ::-1],
+    "last unit lost": lambda v: np.concatenate([v[..., :-1], np.zeros_like(v[..., -1:])], axis=-1),
+    "float16": _rounding("float16"),
+    "bfloat16": _rounding("bfloat16"),
+    "bfloat16 truncated": _rounding("bfloat16 truncated"),
+    "int8": lambda v: _integers(v, 8, None, least=False),
+    "int8 by 127": INPUT["int8 by 127"],
+    "int8 by 128": INPUT["int8 by 128"],
+}
+
+
+def _carried(p: StagePremises, how: str) -> StagePremises | None:
+    how, part = _part(how)
+    there = any(state.startswith(part) for state in p.initial)
+    return replace(p, carried=lambda state, v: CARRIED[how](v) if state.startswith(part) else v) if there else None
+
+
+def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     if how in ("interleaved", "halves exchanged") and p.initial:  # of two directions
         return None
     return replace(p, outputs=(*p.outputs, OUTPUTS[how]))
@@ -357,6 +485,7 @@ def _outputs(p: Premises, how: str) -> Premises | None:
 
 WORDS: Mapping[str, Word] = {
     "initial zero": _initial_zero,
+    "initial ones": _initial_ones,
     "initial exchanged": lambda p, how: _initial_exchanged(p, how) if len(p.initial) > 1 else None,
     "initial of": _initial_of,
     "weights of": _weights_of,
@@ -366,6 +495,9 @@ WORDS: Mapping[str, Word] = {
     "time": _time,
     "input": _input,
     "outputs": _outputs,
+    "lengths": _lengths,
+    "skips": _skips,
+    "carried": _carried,
     "numbers": _numbers,
     "chained": lambda p, _: replace(p, chained=True) if p.initial and p.network.batch > 1 else None,
     "in place": lambda p, _: replace(p, in_place=True) if p.initial else None,
