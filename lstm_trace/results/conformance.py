@@ -58,11 +58,11 @@ class Conformance(Finding):
         explained = {name for cause in self.causes for name in cause.cases}
         for one in self.verdicts:
             if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
-                first = "" if not one.first else words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
-                detail = words.word("semicolon").join(filter(None, (first, message(one.said))))
-                yield (
-                    words.word("prefix", what=f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})") + detail
-                )
+                what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
+                said = message(one.said)
+                if one.first:
+                    said = words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
+                yield words.word("prefix", what=what) + said
         refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
         for alike in by_key(refused).values():
             names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
@@ -95,19 +95,16 @@ class Conformance(Finding):
 def junit(result: Conformance, path: Target, format: str) -> None:
     """Write JUnit XML, which CI systems show: a known failure is skipped, a refusal, crash or hang an error."""
     (table,) = result.tables(result.words())
-    failed = Counter("failure" if one.verdict == "wrong" else "error" for one in result.failed)
-    numbers = {"tests": len(result.verdicts), "failures": failed["failure"], "errors": failed["error"]}
-    numbers["skipped"] = sum(one.status == "expected" for one in result.verdicts)
-    suite = ElementTree.Element(
-        "testsuite", {"name": message(result.engine), **{k: str(n) for k, n in numbers.items()}}
-    )
+    suite = ElementTree.Element("testsuite", {"name": message(result.engine), "tests": str(len(result.verdicts))})
     for one, row in zip(result.verdicts, table.rows, strict=True):
         facts = {"classname": f"conformance.{one.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", facts)
         if one.status in ("failed", "expected"):
             kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
-            detail = "; ".join(f"{k} {v}" for k, v in zip(COLUMNS, row, strict=True) if v is not None and k != "case")
-            ElementTree.SubElement(case, kind, {"type": one.verdict, "message": detail})
+            said = "; ".join(f"{k} {v}" for k, v in zip(COLUMNS[1:], row[1:], strict=True) if v is not None)
+            ElementTree.SubElement(case, kind, {"type": one.verdict, "message": said})
+    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"*/{kind}"))))
     ElementTree.indent(suite)
     with written(path) as file:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')

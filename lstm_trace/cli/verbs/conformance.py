@@ -45,7 +45,7 @@ class _Chosen(TypedDict):
     Attributes:
         only: Only the cases that use one of these options: peephole, lengths, clip, gru, …
         model: Only the options that this ONNX model uses, and a case with the attributes of each of its nodes.
-        opset: Set of operators of the files.
+        opset: Set of operators of the files (14).
     """
 
     only: Annotated[Any, NAMES]
@@ -165,7 +165,8 @@ def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str |
         for case, ran in zip(cases.cases, each(cases, run), strict=True):
             verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
             bar.advance(1)
-    result = Conformance(title, tuple(verdicts), causes(verdicts))
+    with ProgressBar("explaining", "cases") as bar:
+        result = Conformance(title, tuple(verdicts), causes(verdicts, bar))
     if click.get_current_context(silent=True) is not None:
         conclude(1 if result.failed else 0)
     return result

@@ -24,7 +24,7 @@ from ...model.build import in_layout, prepare_found
 from ...trace.trace import Trace
 from ...weights.onnx.node import OPERATORS, NodeReading, options_of
 from ..programs import CARRY, OUTPUT
-from ..trials import Place, Trials
+from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
@@ -131,7 +131,7 @@ class Case:
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
         trace = self.trace(reading, arithmetic)
-        return self.results(trace, {place: Trials(trace, ()).right(place) for place in wanted(trace)}, reading)
+        return self.results(trace, {place: MistakeRuns(trace, ()).right(place) for place in wanted(trace)}, reading)
 
     @cached_property
     def expected(self) -> tuple[dict[str, Outputs], float]:

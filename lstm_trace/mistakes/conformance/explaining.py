@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...weights.onnx.node import OPERATORS
 from ..identify import Search
-from ..trials import Trials
+from ..trials import MistakeRuns
 from .cases import READINGS, Case, Outputs, catalogue, wanted
 from .judging import CaseVerdict, gap
 
@@ -32,8 +33,8 @@ def made(case: Case, reading: str = "text") -> Iterator[tuple[str, list[Outputs]
     """
     trace = case.trace(reading)
     candidates, ends = Search(trace, {}).candidates(), [True, False][: 1 + ("direction" in case.attributes)]
-    for candidate, values in zip(candidates, Trials(trace, wanted(trace)).run(candidates), strict=True):
-        yield candidate.said[0], [case.results(trace, values, reading, end) for end in ends]
+    for candidate, values in zip(candidates, MistakeRuns(trace, wanted(trace)).run(candidates), strict=True):
+        yield str(candidate.mistakes[0]), [case.results(trace, values, reading, end) for end in ends]
 
 
 def ignored(case: Case) -> dict[str, Callable[[Case], Case]]:
@@ -80,7 +81,9 @@ def explanations(one: CaseVerdict, known: Keys = frozenset()) -> list[Keys]:
             break
     there = known & {*changes}
     if known and there or not known and not any(len(keys) == 1 for keys in sets):
-        table = (key for reading in READINGS for key, each in made(without(there), reading) if any(map(fits, each)))
+        table = (
+            key for reading in case.expected[0] for key, each in made(without(there), reading) if any(map(fits, each))
+        )
         sets = [there | {key} for key in dict.fromkeys(table)] + sets
     return sets
 
@@ -94,10 +97,19 @@ class Cause:
     attach: str
 
 
-def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
-    """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained."""
+def causes(
+    verdicts: Sequence[CaseVerdict], progress: Callable[[int, int], None] = lambda *_: None
+) -> tuple[Cause, ...]:
+    """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
+
+    progress: called with the number of cases that were looked at, and of all.
+    """
     wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.off not in (None, np.inf)}
-    sets = {name: found for name, one in wrong.items() if (found := explanations(one))}
+    sets: dict[str, list[Keys]] = {}
+    for name, one in wrong.items():
+        progress(len(sets), len(wrong))
+        sets[name] = explanations(one)
+    sets = {name: found for name, found in sets.items() if found}
     by_case: dict[str, Keys] = {}
     chosen: Keys = frozenset()
 
@@ -108,7 +120,7 @@ def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
         candidates = dict.fromkeys(s for name in left for s in sets[name])
         best = max(candidates, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
         by_case, chosen = by_case | covered(best), chosen | best
-    for name in wrong.keys() - by_case.keys():  # options that are ignored, and something else
+    for name in [name for name in wrong if name not in by_case]:  # options that are ignored, and something else
         if found := explanations(wrong[name], chosen):
             sets[name] = found
             by_case[name] = min(found, key=lambda s: len(s - chosen))
@@ -118,14 +130,9 @@ def causes(verdicts: Sequence[CaseVerdict]) -> tuple[Cause, ...]:
         cases = [name for name in sets if key in by_case[name]]
         alone = [name for name in cases if len(by_case[name]) == 1] or cases
         equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
-        attach = min(alone, key=lambda name: smallness(wrong[name].case))
+        attach = min(alone, key=lambda name: (len(wrong[name].case.options), prod(wrong[name].case.sizes.values())))
         every.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
     return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))
-
-
-def smallness(case: Case) -> tuple[int, int, str]:
-    """By which the smallest of several cases is chosen: options, then numbers."""
-    return len(case.options), sum(array.size for array in case.inputs.values()), case.name
 
 
 def measure() -> dict[str, Any]:
