@@ -80,7 +80,7 @@ def explanations(one: CaseVerdict, known: Keys = frozenset()) -> list[Keys]:
         if sets:
             break
     there = known & {*changes}
-    if known and there or not known and not any(len(keys) == 1 for keys in sets):
+    if there if known else not any(len(keys) == 1 for keys in sets):
         table = (
             key for reading in case.expected[0] for key, each in made(without(there), reading) if any(map(fits, each))
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.files import decoded, read_bytes
-from ...errors import FileError
+from ...errors import FileError, some
 from .cases import Case, Outputs
 from .running import Ran
 from .suite import PREFIX, Suite
@@ -56,7 +56,7 @@ def gap(found: Mapping[str, Array], expected: Outputs) -> tuple[float, str]:
     for name, right in expected.items():
         values = found.get(name)
         if values is None:
-            return np.inf, f"no output {name}; there are {', '.join(found) or 'none'}"
+            return np.inf, f"no output {name}; there are {some([*found], 6) or 'none'}"
         if values.shape != right.shape or values.dtype.kind not in "fiu":
             return np.inf, f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
         differences = np.abs(values.astype(float) - right)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from time import monotonic
 
@@ -64,7 +64,7 @@ class Engine:
             command = [re.sub(r"\{(\w+)\}", lambda hole: str(places[hole[1]]), word) for word in self.command]
             environment = {name: os.environ[name] for name in KEPT if name in os.environ}
             environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), home) | {"OMP_NUM_THREADS": "1"}
-            environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
+            environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, ("", *sys.path)))
             began = monotonic()
             process = subprocess.Popen(  # noqa: S603 - the user names the engine
                 command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
@@ -112,7 +112,9 @@ def engine(kind: str, value: str) -> Engine:
         return Engine(Path(words[0]).name, tuple(words))
     if kind == "engine" and not versions([ENGINES[value][0]]):
         raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value][0]}")
-    if kind != "engine" and (not find_spec(re.split("[.:]", value)[0]) or (kind == "python") != (":" in value)):
+    if kind != "engine" and (
+        not PathFinder.find_spec(re.split("[.:]", value)[0], ["", *sys.path]) or (kind == "python") != (":" in value)
+    ):
         expected = "package.module:function" if kind == "python" else "package.module"
         raise MissingError(f"--{kind} {value}: expected {expected} of a package that can be imported from here")
     child = (sys.executable, "-m", f"{__package__}.child", kind, value, "{model}", "{inputs}", "{outputs}")

@@ -162,6 +162,14 @@ def test_a_mistake_of_the_table_explains_failures(cases: Suite) -> None:
     assert any(key.startswith("exchange:") for key in cause.keys)  # f and i in c_t: the same h and c
 
 
+def test_a_module_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by the installed command, whose path begins with the folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    Path("own_port.py").write_text("raise SystemExit")
+    assert engine("python", "own_port:run").command[-4:] == ("own_port:run", "{model}", "{inputs}", "{outputs}")
+
+
 def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Suite) -> None:
     for kind, value, error, said in (
         ("command", "no-such-program {model} {outputs}", MissingError, "there is no program no-such-program"),
