@@ -58,7 +58,7 @@ def engines() -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cases = suite.write(folder, suite.chosen("full", (), 14, None), 14)
-        for name, (package, _) in ENGINES.items():
+        for name, (package, *_) in ENGINES.items():
             if versions([package]):
                 found = engine("engine", name)
                 rows.append(row(judged(found.title, cases, lambda case, found=found: found.run(cases, case, 60.0))))

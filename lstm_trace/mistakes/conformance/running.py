@@ -134,7 +134,7 @@ def written_outputs(folder: str, case: Case) -> Ran:
     """What an engine wrote elsewhere: CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin."""
     name = PREFIX + case.name
     found = [path for suffix in (".npz", ".npy", "") if (path := Path(folder, name + suffix)).exists()]
-    return read_outputs(found[0], case) if found else Ran("refused", {}, f"there is no {name}.npz")
+    return read_outputs(found[0], case) if found else Ran("refused", {}, "there are no outputs of this name")
 
 
 def read_outputs(path: Path, case: Case) -> Ran:

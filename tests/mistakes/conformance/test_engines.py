@@ -94,7 +94,7 @@ def test_outputs_that_were_written_elsewhere(tmp_path: Path, cases: Suite) -> No
     code, verdicts, said = facts("check", cases.folder, "--outputs", tmp_path)
     pytest.importorskip("onnx")
     assert (code, [*verdicts.values()]) == (1, ["ok", "ok", "ok", "ok", "refused"])
-    assert said[-1] == "refused, test_gru_plain_reverse: there is no test_gru_plain_reverse.npz"
+    assert said[-1] == "refused, test_gru_plain_reverse: there are no outputs of this name"
     (tmp_path / "test_gru_plain_reverse.npz").write_bytes(b"PK")
     (tmp_path / "test_lstm_plain_reverse.npy").write_bytes(b"\x93NUMPY\x01")
     (tmp_path / "test_lstm_peephole_reverse" / "output_1.pb").write_bytes(b"\xff\xff")
