@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
@@ -102,6 +103,16 @@ def test_outputs_that_were_written_elsewhere(tmp_path: Path, cases: Suite) -> No
     assert [*verdicts.values()] == ["ok", "wrong", "ok", "wrong", "wrong"]
     assert any("not a tensor of ONNX" in one for one in said)
     assert invoke("check", cases.folder, "--outputs", tmp_path / "none").exit_code == 2
+
+
+def test_the_json_is_as_its_schema_says(tmp_path: Path, cases: Suite) -> None:
+    schema = json.loads(CliRunner().invoke(main, ["schema", "finding"]).stdout)
+    for case in cases.cases[:2]:
+        np.savez(tmp_path / f"test_{case.name}.npz", **right(case))
+    found = json.loads(invoke("check", cases.folder, "--outputs", tmp_path, "--format", "json").stdout)
+    assert not [*Draft202012Validator(schema).iter_errors(found)]
+    row = {"case": "test_lstm_plain_forward", "verdict": "ok", "status": "ok", "reading": None, "where": None}
+    assert found["rows"][0].items() >= row.items()
 
 
 def test_known_failures_are_expected_and_fixed_ones_are_said(tmp_path: Path, cases: Suite) -> None:
