@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -130,7 +129,8 @@ def causes(
         cases = [name for name in sets if key in by_case[name]]
         alone = [name for name in cases if len(by_case[name]) == 1] or cases
         equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
-        attach = min(alone, key=lambda name: (len(wrong[name].case.options), prod(wrong[name].case.sizes.values())))
+        sizes = {name: sum(array.size for array in wrong[name].case.inputs.values()) for name in alone}
+        attach = min(alone, key=lambda name: (len(wrong[name].case.options), sizes[name]))
         every.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
     return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))
 

@@ -118,7 +118,10 @@ def engine(kind: str, value: str) -> Engine:
         expected = "package.module:function" if kind == "python" else "package.module"
         raise MissingError(f"--{kind} {value}: expected {expected} of a package that can be imported from here")
     child = (sys.executable, "-m", f"{__package__}.child", kind, value, "{model}", "{inputs}", "{outputs}")
-    return Engine(versions([ENGINES[value][0]]) if kind == "engine" else value, child)
+    if kind != "engine":
+        return Engine(value, child)
+    version = versions([ENGINES[value][0]])
+    return Engine(version if version.startswith(value) else f"{value} ({version})", child)
 
 
 def each(suite: Suite, run: Callable[[Case], Ran]) -> Iterator[Ran]:
