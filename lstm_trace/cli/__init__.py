@@ -32,6 +32,7 @@ VERBS = {
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
     "identify": "Infer the layout of an LSTM's weights from a known output.",
+    "conformance": "Test an engine that runs ONNX models.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",
