@@ -30,6 +30,8 @@ _PHRASES = {
     "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
     "exp": re.compile(r"exp as (?P<text>.+)"),
     "significant": re.compile(r"(?P<n>\d+) significant digits"),
+    "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
+    "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
     "pruned": re.compile(r"pruned below (?P<n>[\d.]+)"),
     "everything": re.compile(r"everything (?P<text>\S+)"),

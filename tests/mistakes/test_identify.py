@@ -404,9 +404,9 @@ def test_a_large_model_is_searched_over_its_first_steps(monkeypatch: pytest.Monk
 def test_faults() -> None:
     weights = drawn()
     x, y = outputs(weights, {})
-    with pytest.raises(FileError, match=r"h_t has the shape \(6, 2, 4\); expected \(t 6, batch 2, unit 5\)"):
+    with pytest.raises(FileError, match=r"h_t has the shape \(6, 2, 4\); expected \(T, B, width\) = "):
         lt.identify(weights, x, y[:, :, :4])
-    with pytest.raises(FileError, match="foo: the reference has no line 'foo'; it has z_i"):
+    with pytest.raises(FileError, match="foo: .* no line 'foo'; it has z_i"):
         lt.identify(weights, x, {"foo": y})
     with pytest.raises(OptionError, match="y has what the other program computed: an array, values by name, or a file"):
         lt.identify(weights, x)
