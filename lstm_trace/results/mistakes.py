@@ -22,8 +22,8 @@ from ..trace.trace import Trace
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|from zero|truncated|products|sums|"
-    r"floor|nearest|interpolated)| by (?P<n>\d+))$"
+    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|by sigmoid|by both|in sigmoid|from least to most|"
+    r"from zero|truncated|products|sums|floor|nearest|interpolated)| by (?P<n>\d+))$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
@@ -31,6 +31,9 @@ _PHRASES = {
     "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
     "exp": re.compile(r"exp as (?P<text>.+)"),
     "significant": re.compile(r"(?P<n>\d+) significant digits"),
+    "double": re.compile("exp from bits of a double"),
+    "last": re.compile("last unit lost"),
+    "beyond": re.compile(r"units beyond a multiple of (?P<n>\d+) lost"),
     "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
     "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
