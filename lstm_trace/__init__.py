@@ -47,6 +47,7 @@ conveniences.AT |= {
 conveniences.AT |= dict.fromkeys(
     ("Comparison.csv", "Comparison.parquet", "Comparison.xlsx"), "lstm_trace.export.differences:write"
 )
+conveniences.AT["Conformance.xml"] = "lstm_trace.results.conformance:junit"
 conveniences.READINGS |= {
     "Comparison": "lstm_trace.results.comparison",
     "Identification": "lstm_trace.results.identification",

@@ -47,7 +47,7 @@ from .model.exercises import (
 )
 from .model.model import Model, RunArguments
 from .model.problem import problem
-from .model.sources import as_trace, as_traces, is_run, open_source, prepare, run
+from .model.sources import as_trace, as_traces, is_bare, is_run, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import ReportOptions
 from .results import How
@@ -61,7 +61,7 @@ from .trace.chunks import concat
 from .trace.files import trace_file
 from .trace.rows import Selected
 from .trace.trace import Trace
-from .verification.compare import Comparison, Tolerance, changes, gap
+from .verification.compare import ROUNDING, Comparison, Tolerance, changes, compare_weights, gap
 from .verification.verify import Verification, verify
 from .weights.formats.arrays import beside
 from .weights.read import Found, read_model
@@ -175,7 +175,8 @@ def diff(
         a: the reference: a trace, the path of a trace, or anything that `run` accepts (a problem, a model).
         b: what to compare with it: the same, or the path of values that another program printed.
         more: further ones to compare with it.
-        x: the input, as for `run`, or, unless it is text, the path of a file; for each of them that is no trace.
+        x: the input, as for `run`, or, unless it is text, the path of a file; for each of them that is no trace. Two
+            models without one are compared by their weights alone.
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
@@ -184,10 +185,10 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
-        `changes` (what was changed, and its contribution to the change of the output), `lines`, `units` (those that
-        differ, most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and
-        `units_frame()`. With further sources a sequence of these, one for each, with a `verdict` about all, a report, a
-        picture and `to_frame()` of its own.
+        `content` (what b's weights are of a's: transposed, reordered, rounded, …), `changes` (what was changed, and its
+        contribution to the change of the output), `lines`, `units` (those that differ, most different first), `output`
+        (how the output is affected), `to_frame()`, `lines_frame()` and `units_frame()`. With further sources a sequence
+        of these, one for each, with a `verdict` about all, a report, a picture and `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
@@ -201,9 +202,12 @@ def diff(
     for number in (one for one in more if isinstance(one, int | float)):
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, found = Tolerance(rtol, atol, ulps), list[Comparison]()
+    alone = x is None and not (arguments or more) and tolerance == ROUNDING and is_bare(a) and is_bare(b)
+    if alone:
+        found.append(compare_weights(prepare(a), prepare(b)))
     traces: list[Trace] = []
     reference, others = a, [aligned(one, a) for one in (b, *more)]
-    for k, other in enumerate(others, 1):
+    for k, other in enumerate(others if not alone else (), 1):
         one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
@@ -211,7 +215,7 @@ def diff(
         comparison = compared(one, two, tolerance, among=bool(more))
         found.append(replace(comparison, remarks=(*remarks, *comparison.remarks)))
     names = [Path(source).name for source in (a, b, *more) if isinstance(source, str | Path)]
-    named = names if len(names) == len({*names}) == len(traces) else None
+    named = names if len(names) == len({*names}) == 2 + len(more) else None
     if more:
         return compared_with(traces, found, named)
     called = Remark("diff.names", dict(zip("ab", named, strict=True))) if named else None

@@ -33,6 +33,7 @@ VERBS = {
     "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
     "lines": "List the lines that a port may print, with code that prints them.",
     "identify": "Find the mistake that explains another program's values.",
+    "conformance": "Test an engine that runs ONNX models.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",

@@ -37,8 +37,15 @@ class DifferenceTable(TraceTable):
     sides: tuple[Trace, Trace] = field(kw_only=True)
 
     @classmethod
-    def between(cls, a: Trace, b: Trace, **options: Any) -> DifferenceTable:
-        """The table of b compared with a. options: fields of the table. Raises OptionError for another shape."""
+    def between(cls, *sides: Trace, **options: Any) -> DifferenceTable:
+        """The table of b compared with a. options: fields of the table. Raises OptionError for another shape, or if
+        there are no traces.
+        """
+        if not sides:
+            raise OptionError(
+                "weights were compared, and no values: give the models an input (--input X, in Python x=…)"
+            )
+        a, b = sides
         if (shape := options.get("shape", "long")) not in SHAPES:
             raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {' or '.join(SHAPES)}")
         common, outside = in_both(a, b), padding(a, b)

@@ -100,9 +100,11 @@ class MistakeRuns:
         return found is not None and (found.parameters is own.parameters or _separable(stage.cell))
 
     def right(self, place: Place) -> Array:
-        """The values of a line in the right run, (T, B, width)."""
+        """The values of a line in the right run, (T, B, width); `carry h_prev` is what each step carries on."""
         scope, line = place
-        return self.trace.lines[scope][self.stages[scope].cell.output if line == OUTPUT else line]
+        cell = self.stages[scope].cell
+        own = {OUTPUT: cell.output, **{f"{CARRY}{state}": value for state, value in cell.carry}}
+        return self.trace.lines[scope][own.get(line, line)]
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
         """The wanted lines of each candidate, (T, B, width); NaN where its equations cannot be computed."""

@@ -218,6 +218,9 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if how.startswith("pruned below "):
         least = float(how.split()[-1])
         return _each(p, names, lambda v: np.where(np.abs(v) < least, 0, v) if v.ndim == 2 else v)
+    if how.startswith("clipped at "):
+        most = float(how.split()[-1])
+        return _each(p, names, lambda v: np.clip(v, -most, most))
     if not how.startswith("int"):
         return _each(p, names, transform(how))
     found = re.fullmatch(r"(int\d+)( by row| by gate| of all)?(.*)", how)

@@ -432,6 +432,13 @@ def is_run(source: Any) -> bool:
     return not (isinstance(source, Trace) or is_values(source) or (path and trace_file.is_trace(source)))
 
 
+def is_bare(source: Any) -> bool:
+    """Whether a source is a model file, or a prepared model, without an input of its own."""
+    if isinstance(source, str | Path):
+        return is_model(source)
+    return isinstance(source, Model) and source.defaults.x is None
+
+
 def as_traces(
     a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Unpack[RunArguments]
 ) -> tuple[Trace, Trace, list[Remark]]:

@@ -59,13 +59,15 @@ OF_EACH, OF_ALL = 3, 12
 
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
-    """What was changed, the verdict and its cause, the units that differ, the picture, the measures of each line, and a
-    map by line and step.
+    """What the weights are and what was changed, the verdict and its cause, the units that differ, the picture, the
+    measures of each line, and a map by line and step.
     """
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
-    if result.changes is not None and result.changes.differences:
+    if tabled := result.changes is not None and result.changes.differences > 0:
+        if result.of_content:
+            yield Items(tuple((remark.said(words),) for remark in result.of_content))
         yield from changes.blocks(result, result.changes, words)
-    yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
+    yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=not tabled)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         table = _units(result, words)
@@ -141,8 +143,8 @@ def facts(result: Comparison) -> dict[str, Any]:
     units = _unit_table(result).facts()["rows"]
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
     found["not_finite"] = [first and first.facts() for first in result.not_finite]
-    premises, notes = list(result.premises), list(result.notes)
-    return {**found, "premises": premises, "notes": notes, "units": units, "output": output, "lines": lines}
+    said = {name: list(getattr(result, name)) for name in ("content", "premises", "notes")}
+    return {**found, **said, "units": units, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -161,13 +163,15 @@ def _unit_table(result: Comparison) -> LongTable:
 
 
 def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterator[str]:
-    """The verdict; the first value that differs and its cause; what was changed, if `changed`; the output and the
-    units; the other premises, and notes.
+    """The verdict; the first value that differs and its cause; what the weights are and what was changed, if `changed`;
+    the output and the units; the other premises, and notes.
     """
     first, premises, remarks = result.first, result.of_premises, result.remarks
+    content = [remark.said(words) for remark in result.of_content] if changed else []
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
         yield from not_finite(result, words)
+        yield from content
     else:
         (a, b), (one, two) = first.first_values, changes.numbers(*first.first_values)
         t, row = first.first.t, first.first.b
@@ -177,6 +181,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
         yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
+        yield from content
         if result.changes is not None and result.changes.differences:
             if changed:
                 yield changes.sentence(result, result.changes, words)
@@ -202,6 +207,8 @@ def not_finite(result: Comparison, words: Words) -> Iterator[str]:
 
 def _agreement(result: Comparison, words: Words) -> str:
     """That no value differs, or why nothing follows from it."""
+    if result.weights_alone:
+        return words.word(f"diff.weights.{result.verdict}")
     those = words.count("diff.agree", sum(line.values for line in result.lines))
     why = result.undecided and result.undecided.said(words)
     if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):

@@ -25,6 +25,7 @@ from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all, some
 from ..languages.strings import words
+from ..model.model import Model
 from ..trace.address import Address, columns_of
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
@@ -33,6 +34,7 @@ from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
 from ..trace.window import arrays
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
+from .content import content
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .measures import LineDifference, Measure, Modifications, OutputDifference, UnitDifference, Verdict
 from .propagation import Known, apart, sizes_apart, spacing
@@ -76,7 +78,8 @@ BLUNT = 0.01
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
     """What `compare` found. remarks: steps, rows, lines and cells that differ or stand on one side only; of_premises:
-    how premises differ. In English these are `notes` and `premises`. first_step: the position in the input of the first
+    how premises differ; of_content: what b's weights are of a's. In English these are `notes`, `premises` and
+    `content`. first_step: the position in the input of the first
     step that was compared. shapes: of the operands of the first line that differs, where they have another shape in b.
     step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
@@ -112,6 +115,7 @@ class Comparison(Result):
     sides: tuple[Trace, ...] = field(default=(), compare=False)
     shape: str = "long"
     not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
+    of_content: tuple[Remark, ...] = ()
 
     @property
     def counted(self) -> Trace | None:
@@ -129,12 +133,22 @@ class Comparison(Result):
         return tuple(remark.said(self.words()) for remark in self.of_premises)
 
     @property
+    def content(self) -> tuple[str, ...]:
+        """What b's weights are of a's (the same in another place, order, form or precision), in sentences."""
+        return tuple(remark.said(self.words()) for remark in self.of_content)
+
+    @property
+    def weights_alone(self) -> bool:
+        """Whether two models were compared without a run."""
+        return not self.lines and self.undecided is None
+
+    @property
     def verdict(self) -> Verdict:
         """Whether every value that both have agrees; inconclusive where they agree but for rounding, and the bound of
         that is not finite, or where no step is valid in either, or one in only one of the two. What else differs is
         reported beside it.
         """
-        if self.first is not None:
+        if self.first is not None or (self.weights_alone and self.of_premises):
             return "different"
         return "inconclusive" if self.undecided or any(d.verdict == "inconclusive" for d in self.lines) else "same"
 
@@ -221,7 +235,18 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         rows=a.batch,
         undecided=undecided(a, b),
         sides=(a, b),
+        of_content=content(a.parameters, b.parameters) if differing else (),
     )
+
+
+def compare_weights(a: Model, b: Model) -> Comparison:
+    """Compare the weights of two models, b with a, without a run."""
+    one, two = (
+        Trace(m.header, m.stages(), 0, 1, None, None, {s: {**here} for s, here in m.weights.items()}, {}, {}, {})
+        for m in (a, b)
+    )
+    found = content(a.weights, b.weights)
+    return Comparison((), tuple(notes(one, two)), tuple(premises(one, two)), None, ROUNDING, of_content=found)
 
 
 @on_one_thread

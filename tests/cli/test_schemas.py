@@ -123,6 +123,10 @@ def test_differences(tmp_path: Path) -> None:
         (unit["t"], unit["t"] + 1, unit["unit"], str(unit["unit"] + 1)) for unit in found["units"]
     }
     valid("finding", "diff", *both, tmp_path / "a.json")
+    for name, by in (("a", 1.0), ("b", 1.5)):
+        np.savez(tmp_path / name, **{**weights, "W_xf": weights["W_xf"] * by})
+    found = valid("diff", "diff", tmp_path / "a.npz", tmp_path / "b.npz")
+    assert found["content"] == ["b has a's W_xf multiplied by 1.5"]
     assert valid("finding", "diff", *both, "--attribute", "5/0/h_t[1]")["more"]
     assert "of several, and with --attribute: finding" in schema("diff")["description"]  # where a reader looks
     assert "diff of several, diff --attribute" in schema("finding")["description"]

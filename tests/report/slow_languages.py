@@ -42,7 +42,7 @@ OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
     "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "mistake.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "notfinite", "counted.", "some.", "or", "none", "plot.section", "plot.several",
-    "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
+    "conformance.", "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip
 
 

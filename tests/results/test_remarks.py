@@ -169,6 +169,15 @@ def apart() -> Comparison:
     return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.embeddings", {"each": each}),))
 
 
+def content(key: str, **fields: Any) -> Callable[[], Result]:
+    """What the weights of b are of those of a."""
+    return lambda: replace(lt.diff(traced(), traced()), of_content=(Remark(f"diff.content.{key}", fields),))
+
+
+def each(key: str, **fields: str) -> Callable[[], Result]:
+    return content(key, each=(Remark(f"diff.content.{key}.one", fields),))
+
+
 #: What is made, and what the text of it in German and in another language has.
 CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     "other steps": (
@@ -390,6 +399,78 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         looked_up,
         "hat die Token in seinem eigenen Embedding nachgeschlagen, und die Embeddings sind verschieden (e.weight",
         "zh", "每个模型都在自己的嵌入中查找词元，而它们的嵌入不同（e.weight：最多相差 0.25）",
+    ),
+    "moved weights": (
+        each("is", b="W_x", a="W_h"), "- W_x in b ist W_h in a", "zh", "b 的 W_x 就是 a 的 W_h",
+    ),
+    "other gates": (
+        content("gates", b="i, f", a="f, i", places=Remark("diff.content.all")),
+        "in b (Gewichte) sind die Gates i, f die Gates f, i von a",
+        "fr", "dans b (poids), les portes i, f sont les portes f, i de a",
+    ),
+    "other units": (
+        content("units", order="1, 0", places=("W_x", "W_h")),
+        "b hat die Einheiten von a (W_x, W_h) in der Reihenfolge 1, 0",
+        "es", "b tiene las unidades de a en el orden 1, 0 (W_x, W_h)",
+    ),
+    "an order that is not followed": (
+        content("kept", places=("1/forward/W_x",)),
+        "in b (1/forward/W_x) werden diese Einheiten in der Reihenfolge von a gelesen",
+        "fr", "dans b, 1/forward/W_x lit ces unités dans l’ordre de a",
+    ),
+    "other rows": (
+        content("rows", order="1, 0", places=("W_x",)), "b hat die Zeilen von a (W_x) in der Reihenfolge 1, 0",
+        "zh", "b 按顺序 1, 0 排列了 a 的行（W_x）",
+    ),
+    "other columns": (
+        content("columns", order="1, 0", places=("W_x",)), "b hat die Spalten von a (W_x) in der Reihenfolge 1, 0",
+        "fr", "b a les colonnes de a dans l’ordre 1, 0 (W_x)",
+    ),
+    "transposed weights": (
+        content("transposed", places=("W_h",)), "b hat dieselben Werte wie a, transponiert: W_h",
+        "fr", "b a les mêmes valeurs que a, transposées : W_h",
+    ),
+    "reshaped weights": (
+        content("reshaped", places=("W_h",)), "b hat dieselben Werte wie a in anderer Form, Zeilen als Spalten gelesen",
+        "es", "b tiene los mismos valores que a con otra forma, con las filas leídas como columnas: W_h",
+    ),
+    "zeros": (
+        content("zero", places=("b_h",)), "b hat Nullen, wo a andere Werte hat: b_h", "zh", "b 用零代替了 a 的值：b_h",
+    ),
+    "another sign": (
+        content("sign", places=("b_h",)), "wie a mit umgekehrtem Vorzeichen: b_h", "es", "con el signo opuesto: b_h",
+    ),
+    "a factor": (
+        content("scaled", factor="0.5", places=("b",)), "b hat die Werte von a mal 0.5: b",
+        "fr", "b a les valeurs de a multipliées par 0.5 : b",
+    ),
+    "a shift": (
+        content("shifted", shift="1", places=("b_f",)), "b hat die Werte von a, um 1 erhöht: b_f",
+        "zh", "b 的值是 a 的值加 1：b_f",
+    ),
+    "another type": (
+        content("float", dtype="float16", places=("b",)), "b hat die Werte von a, auf float16 gerundet: b",
+        "es", "b tiene los valores de a redondeados a float16: b",
+    ),
+    "one decimal": (
+        content("decimals", n=1, places=("b",)), "auf eine Nachkommastelle gerundet: b", "fr", "à une décimale : b",
+    ),
+    "decimals": (
+        content("decimals", n=3, places=("b",)), "auf 3 Nachkommastellen gerundet: b", "zh", "舍入到 3 位小数的结果：b",
+    ),
+    "pruned weights": (
+        each("pruned", count="3", of="9", most="0.1", places="W_h"),
+        "b hat Nullen anstelle kleiner Gewichte von a: W_h (3 von 9, bis 0.1)",
+        "es", "b tiene ceros en lugar de pesos pequeños de a: W_h (3 de 9, hasta 0.1)",
+    ),
+    "quantised weights": (
+        each("steps", step="0.01", snr="40.1", places="W_h"),
+        "b hat die Gewichte von a quantisiert: W_h (Schritt 0.01, SNR 40.1 dB)",
+        "fr", "b a les poids de a quantifiés : W_h (pas 0.01, SNR 40.1 dB)",
+    ),
+    "unrelated weights": (
+        content("unrelated", correlation="0.02"), "die Gewichte von b sind nicht als die von a zu erkennen:",
+        "es", "los pesos de b no se reconocen como los de a:",
     ),
     "a changed premise": (
         lambda: lt.verify(replace(traced(), x=traced().x + 1.0)),

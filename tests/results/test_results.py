@@ -21,6 +21,11 @@ from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
+from lstm_trace.mistakes.conformance.cases import catalogue
+from lstm_trace.mistakes.conformance.explaining import Cause
+from lstm_trace.mistakes.conformance.judging import CaseVerdict
+from lstm_trace.mistakes.conformance.running import Ran
+from lstm_trace.results.conformance import Conformance
 from lstm_trace.results.inspection import ModelInspection
 from lstm_trace.trace.rows import Selection
 from lstm_trace.verification.plans import Diagnosis, Fault
@@ -54,6 +59,21 @@ def units() -> Result:
     return Units(frame.assign(**numbers, sd=[0.25, 0.0], not_finite=[0, 3], moves_at=["a", ""]), 7)
 
 
+def conformance() -> Result:
+    """A case that is explained, one that hangs, one that is known to fail, and one that is fixed."""
+    kinds = (
+        ("lstm_clip", "wrong", ""),
+        ("gru_clip", "hung", ""),
+        ("rnn_clip", "refused", "refused"),
+        ("rnn_relu", "ok", "hung"),
+    )
+    verdicts = [
+        CaseVerdict(catalogue()[name], Ran(verdict, {}), verdict, known=known, off=0.5 if verdict == "wrong" else None)
+        for name, verdict, known in kinds
+    ]
+    return Conformance("an engine", (*verdicts,), (Cause(("ignored:clip",), ("test_lstm_clip",), "test_lstm_clip"),))
+
+
 FAULT = Fault("planned", Line("", "mul", ("a", "b")), "float64", "width 2", (0, 1), 1.0, 2.0)
 #: A result, and what the title of its document is in English and in German.
 RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
@@ -69,6 +89,7 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
         "0/forward/2/0/c_t[1]",
         "0/forward/2/0/c_t[1]",
     ),
+    "conformance": (lambda: conformance(), "Conformance of an engine", "Konformität von an engine"),
     "units": (lambda: units(), "Units of a corpus", "Einheiten eines Korpus"),
     "show": (
         lambda: ValueTable(traced(), Selection(), height=24),

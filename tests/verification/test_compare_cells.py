@@ -233,7 +233,8 @@ def test_premises_that_differ_without_effect_are_told() -> None:
     found = compare(lt.run(a.parameters["0/forward"], x[:1], ask="i_t"), other)  # one step from zero states: W_h h is 0
     assert found.same
     assert verdict(found)[0].endswith("although inputs or weights differ")
-    assert verdict(found)[1].startswith("input or weight: 0/forward/W_hi: 16 of 16 differ")
+    assert verdict(found)[1] == "b has a's W_hi with 1 added"
+    assert verdict(found)[2].startswith("input or weight: 0/forward/W_hi: 16 of 16 differ")
 
 
 def test_nothing_in_common_is_trouble(tmp_path: Any) -> None:

@@ -14,7 +14,7 @@ from ...base.remark import Remark
 from ...documents.formats import SUFFIXES
 from .. import model_options
 from ..commands import FILE, FORM, command
-from ..model_options import MODELS, STORED, of_side, opened_two, opened_with, prepared, with_bar
+from ..model_options import INPUTS, MODELS, STORED, model_in, of_side, opened_two, opened_with, prepared, with_bar
 from ..options import conclude, echo, result_options
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def diff(
     shape: Literal["long", "wide"] | None = None,
     **given: Any,
 ) -> Any:
-    """Compare B with A (the reference): traces, problems, or models with --input.
+    """Compare B with A (the reference): traces, problems, or models with --input (without it, their weights alone).
 
     Several B are each compared with A. B may also be values of another program (.npy, .npz, .csv, .parquet, .json, or
     .txt as printf and numpy print it; see lstm-trace lines). Options that describe stored weights can be given for one
@@ -141,7 +141,8 @@ def diff(
     from ...results.comparisons import Comparisons
     from ...results.difference import difference
     from ...results.divergence import compared
-    from ...verification.compare import Tolerance, judge
+    from ...verification.compare import ROUNDING, Tolerance, compare_weights, judge
+    from ...weights.read import is_model
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
@@ -158,6 +159,12 @@ def diff(
         raise click.UsageError(f"{twice} is given twice: give each B once")
     tolerance, reference = Tolerance(rtol, atol, ulps), None
     found: list[Any] = []
+    needs = attribute, *(given.get(name) for name in (*INPUTS, "hold"))
+    if len(others) == 1 and tolerance == ROUNDING and not any(needs) and all(map(is_model, (a, *others))):
+        pair = a, others[0]
+        alone = compare_weights(*(model_in(path, of_side(pair, given, at)) for at, path in enumerate(pair)))
+        conclude(0 if alone.same else 1)
+        return replace(alone, names=Remark("diff.names", {"a": Path(pair[0]).name, "b": Path(pair[1]).name}))
     for b in others:
         reference, other, notes = _opened(a, b, given, reference)
         if attribute is not None:

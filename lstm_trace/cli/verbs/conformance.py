@@ -1,0 +1,172 @@
+"""`lstm-trace conformance`: does an engine compute the LSTM, GRU and RNN of ONNX, and if not, what does it do?"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import click
+
+from ...base.option import Option
+from ...documents.formats import UNPICTURED
+from ..commands import FILE, NAMES, Verbs, command, group
+from ..options import conclude, echo, result_options
+from ..terminal import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...mistakes.conformance.cases import Case
+    from ...mistakes.conformance.running import Ran
+    from ...mistakes.conformance.suite import Suite
+    from ...results.conformance import Conformance
+
+#: See `Verbs`.
+VERBS = {
+    "write": "Write the cases to a folder.",
+    "run": "Run an engine on the cases.",
+    "check": "Check outputs that an engine wrote elsewhere.",
+}
+
+
+@click.command("conformance", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
+def conformance() -> None:
+    """Test an engine that runs ONNX models: does it compute every option of LSTM, GRU and RNN? (docs/porting.md)
+
+    Begin with `lstm-trace conformance run --engine onnxruntime`, or with `lstm-trace conformance write cases`.
+    """
+
+
+class _Chosen(TypedDict):
+    """Which cases.
+
+    Attributes:
+        only: Only the cases that use one of these options: peephole, lengths, clip, gru, …
+        model: Only the options that this ONNX model uses, and a case with the attributes of each of its nodes.
+        opset: Set of operators of the files (14).
+    """
+
+    only: Annotated[Any, NAMES]
+    model: Annotated[str, FILE]
+    opset: Annotated[int, Option(least=7, most=22)]
+
+
+chosen_options = group(_Chosen)
+Folder = Annotated[str, click.Path(file_okay=False)]
+Expected = Annotated[
+    str | None, Option(help="Cases that are known to fail: lines CASE,VERDICT, or a .csv of run."), FILE
+]
+_RESULTS = result_options("text", UNPICTURED | {".xml": "xml"})
+
+
+@command("write")
+@chosen_options
+def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: Any) -> None:
+    """Write the cases to a new FOLDER: models, inputs and outputs as ONNX's backend tests have them, and as .npz.
+
+    Each case also has a trace with every line. The files are byte by byte the same on every machine.
+
+    Args:
+        level: All cases, or a smallest set of them that shows every mistake of the table.
+    """
+    from ...errors import counted
+
+    echo(f"{counted(len(_written(folder, level, given).cases), 'case')} in {folder}")
+
+
+def _written(folder: str, level: Any, given: dict[str, Any]) -> Suite:
+    from ...mistakes.conformance import suite
+
+    opset = given["opset"] or 14
+    return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset)
+
+
+@command("run")
+@chosen_options
+@_RESULTS
+def run(
+    folder: Annotated[str | None, click.Path(file_okay=False)] = None,
+    *,
+    engine: Literal["onnxruntime", "openvino", "tract", "reference"] | None = None,
+    python: Annotated[str | None, Option(metavar="MODULE:FUNCTION")] = None,
+    backend: Annotated[str | None, Option(metavar="MODULE")] = None,
+    command: Annotated[str | None, Option(metavar="COMMAND")] = None,
+    limit: Annotated[float, Option(least=0, above=True, metavar="SECONDS")] = 60.0,
+    expected: Expected = None,
+    **given: Any,
+) -> Any:
+    """Run an engine on the cases of FOLDER (without it: on all), each in a process of its own with a time limit.
+
+    Exit codes: 0 every case is right or known to fail, 1 failures, 2 error.
+
+    Args:
+        engine: An engine that is installed here; reference is that of the onnx package.
+        python: A function of (path of the model, inputs by name) that returns the outputs, by name or in order.
+        backend: A module with `prepare`, as for onnx.backend.test.
+        command: Any program, as in './infer {model} {inputs} {outputs}': reads .npz, writes .npz.
+        limit: Time limit of a case.
+    """
+    from ...mistakes.conformance import running, suite
+
+    kinds = {"engine": engine, "python": python, "backend": backend, "command": command}
+    chosen = {kind: value for kind, value in kinds.items() if value is not None}
+    if len(chosen) != 1:
+        raise click.UsageError("give one of --engine, --python, --backend and --command: what runs the models")
+    found = running.engine(*chosen.popitem())
+    with ExitStack() as stack:
+        if folder is None:
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
+            cases = _written(place, "full", given)
+        elif any(given[name] is not None for name in ("only", "model", "opset")):
+            raise click.UsageError("--only, --model and --opset choose the cases that are written: leave FOLDER out")
+        else:
+            cases = suite.read(folder)
+        return judged(found.title, cases, lambda case: found.run(cases, case, limit), expected)
+
+
+@command("check")
+@_RESULTS
+def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
+    """Check the OUTPUTS of an engine that ran elsewhere on the cases of FOLDER: a device, a simulator.
+
+    A case's outputs are CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin (float32).
+
+    Exit codes: 0 every case is right or known to fail, 1 failures, 2 error.
+
+    Args:
+        outputs: The folder of the outputs.
+    """
+    from ...errors import NotFoundError
+    from ...mistakes.conformance import running, suite
+
+    if not Path(outputs).is_dir():
+        raise NotFoundError(
+            f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
+        )
+    cases = suite.read(folder)
+    return judged(outputs, cases, lambda case: running.written_outputs(outputs, case), expected)
+
+
+def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str | None = None) -> Conformance:
+    """The verdict on every case, and what explains the failures; sets the exit code within a command.
+
+    run: what an engine gave of a case. expected: a file of known failures.
+    """
+    from ...mistakes.conformance.explaining import causes
+    from ...mistakes.conformance.judging import expected_verdicts, judge
+    from ...mistakes.conformance.running import each
+    from ...results.conformance import Conformance
+
+    known = {} if expected is None else expected_verdicts(expected, cases)
+    verdicts = []
+    with ProgressBar("running", "cases", len(cases.cases)) as bar:
+        for case, ran in zip(cases.cases, each(cases, run), strict=True):
+            verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
+            bar.advance(1)
+    with ProgressBar("explaining", "cases") as bar:
+        result = Conformance(title, tuple(verdicts), causes(verdicts, bar))
+    if click.get_current_context(silent=True) is not None:
+        conclude(1 if result.failed else 0)
+    return result

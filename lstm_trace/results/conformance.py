@@ -1,0 +1,110 @@
+"""What an engine computed of the conformance suite, as a result; JUnit XML for CI."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+from xml.etree import ElementTree
+
+from ..base.arrays import by_key
+from ..base.writing import Target, written
+from ..documents.result import Finding
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..mistakes.conformance.explaining import Cause
+from ..mistakes.conformance.judging import VERDICTS, CaseVerdict
+from ..printable import message
+
+COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
+#: The most names in a sentence.
+LISTED = 6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conformance(Finding):
+    """The verdicts on an engine, and what explains its failures."""
+
+    engine: str
+    verdicts: tuple[CaseVerdict, ...]
+    causes: tuple[Cause, ...]
+
+    more: ClassVar = MappingProxyType({".xml": "xml"})
+
+    @property
+    def failed(self) -> list[CaseVerdict]:
+        """The cases that are neither ok nor expected to fail."""
+        return [one for one in self.verdicts if one.status == "failed"]
+
+    def title(self, words: Words) -> str:
+        """The engine."""
+        return words.word("conformance.title", engine=message(self.engine))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The counts, what explains the failures, and what is left of them; readings; what was expected."""
+        counts = Counter(one.verdict for one in self.verdicts)
+        said = words.comma_list(*(words.count(f"conformance.{one}", counts[one]) for one in VERDICTS if counts[one]))
+        known = sum(one.status == "expected" for one in self.verdicts)
+        yield words.count("conformance.counts", len(self.verdicts), counts=said)
+        if known or not self.failed:
+            yield words.count("conformance.as.expected", known) if known else words.word("conformance.all")
+        for cause in self.causes:
+            key, *others = (f"`{key}`" for key in cause.keys)
+            same = words.word("conformance.same", keys=words.some(others, 3)) if others else ""
+            yield words.count("conformance.cause", len(cause.cases), mistake=key, same=same, attach=cause.attach)
+        explained = {name for cause in self.causes for name in cause.cases}
+        for one in self.verdicts:
+            if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
+                what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
+                said = message(one.said)
+                if one.first:
+                    said = words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
+                yield words.word("prefix", what=what) + said
+        refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
+        for alike in by_key(refused).values():
+            names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
+            yield words.count("conformance.refusal", len(alike), names=names, said=text)
+        readings = [one.name for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
+        if readings:
+            yield words.count("conformance.reading", len(readings), names=words.some(readings, LISTED))
+        if fixed := [one.name for one in self.verdicts if one.status == "fixed"]:
+            yield words.count("conformance.fixed", len(fixed), names=words.some(fixed, LISTED))
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each case."""
+        return (self._table([*self.verdicts]),)
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each case that is not right."""
+        return (self._table([one for one in self.verdicts if one.verdict != "ok"]),)
+
+    def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
+        causes = {name: cause.keys[0] for cause in self.causes for name in cause.cases}
+        rows = [
+            (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
+             causes.get(v.name), message(v.said) or None)
+            for v in verdicts
+        ]  # fmt: skip
+        short = {"error": lambda off, _: f"{off:.2g}"}
+        return LongTable(COLUMNS, rows, shown=("case", "verdict", "error", "cause"), said=short)
+
+
+def junit(result: Conformance, path: Target, format: str) -> None:
+    """Write JUnit XML, which CI systems show: a known failure is skipped, a refusal, crash or hang an error."""
+    (table,) = result.tables(result.words())
+    suite = ElementTree.Element("testsuite", {"name": message(result.engine), "tests": str(len(result.verdicts))})
+    for one, row in zip(result.verdicts, table.rows, strict=True):
+        facts = {"classname": f"conformance.{one.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", facts)
+        if one.status in ("failed", "expected"):
+            kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
+            said = "; ".join(f"{k} {v}" for k, v in zip(COLUMNS[1:], row[1:], strict=True) if v is not None)
+            ElementTree.SubElement(case, kind, {"type": one.verdict, "message": said})
+    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"*/{kind}"))))
+    ElementTree.indent(suite)
+    with written(path) as file:
+        file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')

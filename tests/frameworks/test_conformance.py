@@ -1,0 +1,44 @@
+"""The suite in real engines: onnxruntime is right, ONNX's checker accepts the files, other engines do what is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lstm_trace.cli.verbs.conformance import judged
+from lstm_trace.mistakes.conformance.cases import catalogue
+from lstm_trace.mistakes.conformance.running import engine
+from lstm_trace.mistakes.conformance.suite import Suite, chosen, write
+from lstm_trace.results.conformance import Conformance
+
+onnx = pytest.importorskip("onnx")
+
+
+def run(name: str, suite: Suite) -> Conformance:
+    found = engine("engine", name)
+    return judged(found.title, suite, lambda case: found.run(suite, case, 120))
+
+
+@pytest.mark.parametrize("opset", [7, 14, 22])
+def test_onnxruntime_is_right_and_the_files_are_valid(tmp_path: Path, opset: int) -> None:
+    pytest.importorskip("onnxruntime")
+    suite = write(str(tmp_path / "cases"), chosen("full", (), opset, None), opset)
+    for path in suite.folder.glob("*/model.onnx"):
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+    found = run("onnxruntime", suite)
+    assert {one.name for one in found.verdicts if one.verdict != "ok"} == {
+        f"test_{case.name}" for case in suite.cases if "layout" in case.attributes
+    }
+    assert all(one.reading in ("", "onnxruntime") for one in found.verdicts)
+
+
+@pytest.mark.parametrize("name", ["reference", "openvino", "tract"])
+def test_what_other_engines_do_is_explained(tmp_path: Path, name: str) -> None:
+    pytest.importorskip({"reference": "onnx"}.get(name, name))
+    names = ("lstm_plain_forward", "lstm_input_forget", "lstm_peephole_reverse", "lstm_g_relu", "gru_lengths_forward")
+    found = run(name, write(str(tmp_path / "cases"), [catalogue()[one] for one in names], 14))
+    assert [one.verdict for one in found.verdicts][:2] == ["ok", "wrong"]
+    assert "ignored:input_forget" in {cause.keys[0] for cause in found.causes}
+    explained = {one for cause in found.causes for one in cause.cases}
+    assert explained == {one.name for one in found.verdicts if one.verdict == "wrong"}

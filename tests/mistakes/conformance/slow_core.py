@@ -1,0 +1,10 @@
+"""What the cases show of the table of mistakes is as `core.json` says: `python -m docs.conformance` writes it again."""
+
+from __future__ import annotations
+
+from lstm_trace.mistakes.conformance.explaining import measure
+from lstm_trace.mistakes.conformance.suite import measured
+
+
+def test_the_core_is_current() -> None:
+    assert measure() == measured()

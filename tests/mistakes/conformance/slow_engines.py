@@ -1,0 +1,115 @@
+"""Engines in processes of their own: with seeded bugs, and programs that hang, crash or refuse."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstm_trace.cli.verbs.conformance import judged
+from lstm_trace.mistakes.conformance.suite import Suite
+
+from ...support import conformance_engine
+from .test_engines import NAMES, facts, invoke, suite_of
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    return suite_of(tmp_path_factory.mktemp("engines"), *NAMES)
+
+
+PROGRAM = """
+import os, pathlib, shutil, signal, sys, time
+model, inputs, outputs = map(pathlib.Path, sys.argv[1:])
+name = model.parent.name
+here = pathlib.Path.cwd()
+assert inputs.is_file() and outputs.parent == here == pathlib.Path(os.environ["HOME"])
+assert not {key for key in os.environ if "proxy" in key.lower() or "TOKEN" in key}
+if name == "test_lstm_plain_reverse":
+    print("loading"); print("clip is not supported", file=sys.stderr); sys.exit(3)
+if name == "test_lstm_clip":
+    os.kill(os.getpid(), signal.SIGSEGV)
+if name == "test_lstm_peephole_reverse":
+    os.fork(); time.sleep(60)
+if name != "test_gru_plain_reverse":
+    shutil.copy(model.with_name("outputs.npz"), outputs)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals and no fork")
+def test_a_program_that_refuses_crashes_and_hangs(
+    cases: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid")
+    monkeypatch.setenv("SECRET_TOKEN", "1")
+    Path("infer.py").write_text(PROGRAM)
+    command = f"{sys.executable} infer.py {{model}} {{inputs}} {{outputs}}"
+    code, verdicts, said = facts("run", cases.folder, "--command", command, "--limit", 1.5)
+    assert code == 1
+    assert [*verdicts.values()] == ["ok", "refused", "crashed", "hung", "crashed"]
+    assert said == [
+        "5 cases: 1 ok, 1 refused, 2 crashed, 1 hung",
+        "test_lstm_clip (crashed): SIGSEGV",
+        "test_lstm_peephole_reverse (hung): no answer in 1.5 s",
+        "test_gru_plain_reverse (crashed): exit code 0, and no outputs",
+        "refused, test_lstm_plain_reverse: clip is not supported",
+    ]
+
+
+def test_a_right_engine(cases: Suite, tmp_path: Path) -> None:
+    code, verdicts, said = facts("run", cases.folder, "--python", "tests.support.conformance_engine:right")
+    assert (code, {*verdicts.values()}) == (0, {"ok"})
+    assert said == ["5 cases: 5 ok", "every case is right"]
+    run = ("run", cases.folder, "--python", "tests.support.conformance_engine:right", "-o", tmp_path / "s.xml")
+    assert invoke(*run).exit_code == 0
+    assert (tmp_path / "s.xml").read_text().count("<testcase ") == 5
+
+
+EVERYTHING = ("lstm_peephole_forward", "lstm_lengths_reverse", "lstm_clip", "lstm_everything_reverse")
+
+
+@pytest.mark.parametrize(
+    ("bug", "names", "causes"),
+    [
+        ("exchanged", ("lstm_plain_forward", "gru_plain_forward"), {"order:i,f": ["test_lstm_plain_forward"]}),
+        (
+            "no_peepholes",
+            (*NAMES, "lstm_everything_reverse"),
+            {
+                "ignored:direction": [
+                    "test_lstm_plain_reverse", "test_lstm_peephole_reverse", "test_gru_plain_reverse",
+                    "test_lstm_everything_reverse",
+                ],
+                "ignored:peephole": ["test_lstm_peephole_reverse", "test_lstm_everything_reverse"],
+            },
+        ),
+        (
+            "old_cell",
+            EVERYTHING,
+            {
+                "ignored:lengths": ["test_lstm_lengths_reverse", "test_lstm_everything_reverse"],
+                "ignored:clip": ["test_lstm_clip", "test_lstm_everything_reverse"],
+                "old-cell:z_o": ["test_lstm_peephole_forward", "test_lstm_everything_reverse"],
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_the_mistakes_that_explain_every_failure(
+    tmp_path: Path, bug: str, names: tuple[str, ...], causes: dict[str, list[str]]
+) -> None:
+    found = judged(
+        "bugs",
+        suite_of(tmp_path, *names),
+        conformance_engine.by_function(getattr(conformance_engine, bug), tmp_path / "cases"),
+    )
+    assert {cause.keys[0]: [*cause.cases] for cause in found.causes} == causes
+    assert all(cause.attach in cause.cases for cause in found.causes)
+    assert not [said for said in found.sentences(found.words()) if "first wrong" in said]
+
+
+def test_a_program_that_gives_no_numbers(cases: Suite) -> None:
+    code, verdicts, said = facts("run", cases.folder, "--python", "json:dumps")
+    assert (code, {*verdicts.values()}) == (1, {"refused"})
+    assert "TypeError" in said[1]

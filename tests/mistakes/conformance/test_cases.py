@@ -1,0 +1,135 @@
+"""The cases are right by a reference that shares no code, equal on every machine, and small; each file can be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.mistakes.conformance.cases import Case, catalogue
+from lstm_trace.mistakes.conformance.suite import cases_of, chosen, measured, read, write
+
+from ...support.onnx_reference import outputs
+
+CASES = list(catalogue().values())
+SOME = ("lstm_layout_bidirectional", "lstm_clip", "gru_no_states", "rnn_lengths_zero_reverse")
+
+
+@pytest.mark.few(10)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_expected_outputs_are_those_of_the_specification(case: Case) -> None:
+    expected, tolerance = case.expected
+    found = outputs(case.cell, case.attributes, case.inputs)
+    assert {*expected["text"]} <= {*found}
+    for name, right in expected["text"].items():
+        assert right.shape == found[name].shape
+        np.testing.assert_allclose(right, found[name], rtol=0, atol=1e-13 * max(1, case.scale))
+    assert 9e-7 < tolerance < 1e-5
+
+
+def test_where_the_readings_differ() -> None:
+    """And nowhere else: slow_cases.py."""
+    several = {"lstm_clip", "lstm_everything_bidirectional", "lstm_g_affine_default", "rnn_thresholded_relu_default"}
+    alike = {"lstm_usual_constants", "lstm_plain_forward", "gru_clip", "lstm_everything_reverse", "rnn_affine"}
+    assert {name for name in several | alike if len(catalogue()[name].expected[0]) > 1} == several
+    empty = catalogue()["gru_lengths_zero_reverse"]
+    text, other = (empty.expected[0][reading]["Y_h"] for reading in ("text", "onnxruntime"))
+    np.testing.assert_array_equal(text[:, 1], empty.inputs["initial_h"][:, 1])
+    assert not other[:, 1].any()
+    np.testing.assert_array_equal(text[:, 0], other[:, 0])
+
+
+def test_weights_tell_gates_apart_and_states_are_not_zero() -> None:
+    """With constant weights every order of the gates would pass."""
+    for case in CASES:
+        arrays = [array for name, array in case.inputs.items() if name != "sequence_lens"]
+        numbers = np.concatenate([array.ravel() for array in arrays])
+        assert len(np.unique(numbers)) > 0.99 * numbers.size, case.name
+        assert numbers.all()
+        assert max(case.lengths, default=0) < case.sizes["T"]
+        assert (numbers * 2**20 == np.round(numbers * 2**20)).all()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("suite") / "cases"
+    write(str(found), [catalogue()[name] for name in SOME], 14)
+    return found
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_the_files_of_a_case(folder: Path, name: str) -> None:
+    files_are_right(folder / f"test_{name}", catalogue()[name])
+
+
+def files_are_right(place: Path, case: Case) -> None:
+    with np.load(place / "inputs.npz") as inputs:
+        assert {*inputs} == {name for name in case.inputs if name not in ("W", "R", "B", "P")}
+    with np.load(place / "outputs.npz") as stored:
+        for name in case.outputs:
+            assert stored[name].dtype == np.float32
+            np.testing.assert_array_equal(stored[name], case.expected[0]["text"][name].astype(np.float32))
+    assert (place / "outputs_onnxruntime.npz").exists() == ("onnxruntime" in case.expected[0])
+    trace = lt.load(place / "trace.safetensors")
+    assert trace.header.arithmetic == "float32"
+    assert lt.verify(trace).verdict == "verified"
+    assert len([*place.glob("test_data_set_0/output_*.pb")]) == len(case.outputs)
+
+
+def test_a_folder_is_read_again(folder: Path, tmp_path: Path) -> None:
+    assert [case.name for case in read(str(folder)).cases] == [*SOME]
+    index = json.loads((folder / "cases.json").read_text())
+    assert {row["name"]: row["tolerance"] for row in index["cases"]} == {
+        name: catalogue()[name].expected[1] for name in SOME
+    }
+    with pytest.raises(FileError, match="the folder is not empty"):
+        write(str(folder), CASES, 14)
+    for text, said in (
+        ('{"version": 99, "cases": [{"name": "lstm_clip"}]}', "version 99 of the suite; this is version 1"),
+        ('{"version": 1, "cases": [{"name": "lstm_clop"}]}', "no case is called 'lstm_clop'; did you mean 'lstm_clip'"),
+        ('{"version": 1, "cases": [{"name": "../../etc"}]}', "no case is called"),
+        ('{"version": 1, "cases": 3}', "write it again"), ("[1", "cases.json"), ("[]", "write it again"),
+    ):  # fmt: skip
+        (tmp_path / "cases.json").write_text(text)
+        with pytest.raises(FileError, match=said):
+            read(str(tmp_path))
+    with pytest.raises(FileError, match="no such file"):
+        read(str(tmp_path / "none"))
+
+
+def test_cases_are_chosen() -> None:
+    core = chosen("core", (), 14, None)
+    assert {case.name for case in core} == {*measured()["cases"]} < {*catalogue()}
+    assert {case.cell for case in core} == {"lstm", "gru", "rnn"}
+    found = {case.name for case in chosen("full", ("peephole", "rnn"), 14, None)}
+    assert {"lstm_peephole_reverse", "lstm_everything_reverse", "rnn_relu"} <= found
+    assert not {"lstm_clip", "gru_clip"} & found
+    assert [case.name for case in chosen("full", ("softplus",), 14, None)] == ["lstm_g_softplus"]
+    assert all("layout" not in case.attributes for case in chosen("full", (), 7, None))
+    with pytest.raises(OptionError, match="no case has the option 'peepholes'; did you mean 'peephole'"):
+        chosen("full", ("peepholes",), 14, None)
+
+
+def test_only_what_a_model_uses(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    write(str(tmp_path / "one"), [catalogue()["lstm_everything_reverse"]], 14)
+    model = tmp_path / "one" / "test_lstm_everything_reverse" / "model.onnx"
+    (own,) = cases_of(model)
+    source = catalogue()["lstm_everything_reverse"]
+    assert (own.cell, own.attributes, own.give, own.lengths) == ("lstm", {**source.attributes}, source.give, (3, 1))
+    found = chosen("full", (), 14, str(model))
+    assert found[-1].name == "model_lstm_0"
+    names = {case.name for case in found}
+    assert {"lstm_plain_forward", "lstm_plain_reverse", "lstm_clip", "lstm_peephole_reverse"} <= names
+    assert not any("bidirectional" in name or "gru" in name or "relu" in name for name in names)
+    write(str(tmp_path / "cases"), found, 14)
+    assert [case.name for case in read(str(tmp_path / "cases")).cases] == [case.name for case in found]
+    again = read(str(tmp_path / "cases")).cases[-1]
+    np.testing.assert_array_equal(again.expected[0]["text"]["Y"], own.expected[0]["text"]["Y"])
+    (tmp_path / "no.onnx").write_bytes(model.read_bytes().replace(b"LSTM", b"RELU"))
+    with pytest.raises(MissingError, match="no LSTM, GRU or RNN node"):
+        cases_of(tmp_path / "no.onnx")

@@ -1,0 +1,204 @@
+"""What an engine gave: verdicts, causes, files from elsewhere, known failures, JUnit, messages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+
+from lstm_trace.cli import main
+from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.languages.strings import words
+from lstm_trace.mistakes.conformance.cases import Case, catalogue
+from lstm_trace.mistakes.conformance.explaining import Cause, causes
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, expected_verdicts, judge
+from lstm_trace.mistakes.conformance.running import Ran, engine
+from lstm_trace.mistakes.conformance.suite import Suite, write
+from lstm_trace.results.conformance import Conformance
+
+from ...support import conformance_engine
+
+NAMES = ("lstm_plain_forward", "lstm_plain_reverse", "lstm_clip", "lstm_peephole_reverse", "gru_plain_reverse")
+
+
+def invoke(*arguments: Any) -> Result:
+    return CliRunner().invoke(main, ["conformance", *map(str, arguments)])
+
+
+def suite_of(folder: Path, *names: str) -> Suite:
+    return write(str(folder / "cases"), [catalogue()[name] for name in names], 14)
+
+
+def facts(*arguments: Any) -> tuple[int, dict[str, str], list[str]]:
+    """The exit code, the verdict of each case, and the sentences."""
+    result = invoke(*arguments, "--format", "json")
+    assert result.exit_code in (0, 1), result.stderr
+    found = json.loads(result.stdout)
+    return result.exit_code, {row["case"]: row["verdict"] for row in found["rows"]}, found["sentences"]
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    return suite_of(tmp_path_factory.mktemp("engines"), *NAMES)
+
+
+def right(case: Case) -> dict[str, Any]:
+    return {name: array.astype(np.float32) for name, array in case.expected[0]["text"].items()}
+
+
+def test_names_shapes_and_values_that_are_not_numbers() -> None:
+    case = catalogue()["lstm_plain_reverse"]
+    found = right(case)
+    assert judge(case, Ran("ok", found)).verdict == "ok"
+    turned = found | {"Y": found["Y"].swapaxes(0, 2)}
+    said = judge(case, Ran("ok", turned)).said
+    assert said == "Y is float32 (2, 1, 4, 3); expected float32 (4, 1, 2, 3)"
+    assert judge(case, Ran("ok", {"out": found["Y"]})).said == "no output Y; there are out"
+    for value in (np.nan, np.inf, 1.0):
+        wrong = {name: array.copy() for name, array in found.items()}
+        wrong["Y"][2, 0, 1, 2] = wrong["Y"][1, 0, 0, 0] = value
+        one = judge(case, Ran("ok", wrong))
+        assert (one.verdict, one.first) == ("wrong", "0/reverse/2/1/h_t[2]")  # computed before step 1
+    wrong = found | {"Y_c": found["Y_c"] + np.float32(1e-3)}
+    assert judge(case, Ran("ok", wrong)).first == "0/reverse/0/0/c_t[0]"
+    near = {name: array + np.float32(0.9) * np.float32(case.expected[1]) for name, array in found.items()}
+    assert judge(case, Ran("ok", near)).verdict == "ok"
+
+
+def test_either_reading_is_right_and_is_said() -> None:
+    case = catalogue()["lstm_clip"]
+    for reading, outputs in case.expected[0].items():
+        one = judge(case, Ran("ok", outputs))
+        assert (one.verdict, one.reading) == ("ok", reading)
+        said = [*Conformance("x", (one,), ()).sentences(words())]
+        assert len(said) == (3 if reading == "onnxruntime" else 2)
+
+
+def test_outputs_that_were_written_elsewhere(tmp_path: Path, cases: Suite) -> None:
+    plain, reverse, clip, peephole, _ = cases.cases
+    np.savez(tmp_path / "test_lstm_plain_forward.npz", **right(plain))
+    np.save(tmp_path / "test_lstm_plain_reverse.npy", right(reverse)["Y"])
+    for case in (clip, peephole):
+        (tmp_path / f"test_{case.name}").mkdir()
+    for k, array in enumerate(right(clip).values()):
+        (tmp_path / "test_lstm_clip" / f"output_{k}.bin").write_bytes(array.tobytes())
+    for k in range(2):  # of three
+        stored = cases.place(peephole) / "test_data_set_0" / f"output_{k}.pb"
+        (tmp_path / "test_lstm_peephole_reverse" / stored.name).write_bytes(stored.read_bytes())
+    code, verdicts, said = facts("check", cases.folder, "--outputs", tmp_path)
+    pytest.importorskip("onnx")
+    assert (code, [*verdicts.values()]) == (1, ["ok", "ok", "ok", "ok", "refused"])
+    assert said[-1] == "refused, test_gru_plain_reverse: there are no outputs of this name"
+    (tmp_path / "test_gru_plain_reverse.npz").write_bytes(b"PK")
+    (tmp_path / "test_lstm_plain_reverse.npy").write_bytes(b"\x93NUMPY\x01")
+    (tmp_path / "test_lstm_peephole_reverse" / "output_1.pb").write_bytes(b"\xff\xff")
+    _, verdicts, said = facts("check", cases.folder, "--outputs", tmp_path)
+    assert [*verdicts.values()] == ["ok", "wrong", "ok", "wrong", "wrong"]
+    assert any("not a tensor of ONNX" in one for one in said)
+    assert invoke("check", cases.folder, "--outputs", tmp_path / "none").exit_code == 2
+
+
+def test_the_json_is_as_its_schema_says(tmp_path: Path, cases: Suite) -> None:
+    schema = json.loads(CliRunner().invoke(main, ["schema", "finding"]).stdout)
+    for case in cases.cases[:2]:
+        np.savez(tmp_path / f"test_{case.name}.npz", **right(case))
+    found = json.loads(invoke("check", cases.folder, "--outputs", tmp_path, "--format", "json").stdout)
+    assert not [*Draft202012Validator(schema).iter_errors(found)]
+    row = {"case": "test_lstm_plain_forward", "verdict": "ok", "status": "ok", "reading": None, "where": None}
+    assert found["rows"][0].items() >= row.items()
+
+
+def test_known_failures_are_expected_and_fixed_ones_are_said(tmp_path: Path, cases: Suite) -> None:
+    for case in cases.cases[:3]:
+        np.savez(tmp_path / f"test_{case.name}.npz", **right(case))
+    command = ("check", cases.folder, "--outputs", tmp_path)
+    assert invoke(*command, "-o", tmp_path / "known.csv").exit_code == 1
+    code, _, said = facts(*command, "--expected", tmp_path / "known.csv")  # its own table
+    assert (code, said[1]) == (0, "2 failures are known and expected")
+    known = ("# of version 3", "test_lstm_peephole_reverse,refused", "test_gru_plain_reverse, wrong  # was", "")
+    (tmp_path / "known.txt").write_text("\n".join(known) + "test_lstm_clip,hung\n")
+    code, _, said = facts(*command, "--expected", tmp_path / "known.txt")
+    assert code == 1  # refused, where wrong is expected
+    assert said[-1] == "1 case was expected to fail and is right now; take it off the list: test_lstm_clip"
+    for text, part in (("lstm_clip,wrong", "a case as 'test_"), ("test_lstm_clip", "a verdict of ok, wrong, ")):
+        (tmp_path / "bad.txt").write_text(f"\n{text}\n")
+        with pytest.raises(FileError, match=f"bad.txt, line 2: expected CASE,VERDICT, with {part}"):
+            expected_verdicts(str(tmp_path / "bad.txt"), cases)
+
+
+def test_junit_is_as_ci_reads_it(tmp_path: Path, cases: Suite) -> None:
+    statuses = [("ok", ""), ("wrong", ""), ("refused", ""), ("wrong", "wrong"), ("hung", "")]
+    verdicts = [
+        CaseVerdict(case, Ran(verdict, {}, seconds=0.25), verdict, said="<&\x1b[31m\n>", known=known)
+        for case, (verdict, known) in zip(cases.cases, statuses, strict=True)
+    ]
+    Conformance("an engine", tuple(verdicts), ()).save(tmp_path / "r.xml", "xml")  # type: ignore[arg-type]
+    suite = ElementTree.parse(tmp_path / "r.xml").getroot()  # noqa: S314 - our own
+    assert suite.tag == "testsuite"
+    counts = {"tests": "5", "failures": "1", "errors": "2", "skipped": "1"}
+    assert {key: suite.get(key) for key in counts} == counts
+    kinds = [[child.tag for child in case] for case in suite]
+    assert kinds == [[], ["failure"], ["error"], ["skipped"], ["error"]]
+    assert suite[0].get("name") == "test_lstm_plain_forward"
+    assert suite[1].get("classname") == "conformance.lstm"
+    assert suite[1][0].get("type") == "wrong"
+    assert "\x1b" not in str(suite[1][0].get("message"))
+
+
+@pytest.mark.parametrize("form", ["md", "text", "html", "tex", "typ"])
+def test_a_report_in_every_format_and_language(form: str) -> None:
+    case = catalogue()["lstm_plain_reverse"]
+    verdicts = (
+        judge(case, Ran("ok", right(catalogue()["lstm_plain_forward"]))),
+        CaseVerdict(case, Ran("hung", {}), "hung"),
+    )
+    cause = Cause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
+    for language in ("en", "de", "fr", "es", "zh"):
+        text = str(Conformance("x", verdicts, (cause,)).report(form, language=language))  # type: ignore[arg-type]
+        assert "ignored:direction" in text.replace("\\", "").replace("{", "").replace("}", "")
+
+
+def test_a_mistake_of_the_table_explains_failures(cases: Suite) -> None:
+    run = conformance_engine.by_function(conformance_engine.exchanged, cases.folder)
+    one = judge(cases.cases[0], run(cases.cases[0]))
+    (cause,) = causes([one])
+    assert (cause.keys[0], cause.cases, cause.attach) == ("order:i,f", (one.name,), one.name)
+    assert any(key.startswith("exchange:") for key in cause.keys)  # f and i in c_t: the same h and c
+
+
+def test_a_module_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by the installed command, whose path begins with the folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    Path("own_port.py").write_text("raise SystemExit")
+    assert engine("python", "own_port:run").command[-4:] == ("own_port:run", "{model}", "{inputs}", "{outputs}")
+
+
+def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Suite) -> None:
+    for kind, value, error, said in (
+        ("command", "no-such-program {model} {outputs}", MissingError, "there is no program no-such-program"),
+        ("command", f"{sys.executable} {{model}}", OptionError, r"expected {model}, {inputs} and {outputs}"),
+        ("command", f"{sys.executable} {{model}} {{output}} {{outputs}}", OptionError, "expected {model}"),
+        ("python", "no_such_module_here:run", MissingError, "expected package.module:function"),
+        ("python", "json", MissingError, "expected package.module:function"),
+        ("backend", "json:loads", MissingError, "expected package.module of"),
+    ):
+        with pytest.raises(error, match=said):
+            engine(kind, value)
+    for arguments, said in (
+        (("run", cases.folder), "give one of --engine, --python, --backend and --command"),
+        (("run", cases.folder, "--engine", "tract", "--python", "a:b"), "give one of"),
+        (("run", cases.folder, "--python", "json:loads", "--only", "clip"), "leave FOLDER out"),
+        (("write", cases.folder), "the folder is not empty"),
+        (("write", tmp_path / "new", "--only", "clop"), "no case has the option 'clop'; did you mean 'clip'"),
+        (("check", tmp_path, "--outputs", tmp_path), "cases.json: no such file"),
+    ):
+        result = invoke(*arguments)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
