@@ -51,7 +51,7 @@ conveniences.AT |= dict.fromkeys(
 conveniences.AT["Conformance.xml"] = "lstm_trace.results.conformance:junit"
 conveniences.READINGS |= {
     "Comparison": "lstm_trace.results.comparison",
-    "Identification": "lstm_trace.results.identification",
+    "Identification": "lstm_trace.results.mistakes",
     "Verification": "lstm_trace.results.verification",
 }
 

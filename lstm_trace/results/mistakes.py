@@ -1,29 +1,34 @@
-"""A mistake in words, and the equations that it changes, the right one above the other."""
+"""What `identify` found, and a mistake in words: its sentence, and the equations that it changes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..cell.lines import Cell
 from ..cell.network import layer_and_direction
-from ..documents.blocks import Block, Para, Stacked, Text
+from ..documents.blocks import Block, Code, Heading, Items, Para, Stacked, Text, marked
+from ..documents.formats import Show
+from ..documents.tables import LongTable
 from ..formulas import tree as formulas
 from ..formulas.symbols import Symbol, symbol
-from ..languages.strings import Words
-from ..mistakes.identify import ChangedEquation
+from ..languages.strings import Words, words_for
+from ..mistakes.identify import ChangedEquation, Identification, MistakeExplanation
 from ..mistakes.programs import CARRY, LATE_SUFFIX, OUTPUT, RENAMINGS, Mistake, equation_cell, program_of
 from ..mistakes.trees import tree
 from ..mistakes.trials import PlacedMistake
 from ..trace.trace import Trace
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: So many different equations are shown.
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|from zero|truncated|products|sums|"
-    r"floor|nearest|interpolated)| by (?P<n>\d+))$"
+    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|by sigmoid|by both|in sigmoid|from least to most|"
+    r"from zero|truncated|products|sums|floor|nearest|interpolated)| by (?P<n>\d+))$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
@@ -31,9 +36,13 @@ _PHRASES = {
     "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
     "exp": re.compile(r"exp as (?P<text>.+)"),
     "significant": re.compile(r"(?P<n>\d+) significant digits"),
+    "double": re.compile("exp from bits of a double"),
+    "last": re.compile("last unit lost"),
+    "beyond": re.compile(r"units beyond a multiple of (?P<n>\d+) lost"),
     "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
     "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
+    "clipped": re.compile(r"clipped at (?P<n>[\d.]+)"),
     "pruned": re.compile(r"pruned below (?P<n>[\d.]+)"),
     "everything": re.compile(r"everything (?P<text>\S+)"),
     "format": re.compile(r"(?P<text>b?float16|u?int\d+|q[\d.]+|\d+)"),
@@ -177,3 +186,114 @@ def symbols(trace: Trace, changed: Iterable[ChangedEquation]) -> Mapping[str, An
         before = {"t": "t-1", "t-1": "t-2"}.get(now, f"{now},t-1")
         found[name] = Symbol(own.base, before, own.accent, upright=own.upright) if own.base else own
     return found
+
+
+# -- what was found ----------------------------------------------------------------------------------------------------
+
+#: So many of the mistakes that give the same values are named.
+EQUAL = 3
+COLUMNS = ("fits", "mistake", "share", "distance", "mean", "says")
+
+
+def own(result: Identification) -> Any:
+    """The symbols of the problem, and of values that are read a step late."""
+    return symbols(result.trace, [one for found in result.found for one in found.equations])
+
+
+def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
+    """The answer, the equations with the mistakes, what the values cannot decide, and every candidate that is near."""
+    yield Heading(1, (words.word("identify.title"),))
+    yield Items(tuple((one,) for one in answer(result, words)))
+    for found in result.found:
+        yield from stacked(found.equations, result.trace, words)
+    if more := tuple(map(marked, undecided(result, words))):
+        yield Items(more)
+    elif result.found:
+        keys = " + ".join(map(str, result.found[0].mistakes))
+        yield Items((words.text("identify.key", name=Code(keys)),))
+    if len(rows := _rows(result, words)) > 1 and result.found:
+        yield Heading(2, (words.word("identify.fits"),))
+        yield Items(tuple((Code(mistake),) for _, mistake, *_ in rows[: show.rows]))
+        if (left := len(rows) - show.rows) > 0:
+            yield Para((words.count("identify.equal.more", left),))
+    if near := _near(result):
+        yield Heading(2, (words.word("identify.near"),))
+        yield Items(tuple((_nearest(one, words),) for one in near))
+
+
+def _nearest(one: MistakeExplanation, words: Words) -> str:
+    share, error = f"{100 * one.fit.share:.0f}", f"{one.fit.distance:.2g}"
+    return words.word("identify.nearest", what=sentence(one.mistakes, words), share=share, error=error)
+
+
+def frame(result: Identification) -> pd.DataFrame:
+    """One row for each combination of mistakes that explains the values, then those of the nearest that do not."""
+    return LongTable(COLUMNS, _rows(result, words_for(result.trace, "en"))).to_frame()
+
+
+def facts(result: Identification) -> dict[str, Any]:
+    """The verdict, the sentences, and every explanation with its keys and equations."""
+    words = words_for(result.trace, "en")
+    verdict = "right" if result.right else "explained" if result.found else "unexplained"
+    found: dict[str, Any] = {"verdict": verdict, "sentences": [*answer(result, words), *undecided(result, words)]}
+    found |= {"as_read": result.as_read._asdict(), "tried": result.tried}
+    for name in ("found", "nearest"):
+        found[name] = [_facts(one, words) for one in getattr(result, name)]
+    return found
+
+
+def _facts(one: MistakeExplanation, words: Words) -> dict[str, Any]:
+    mistakes = [
+        {"key": str(placed), "row": placed.mistake.row.key, "place": placed.place, "value": placed.mistake.value,
+         "sentence": sentence([placed], words)}
+        for placed in one.mistakes
+    ]  # fmt: skip
+    equal = [[str(placed) for placed in other] for other in one.equal]
+    equations = [dict(vars(changed)) for changed in one.equations]
+    others = {"equations": equations, "equal": equal, "separates": one.separates}
+    return {"mistakes": mistakes, **one.fit._asdict(), **others}
+
+
+def _near(result: Identification) -> list[MistakeExplanation]:
+    """The nearest that explain more values than the model does."""
+    return [one for one in result.nearest if one.fit.share > result.as_read.share]
+
+
+def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
+    """`COLUMNS` of everything that explains the values, or is near."""
+
+    def row(mistakes: Sequence[PlacedMistake], *fit: Any) -> tuple[Any, ...]:
+        return bool(result.found), " + ".join(map(str, mistakes)), *fit, sentence(mistakes, words)
+
+    rows: list[tuple[Any, ...]] = []
+    for one in (*result.found, *_near(result)):
+        rows.append(row(one.mistakes, *one.fit))
+        rows += [row(other, *one.fit) for other in one.equal]
+    return rows
+
+
+def answer(result: Identification, words: Words) -> Iterator[str]:
+    """What explains the values: a sentence for each mistake, the last with how far the values are off."""
+    off = f"{result.as_read.distance:.2g}"
+    if result.right:
+        yield words.word("identify.right", error=off)
+    elif not result.found:
+        yield words.word("identify.none", n=words.number(result.tried), off=off)
+    else:
+        best = result.found[0]
+        *others, last = (sentence([one], words) for one in best.mistakes)
+        yield from others
+        yield words.word("identify.found", what=last, error=f"{best.fit.distance:.2g}", off=off)
+    yield from (remark.said(words) for remark in result.remarks)
+
+
+def undecided(result: Identification, words: Words) -> Iterator[str]:
+    """What else gives the same values, and what to print to tell them apart."""
+    for found in result.found:
+        equal = list(dict.fromkeys(sentence(other, words) for other in found.equal))
+        yield from (words.word("identify.equal", what=what) for what in equal[:EQUAL])
+        if (more := len(equal) - EQUAL) > 0:
+            yield words.count("identify.equal.more", more)
+        if found.equal:
+            address = found.separates and words.address(found.separates)
+            yield words.word("identify.print", line=address) if address else words.word("identify.same")

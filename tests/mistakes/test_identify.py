@@ -178,7 +178,7 @@ READ: list[tuple[Reading, str]] = [
     (Reading(output_activation="relu"), "function:h_t,relu"),
     (Reading(candidate_activation="relu", output_activation="relu"), "function:h_t,relu + function:c_tilde,z_c,relu"),
     (Reading(cell_clip=0.5), "clip-of-cell:c_t,f_t*c_prev+i_t*c_tilde,0.5"),
-    (Reading(cell_clip=0.5, cell_clip_at="carry"), "clip-of-carried:carryc_prev,c_t,0.5"),
+    (Reading(cell_clip=0.5, cell_clip_at="carry"), "clip-of-carried:carryc_prev,0.5"),
     (Reading(output_clip=1.0), "saturated:h_t,1"),
     (Reading(forget_bias=1.0, gate_activation="hard_sigmoid"), "function:*_t,hard_sigmoid + constant:z_f,1"),
 ]
