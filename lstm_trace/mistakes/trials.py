@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import VALID, Scope, Stage, X, scope_and_name
+from ..cell.network import Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
@@ -185,10 +185,9 @@ class MistakeRuns:
         else:
             values = self.trace.x if source == X else self.trace.operand(node.scope, name)
         assert values is not None, source
-        changes = premises.inputs if name != VALID else (premises.lengths,) if premises.lengths else ()
-        for change in changes:
+        for change in premises.changes(source):
             values = change(values)
-        return values[::-1] if premises.flipped else values
+        return values
 
     def _line(self, scope: Scope, line: str) -> str:
         return OUTPUT if line == self.stages[scope].cell.output else line
@@ -253,7 +252,8 @@ class _Batch:
             before = _computed(once, {**fixed, **self.inputs})
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
-        past = {f"{name}{LATE_SUFFIX}": np.zeros(1) for name in late}
+        network = self.premises[0].network
+        past = {f"{name}{LATE_SUFFIX}": np.zeros((1, 1, late_width(network, stage.scope, name))) for name in late}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
@@ -386,6 +386,12 @@ def _applied(line: Line, operands: Sequence[Array]) -> Array:
         vector = operands[line.summed]
         return np.matmul(vector, matrix if line.op == "vecmat" else matrix.swapaxes(1, 2))
     return OPS[line.op].array(operands, line.constants)
+
+
+def late_width(trace: Trace, scope: Scope, name: str) -> int:
+    """The width of what `late` carries: a line, a state, an input, or 1."""
+    values = None if name == ONE else trace.operand(scope, name, slice(0, 1))
+    return 1 if values is None else values.shape[-1]
 
 
 def _wide(value: Array, count: int, batch: int) -> Array:

@@ -1,0 +1,196 @@
+"""A run with a mistake in it: a trace like any other, whose equations and premises are the wrong ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import GIVEN, VALID, Scope, Stage, X, restrict, scope_and_name
+from ..engine.run import rerun
+from ..errors import OptionError, ShapeError, nearest, some, within
+from ..trace.trace import Header, Trace
+from .programs import LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, program_of, row_mistakes
+from .table import ROWS
+from .trials import Candidate, MistakeRuns, PlacedMistake, late_width
+from .words import WORDS, StagePremises
+
+#: A key with its place: `order:f,i`, `1/order:f,i`, `above/…`, `reverse/…`, `1/reverse/…`.
+_PLACE = re.compile(r"((?:\d{1,9}|above)/)?((?:forward|reverse|joined)/)?(.*)", re.DOTALL)
+#: So much of a text that is no key is repeated in a message.
+MOST_SAID = 80
+#: What a mistake changes that is neither an equation nor a premise, by the field of `StagePremises` that says it.
+_UNSAID = {
+    "arithmetic": "computes the lines in another way; for other number formats there is --arithmetic",
+    "carried": "changes the states between two steps",
+    "skips": "leaves out a step",
+    "chained": "begins each sequence where the one before it ended",
+    "in_place": "reads units of the state that were computed in the same step",
+}
+
+#: The names that a stage reads, by the part of a trace that has their values.
+_READS: Mapping[str, Callable[[Stage], Iterable[str]]] = {
+    "parameters": lambda stage: stage.parameters,
+    "initial": lambda stage: stage.states,
+    "given": lambda stage: stage.inputs,
+}
+
+
+def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Trace:
+    """Run a network again with mistakes in it.
+
+    Args:
+        trace: the right run, with the premises of every line that the mistakes touch.
+        mistakes: keys of the table (docs/mistakes.md), with their places.
+        ask: the requested lines; all lines if empty.
+
+    Returns:
+        The trace, whose header names the mistakes. Its equations are the rewritten ones and its premises the changed
+        ones, so that it is verified like any other; a stage that is given changed values has them as supplied lines.
+
+    Raises:
+        OptionError: if there is no such mistake, or if neither equations nor premises can say it.
+        LstmTraceError: if the sizes of the model do not allow it.
+    """
+    candidate, header = candidate_of(trace, mistakes), replace(trace.header, mistakes=tuple(mistakes), agreement=())
+    with within(" and ".join(mistakes)):
+        new = _with_premises(trace, candidate)
+        asked = [new.locate(text, every=True) for text in ask]
+        stages, steps = new.stages, new.steps
+        if asked:
+            wanted = [(s.scope, a.line) for a in asked for s in stages if s.has(a.line)
+                      and a.layer in (None, s.layer) and a.direction in (None, s.direction)]  # fmt: skip
+            stages = restrict(stages, wanted, carried=steps > 1)
+            if all(stage.direction == "forward" for stage in stages):
+                steps = 1 + max(steps - 1 if a.t is None else a.t for a in asked)
+            header = replace(header, ask=tuple(map(str, asked)))
+        if any(program.changes for program in candidate.programs.values()):
+            header = replace(header, kind="equations", options={})
+        try:
+            return rerun(_as_run(new, stages, header)).at(steps=slice(0, steps))
+        except ShapeError as error:
+            what = error.problems[0].partition(". ")[0].splitlines()[0]
+            raise OptionError(f"the sizes of this model do not allow it: {what}") from None
+
+
+def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
+    """The network with mistakes, one added to the other. Raises OptionError if one of them is none, or not of it."""
+    programs: dict[Scope, RewrittenCell] = {}
+    placed: list[PlacedMistake] = []
+    trials = MistakeRuns(trace, ())
+    for text in mistakes:
+        if not (parts := _PLACE.fullmatch(text)):
+            raise OptionError("mistake: expected a key such as exchange:f,i")
+        layer, direction, key = parts[1] or "", parts[2] or "", parts[3]
+        there = [s for s in trace.stages if not s.is_adjoint and direction in ("", f"{s.direction}/")
+                 and (layer in ("", f"{s.layer}/") or (layer == "above/" and s.layer))]  # fmt: skip
+        if not there:
+            raise OptionError(f"mistake {text[:MOST_SAID]!r}: there is no such place; there are {some(trace.scopes, 8)}")
+        found: dict[Scope, Mistake] = {}
+        for stage in there:
+            program = programs.get(stage.scope) or program_of(stage.cell)
+            row = ROWS.get(key.partition(":")[0])
+            made = next((m for m in row_mistakes(row, program) if m.key == key), None) if row else None
+            if made and (made.program.words == program.words or trials.applies(stage, *made.program.words[-1])):
+                found[stage.scope] = made
+        if not found:
+            raise OptionError(_unknown(text, key, [program_of(stage.cell) for stage in there]))
+        programs |= {scope: made.program for scope, made in found.items()}
+        placed.append(PlacedMistake(f"{layer}{direction}", next(iter(found.values()))))
+    return Candidate(programs, tuple(placed))
+
+
+def _unknown(text: str, key: str, programs: Iterable[RewrittenCell]) -> str:
+    """What is said of a key that no stage has."""
+    known = dict.fromkeys(one for program in programs for one in program.mistakes)
+    begin, where = f"mistake {text[:MOST_SAID]!r}", "`lstm-trace mistakes MODEL` lists those that there are"
+    if key in known:
+        return f"{begin} changes nothing in this network; {where}"
+    row = key.partition(":")[0]
+    if row in ROWS:
+        same = [one for one in known if one.partition(":")[0] == row]
+        close = nearest(key[:MOST_SAID], same) if ":" in key else ""
+        there = f"here there are {some(same, 4)}" if same else f"{row} does not fit these equations"
+        return f"{begin}: no mistake of this cell{close}; {there}; {where}"
+    return f"{begin}: there is no such mistake{nearest(row[:MOST_SAID], ROWS)}; {where}"
+
+
+def _with_premises(trace: Trace, candidate: Candidate) -> Trace:
+    """The trace with the equations and premises of a candidate; its lines are not computed yet."""
+    runs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages])
+    every = {scope: _said(one, candidate.programs.get(scope)) for scope, one in runs.premises.items()}
+    sources = {scope: {**one.sources} for scope, one in every.items()}
+    read = {source for here in sources.values() for source in here.values()}
+    for stage in trace.stages:
+        if every[stage.scope].outputs and f"{stage.scope}/{stage.cell.output}" not in read:
+            raise OptionError("it changes what is passed on after the last line, and a trace ends there")
+    moved = any(one.inputs or one.outputs or one.flipped for one in every.values())
+    passed = next(runs.run([candidate])) if moved else {}
+    given = {scope: {**here} for scope, here in trace.given.items()}
+    shared: dict[str, dict[tuple[Scope, str], Array]] = {X: {}, VALID: {}}  # what stages read as x, and as the mask
+    for scope, one in every.items():
+        for name, source in one.sources.items():
+            before, _ = scope_and_name(source)
+            values, changed = {X: trace.x, VALID: trace.valid}.get(source), one.changes(source)
+            if before in every and (changed or every[before].outputs):
+                sources[scope][name], values = GIVEN, passed[before, OUTPUT]
+            elif source == GIVEN and changed:
+                values = trace.given[scope][name]
+            if values is not None:
+                for change in changed:
+                    values = change(values)
+                here = shared.get(source, given.setdefault(scope, {}))
+                here[(scope, name) if source in shared else name] = values
+    x, valid = (_common(shared[source]) for source in (X, VALID))
+    if valid is None and shared[VALID]:
+        raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
+    for (scope, name), values in shared[X].items() if x is None else ():
+        sources[scope][name], given.setdefault(scope, {})[name] = GIVEN, values
+    if valid is not None and not np.array_equal(valid, trace.valid):
+        trace = replace(trace, mask=valid[:, :, 0] > 0, lengths=None)
+    stages, initial, parameters = [], dict[Scope, Mapping[str, Array]](), dict[Scope, Mapping[str, Array]]()
+    cells = {scope: program.rewritten() for scope, program in candidate.programs.items()}
+    outputs = {f"{s.scope}/{s.cell.output}": f"{s.scope}/{cells.get(s.scope, s.cell).output}" for s in trace.stages}
+    for stage in trace.stages:
+        scope, cell, own = stage.scope, cells.get(stage.scope, stage.cell), trace.parameters.get(stage.scope, {})
+        here = {name: outputs.get(source, source) for name, source in sources[scope].items()}
+        stages.append(replace(stage, cell=cell, sources=here, computed=None))
+        late = [state.removesuffix(LATE_SUFFIX) for state in cell.states if state.endswith(LATE_SUFFIX)]
+        zeros = {f"{one}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, one))) for one in late}
+        initial[scope] = {**every[scope].initial, **zeros}
+        parameters[scope] = {n: np.reshape(v, own[n].shape) for n, v in every[scope].parameters.items()}
+    premises: dict[str, Any] = {"initial": initial, "parameters": parameters, "given": given}
+    return replace(trace, stages=tuple(stages), x=x, memory=None, lines={}, **premises)
+
+
+def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
+    """The premises of a stage with the words of its program. Raises OptionError if a trace cannot have them."""
+    found = one
+    for word, given in program.words if program else ():
+        found = WORDS[word](found, given) or found
+    for name, what in _UNSAID.items():
+        if getattr(found, name) != getattr(one, name):
+            raise OptionError(f"it {what}, which neither the equations nor the premises of a trace can say")
+    if found.flipped != found.turned:
+        raise OptionError("it takes the steps in the other order; a model has the option direction for that")
+    return found
+
+
+def _common(read: Mapping[Any, Array]) -> Array | None:
+    """The values that all stages read; None if they differ."""
+    first, *others = read.values() or (None,)
+    return first if first is not None and all(np.array_equal(first, one) for one in others) else None
+
+
+def _as_run(trace: Trace, stages: Sequence[Stage], header: Header) -> Trace:
+    """The trace with some of its stages, and the premises that these read."""
+    parts: dict[str, Any] = {
+        part: {s.scope: {n: v for n, v in getattr(trace, part).get(s.scope, {}).items() if n in reads(s)} for s in stages}
+        for part, reads in _READS.items()
+    }
+    reads_x = any(stage.sources[name] == X for stage in stages for name in stage.inputs)
+    return replace(trace, stages=tuple(stages), header=header, x=trace.x if reads_x else None, **parts)
