@@ -13,6 +13,7 @@ from ..base.arrays import Array
 from ..cell.network import GIVEN, VALID, Scope, Stage, X, restrict, scope_and_name
 from ..engine.run import rerun
 from ..errors import OptionError, ShapeError, nearest, some, within
+from ..trace.printed import slashed
 from ..trace.trace import Header, Trace
 from .programs import LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, program_of, row_mistakes
 from .table import ROWS
@@ -59,7 +60,7 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     candidate, header = candidate_of(trace, mistakes), replace(trace.header, mistakes=tuple(mistakes), agreement=())
     with within(" and ".join(mistakes)):
         new = _with_premises(trace, candidate)
-        asked = [new.locate(text, every=True) for text in ask]
+        asked = [trace.locate(text, every=True) for text in ask]
         stages, steps = new.stages, new.steps
         if asked:
             wanted = [(s.scope, a.line) for a in asked for s in stages if s.has(a.line)
@@ -67,7 +68,7 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
             stages = restrict(stages, wanted, carried=steps > 1)
             if all(stage.direction == "forward" for stage in stages):
                 steps = 1 + max(steps - 1 if a.t is None else a.t for a in asked)
-            header = replace(header, ask=tuple(map(str, asked)))
+            header = replace(header, ask=tuple(slashed(trace, text, every=True) for text in ask))
         if any(program.changes for program in candidate.programs.values()):
             header = replace(header, kind="equations", options={})
         try:
@@ -93,8 +94,7 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
         found: dict[Scope, Mistake] = {}
         for stage in there:
             program = programs.get(stage.scope) or program_of(stage.cell)
-            row = ROWS.get(key.partition(":")[0])
-            made = next((m for m in row_mistakes(row, program) if m.key == key), None) if row else None
+            made = _mistake(key, program)
             if made and (made.program.words == program.words or trials.applies(stage, *made.program.words[-1])):
                 found[stage.scope] = made
         if not found:
@@ -102,6 +102,18 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
         programs |= {scope: made.program for scope, made in found.items()}
         placed.append(PlacedMistake(f"{layer}{direction}", next(iter(found.values()))))
     return Candidate(programs, tuple(placed))
+
+
+def _mistake(key: str, program: RewrittenCell) -> Mistake | None:
+    """The mistake of a program with a key; `exchange:f,i` is that of `exchange:i_t,f_t`, if it is the only one."""
+
+    def plain(text: str) -> list[str]:
+        return sorted(part.removesuffix("_t") for part in re.split("[:,]", text))
+
+    row = ROWS.get(key.partition(":")[0])
+    found = [*row_mistakes(row, program)] if row else []
+    exact = [one for one in found if one.key == key] or [one for one in found if plain(one.key) == plain(key)]
+    return exact[0] if len({one.program for one in exact}) == 1 else None
 
 
 def _unknown(text: str, key: str, programs: Iterable[RewrittenCell]) -> str:
