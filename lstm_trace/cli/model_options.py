@@ -294,7 +294,7 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
     """The options for one of two sources: the shared ones that it accepts, then its own."""
-    from ..trace.files.external_values import is_external
+    from ..model.value_files import is_values
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
 
@@ -304,7 +304,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
         option = next(iter(own)).replace("_", "-")
         raise click.UsageError(f"--{option}-{side} applies to a model, and {source} is not one; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
-    if is_trace(source) and not (is_trace(other) or is_external(other)):
+    if is_trace(source) and not (is_trace(other) or is_values(other)):
         common = {"tokens": common["tokens"]}
     elif not is_model(source) and is_model(other):
         common = {name: value for name, value in common.items() if name in INPUTS}

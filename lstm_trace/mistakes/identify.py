@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.network import Scope, Stage, layer_and_direction
 from ..documents.result import Result
 from ..trace.trace import Trace
@@ -69,16 +70,19 @@ class MistakeExplanation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Identification(Result):
-    """What explains the values of another program. as_read: how well the model does without a mistake.
+    """What explains the values of another program. trace: the model's own run, in float64.
 
-    found: the mistakes that explain them all, plainest first; empty if the model does, or nothing does. nearest: the
-    best of those that do not explain all. tried: how many candidates were run.
+    as_read: how well the model does without a mistake. found: the mistakes that explain the values, plainest first;
+    empty if the model does, or nothing does. nearest: the best of those that do not explain all. tried: how many
+    candidates were run. remarks: what the reader should know of the search.
     """
 
+    trace: Trace
     as_read: Fit
     found: tuple[MistakeExplanation, ...]
     nearest: tuple[MistakeExplanation, ...]
     tried: int
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -174,7 +178,7 @@ class Search:
         """The search: no mistake, then one, then two."""
         as_read = self.right()
         if as_read.share == 1:
-            return Identification(as_read, (), (), self.tried)
+            return Identification(self.trace, as_read, (), (), self.tried)
         ranked = self.ranked(self.candidates())
         found = [one for one in ranked if one[0].share == 1]
         better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].distance < as_read.distance]
@@ -187,8 +191,8 @@ class Search:
                 break
         near = sorted((*ranked[:KEPT], *pairs), key=lambda one: (-one[0].share, one[0].distance))[:3]
         return Identification(
-            as_read, tuple(self._explained(found)), tuple(self._explanation(*one) for one in near if not found),
-            self.tried,
+            self.trace, as_read, tuple(self._explained(found)),
+            tuple(self._explanation(*one) for one in near if not found), self.tried,
         )  # fmt: skip
 
     def _explained(self, found: Sequence[tuple[Fit, Candidate]]) -> Iterator[MistakeExplanation]:

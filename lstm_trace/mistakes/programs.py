@@ -30,14 +30,14 @@ PASSED = "passed_t"  # a value that is passed on and has no name
 class Mistake(NamedTuple):
     """A mistake in a cell: its key, the program with it, and what a sentence about it says.
 
-    names: the equations that it changes. part: what the letters of its pattern stand for, as equations write it. value:
-    what stands for `{k}`, or what its word is given.
+    names: the equations that it changes. part: what each letter of its pattern stands for, at the first place. value: what
+    stands for `{k}`, or what its word is given.
     """
 
     key: str
     program: RewrittenCell
     names: tuple[str, ...] = ()
-    part: str = ""
+    part: Mapping[str, str] = {}  # a proxy could not be pickled
     value: str = ""
 
     @property
@@ -231,13 +231,13 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
             said = row.key_of(place, bound if place in several else "", value)
-            part = ", ".join(dict.fromkeys(_bound(site, ", ") for _, site in members))
+            part = {letter: str(node) for letter, node in members[0][1].found.items()}
             yield Mistake(said, made, _changed(program, made), part, value)
 
 
-def _bound(site: Site, mark: str = ",") -> str:
+def _bound(site: Site) -> str:
     """What the letters of a pattern stand for at a site, but not the terms that are left as they were."""
-    return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
+    return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
 def _before(late: str) -> ExpressionTree:
@@ -263,16 +263,21 @@ def _functions(rights: Iterable[ExpressionTree]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def equation_lines(cell: Cell, name: str, right: ExpressionTree) -> tuple[Line, ...] | None:
-    """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
+def equation_cell(cell: Cell, right: ExpressionTree) -> Cell | None:
+    """One equation of a cell as a cell whose inputs are the other values; None if it is no equation."""
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
     functions = "".join(f"{function.text}\n" for function in cell.functions) + _functions([right])
     try:
-        made = parse(f"{functions}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
+        return parse(f"{functions}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
     except CellError:
         return None
-    return made.expanded.lines
+
+
+def equation_lines(cell: Cell, right: ExpressionTree) -> tuple[Line, ...] | None:
+    """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
+    found = equation_cell(cell, right)
+    return found and found.expanded.lines
 
 
 def _is_cell(program: RewrittenCell) -> bool:
@@ -283,7 +288,7 @@ def _is_cell(program: RewrittenCell) -> bool:
     for name, right in program.changes:
         reads = {n.removesuffix(LATE_SUFFIX) for n in right.names()}
         before = all(order[n] < order[name] for n in right.names() if n in cell.by_name)
-        if not (before and reads <= known) or equation_lines(cell, name, right) is None:
+        if not (before and reads <= known) or equation_lines(cell, right) is None:
             return False
     return True
 

@@ -339,7 +339,7 @@ class _Batch:
         found: dict[str, list[_Override]] = {}
         order = {line.name: k for k, line in enumerate(self.stage.cell.expanded.lines)}
         for (name, right, other), rows in groups.items():
-            lines = equation_lines(self.stage.cell, name, right)
+            lines = equation_lines(self.stage.cell, right)
             assert lines is not None, f"{name} = {right}"
             parameters = own
             if other:

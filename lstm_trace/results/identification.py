@@ -1,113 +1,112 @@
-"""What `identify` found: the layout that reproduces the numbers, and what the numbers cannot decide."""
+"""What `identify` found: which mistakes explain the values, their equations, and what the values cannot decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
-from ..languages.strings import Words, words as strings
-from ..mistakes.identify import Identification, Match, Reading
-from ..weights.layouts import LAYOUTS
+from ..languages.strings import Words, words_for
+from ..mistakes.identify import Identification, MistakeExplanation
+from ..mistakes.trials import PlacedMistake
+from .mistakes import sentence, stacked, symbols
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The facts of a layout, as sentences name them.
-FACTS = tuple(Reading.__dataclass_fields__)
+#: So many of the mistakes that give the same values are named.
+EQUAL = 3
+COLUMNS = ("fits", "mistake", "share", "error", "says")
+
+
+def own(result: Identification) -> Any:
+    """The symbols of the problem, and of values that are read a step late."""
+    return symbols(result.trace, [one for found in _explanations(result) for one in found.equations])
 
 
 def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
-    """The answer, and the layouts that come nearest: the order of their gates, and the facts in which they differ."""
+    """The answer, the equations with the mistakes, what the values cannot decide, and every candidate that is near."""
     yield Heading(1, (words.word("identify.title"),))
-    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
-    each = [(match, "fits") for match in result.matches] + [(match, "near") for match in result.nearest]
-    values = {name: [getattr(match.reading, name) for match, _ in each] for name in FACTS}
-    names = [name for name in FACTS if name == "order" or len({*values[name]}) > 1]
-    rows = [
-        (match.error, *(_cell(name, values[name][k], words) for name in names), words.word(f"identify.{key}"))
-        for k, (match, key) in enumerate(each)
-    ]
-    yield from LongTable(("error", *names, "fits"), rows).blocks(words, 3, show.rows)
-
-
-def _cell(name: str, value: Any, words: Words) -> Any:
-    """A fact of a layout under the name of its column."""
-    if name in ("order", "forget_bias"):
-        return " ".join(value) if name == "order" else value
-    key = f"identify.cell.{name}.{value}".lower()
-    return words.word(key) if words.has(key) else fact(name, value, words)
+    yield Items(tuple((one,) for one in answer(result, words)))
+    for found in result.found:
+        yield from stacked(found.equations, result.trace, words)
+    if more := tuple((one,) for one in undecided(result, words)):
+        yield Items(more)
+    rows = _rows(result, words)
+    if len(rows) > 1:
+        yield Heading(2, (words.word("identify.fits" if result.found else "identify.near"),))
+        shown = ("says", "mistake") if result.found else ("says", "share", "error")
+        yield from LongTable(COLUMNS, rows, shown=shown).blocks(words, 2, show.rows)
 
 
 def frame(result: Identification) -> pd.DataFrame:
-    """One row for each layout that fits, then those of the nearest that do not, with a column for each fact."""
-    import pandas as pd
-
-    rows = [{"fits": True, **_row(match)} for match in result.matches]
-    rows += [{"fits": False, **_row(match)} for match in result.nearest]
-    return pd.DataFrame(rows, columns=["fits", "error", *FACTS])
+    """One row for each combination of mistakes that explains the values, then those of the nearest that do not."""
+    return LongTable(COLUMNS, _rows(result, words_for(result.trace, "en"))).to_frame()
 
 
 def facts(result: Identification) -> dict[str, Any]:
-    """Every match with its facts and its error."""
-    matches = {name: [_row(match) for match in getattr(result, name)] for name in ("matches", "nearest")}
-    undecided = {name: list(values) for name, values in result.undecided.items()}
-    facts = {"explained": bool(result.matches), "sentences": list(sentences(result, strings()))}
-    facts |= {"tolerance": result.tolerance, "as_read": _row(result.as_read)}
-    return {**facts, **matches, "undecided": undecided}
+    """The verdict, the sentences, and every explanation with its keys and equations."""
+    words = words_for(result.trace, "en")
+    verdict = "right" if result.right else "explained" if result.found else "unexplained"
+    found: dict[str, Any] = {"verdict": verdict, "sentences": [*answer(result, words), *undecided(result, words)]}
+    found |= {"as_read": result.as_read._asdict(), "tried": result.tried}
+    for name in ("found", "nearest"):
+        found[name] = [_facts(one, words) for one in getattr(result, name)]
+    return found
 
 
-def _row(match: Match) -> dict[str, Any]:
-    return {"error": match.error, **vars(match.reading)}
+def _facts(one: MistakeExplanation, words: Words) -> dict[str, Any]:
+    mistakes = [
+        {"key": str(placed), "row": placed.mistake.row.key, "place": placed.place, "value": placed.mistake.value,
+         "sentence": sentence([placed], words)}
+        for placed in one.mistakes
+    ]  # fmt: skip
+    equal = [[str(placed) for placed in other] for other in one.equal]
+    equations = [dict(vars(changed)) for changed in one.equations]
+    return {"mistakes": mistakes, **one.fit._asdict(), "equations": equations, "equal": equal, "separates": one.separates}
 
 
-def sentences(result: Identification, words: Words) -> Iterator[str]:
-    """The answer first, then its error, then what cannot be decided."""
-    read, tolerance = result.as_read, f"{result.tolerance:.2g}"
-    if not result.matches:
-        yield words.word("identify.none", tolerance=tolerance, n=words.number(result.tried))
-        for match in result.nearest[:3]:
-            names = match.reading.differences(read.reading)
-            said = words.word("semicolon").join(fact(name, getattr(match.reading, name), words) for name in names)
-            said = said or words.word("identify.as.read")
-            yield words.word("identify.nearest", error=f"{match.error:.2g}", said=said)
-        return
-    best = result.matches[0]
-    error = f"{best.error:.2g}"
-    differences = [name for name in best.reading.differences(read.reading) if name != "batch_first"]
-    if not differences:
-        yield words.word("identify.right", order=fact("order", best.reading.order, words), error=error)
-    for name in differences:
-        there, here = (fact(name, getattr(reading, name), words) for reading in (best.reading, read.reading))
-        kind = "weights" if name in ("order", "input", "recurrent", "joined") else "other"
-        yield words.word(f"identify.{'numbers' if name == 'output' else kind}", there=there, here=here)
-    if differences:
-        yield words.word("identify.reproduced", error=error, off=f"{read.error:.2g}")
-    if best.reading.batch_first:
-        yield fact("batch_first", True, words)
-    for name, values in result.undecided.items():
-        shown = words.some([fact(name, value, words) for value in values], 4, words.word("semicolon"))
-        yield words.word("identify.undecided", shown=shown, advice=words.word(f"identify.advice.{name}"))
-    if result.undecided and not differences:
-        yield words.word("identify.simplest")
+def _explanations(result: Identification) -> tuple[MistakeExplanation, ...]:
+    return (*result.found, *result.nearest)
 
 
-def fact(name: str, value: Any, words: Words) -> str:
-    """One fact of a layout in words."""
-    key = f"identify.{name}"
-    if name == "clip":
-        return words.word(f"{key}.none" if value is None else f"{key}.{value[0]}", bound=value and f"{value[1]:g}")
-    if name == "activation":
-        both = isinstance(value, str)
-        return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
-    if name in ("order", "states", "joined") or (name == "peephole" and value != "dropped"):
-        listed = (", " if name != "joined" else "; ").join(value or "ifo")
-        layouts = [one for one in LAYOUTS.values() if name == "order" and one.order == value and not one.separate]
-        used_by = words.word("semicolon").join(layout.title.split(",")[0] for layout in layouts[:3])
-        return words.word(key, value=listed) + words.aside(used_by)
-    if name == "forget_bias":
-        return words.word(key if value else f"{key}.none", value=f"{value:g}")
-    own = f"{key}.{value}".lower()
-    return words.word(own if words.has(own) else key, value=value)
+def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
+    """`COLUMNS` of everything that explains the values, or is near."""
+
+    def row(mistakes: Sequence[PlacedMistake], *fit: Any) -> tuple[Any, ...]:
+        return bool(result.found), " + ".join(map(str, mistakes)), *fit, sentence(mistakes, words)
+
+    rows: list[tuple[Any, ...]] = []
+    for one in _explanations(result):
+        rows.append(row(one.mistakes, *one.fit))
+        rows += [row(other, *one.fit) for other in one.equal]
+    return rows
+
+
+def answer(result: Identification, words: Words) -> Iterator[str]:
+    """What explains the values: a sentence for each mistake, the last with how far the values are off."""
+    off = f"{result.as_read.distance:.2g}"
+    if result.right:
+        yield words.word("identify.right", error=off)
+    elif not result.found:
+        yield words.word("identify.none", n=words.number(result.tried), off=off)
+    else:
+        best = result.found[0]
+        *others, last = (sentence([one], words) for one in best.mistakes)
+        yield from others
+        yield words.word("identify.found", what=last, error=f"{best.fit.distance:.2g}", off=off)
+    yield from (remark.said(words) for remark in result.remarks)
+
+
+def undecided(result: Identification, words: Words) -> Iterator[str]:
+    """What else gives the same values, and what to print to tell them apart."""
+    for found in result.found:
+        for other in found.equal[:EQUAL]:
+            yield words.word("identify.equal", what=sentence(other, words))
+        if (more := len(found.equal) - EQUAL) > 0:
+            yield words.count("identify.equal.more", more)
+        if found.equal:
+            address = found.separates and words.address(found.separates)
+            yield words.word("identify.print", line=address) if address else words.word("identify.same")

@@ -95,6 +95,7 @@ class Trace(TraceOutputs):
     position of the first step, 0 unless only some steps were recorded; then `initial` holds the states carried into
     those steps, and lengths still count from the beginning of the input. sums: sums of a stage over all steps, shaped
     like parameters.
+    rounding: of values that another program printed, half a unit of the last digit, by scope and name.
     memory: the buffer that a planned run wrote into, for `out=`. x and the arrays by scope are what is stored, and can
     be written, by `out=` for one; who changes one has another run than the lines tell.
     A trace is a mapping from names to values, `trace["h_t"]` or `trace["0/forward/h_t"]`, as read-only views. Iteration
@@ -121,6 +122,7 @@ class Trace(TraceOutputs):
     first: int = 0
     mask: Array | None = None
     sums: dict[str, dict[str, Array]] = field(default_factory=dict)
+    rounding: dict[str, dict[str, Array]] = field(default_factory=dict)
     memory: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -300,9 +300,10 @@ def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterato
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
     """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count.
 
-    The same infinity is the same within any; no tolerance excuses what is no number on one side alone.
+    What was printed with few digits is within half a unit of the last one. The same infinity is the same within any
+    tolerance; none excuses what is no number on one side alone.
     """
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size + gap.b.limit
     if tolerance.ulps is not None:
         limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size, dtype))
     size = gap.size.each

@@ -24,6 +24,7 @@ from lstm_trace.documents.result import Result
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import Words, words
 from lstm_trace.mistakes.identify import Identification, Match, Reading
+from lstm_trace.model.given_values import given_values
 from lstm_trace.results.identification import fact
 from lstm_trace.trace.address import Address
 from lstm_trace.trace.trace import Trace
@@ -54,6 +55,14 @@ def cancelled() -> Trace:
 def partial(**fields: Any) -> Comparison:
     """A comparison with a file that has only some values."""
     return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.partial", fields),))
+
+
+def given(batch_first: bool) -> Comparison:
+    """A comparison with rounded values, in another layout than x."""
+    trace = traced(np.swapaxes(BATCH, 0, 1) if batch_first else BATCH, batch_first=batch_first)
+    h = trace["h_t"] if batch_first else np.swapaxes(trace["h_t"], 0, 1)
+    values = {"h": [[[f"{v:.3f}" for v in row] for row in rows] for rows in h], "W_xi": 0}
+    return replace(lt.diff(trace, trace), remarks=given_values(values, trace).notes)
 
 
 def unshared(why: str, **fields: str) -> Comparison:
@@ -312,6 +321,14 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     "an output that is not finite": (
         lambda: unshared("output"), "nicht aufteilen: Wo sie sich unterscheidet, ist sie in einem der beiden NaN",
         "fr", "ne peut pas être répartie\u00a0: là où elle diffère, elle est NaN ou infinie dans l’un des deux.",
+    ),
+    "printed values": (
+        lambda: given(False), "eine halbe Einheit ihrer letzten gedruckten Stelle genau, höchstens 0.0005; kleinere",
+        "fr", "les valeurs sont (B, T, largeur), alors que x a été lu comme (T, B, I)\u00a0: si x",
+    ),
+    "values in the order of steps": (
+        lambda: given(True), "W_xi: Voraussetzungen in der Datei werden nicht gelesen; es gelten die von a",
+        "es", "los valores son (T, B, ancho), mientras que x se leyó como (B, T, I)",
     ),
     "values of another program": (
         lambda: partial(place="0/forward/h_t", have=1, whole=40),

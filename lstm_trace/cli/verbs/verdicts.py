@@ -188,10 +188,10 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
     reference: that of A, if it was opened already.
     """
     from ...model.sources import as_trace
-    from ...trace.files.external_values import is_external
+    from ...model.value_files import is_values
     from ...weights.formats.arrays import told_apart
 
-    if is_external(b):
+    if is_values(b):
         if given["hold"]:  # before A is run
             raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
         of_side((a, b), given, 1)  # rejects options given for b alone

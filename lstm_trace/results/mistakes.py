@@ -1,0 +1,173 @@
+"""A mistake in words, and the equations that it changes, the right one above the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..cell.lines import Cell
+from ..cell.network import layer_and_direction
+from ..documents.blocks import Stacked, Text
+from ..formulas import tree as formulas
+from ..formulas.symbols import Symbol, symbol
+from ..languages.strings import Words
+from ..mistakes.identify import ChangedEquation
+from ..mistakes.programs import CARRY, LATE_SUFFIX, OUTPUT, RENAMINGS, Mistake, equation_cell, program_of
+from ..mistakes.trees import tree
+from ..mistakes.trials import PlacedMistake
+from ..trace.trace import Trace
+
+#: So many different equations are shown.
+EQUATIONS = 4
+#: What may follow in a word's value: which weights or states it is about, and how they are rounded.
+_SPECIAL = re.compile(
+    r"(?:,? (?P<key>of [xhcb]|of all|by row|by gate|from least to most|truncated|products|sums|floor|nearest|"
+    r"interpolated)| by (?P<n>\d+))$"
+)
+#: Values that have a phrase, with its fields.
+_PHRASES = {
+    "decimals": re.compile(r"(?P<n>\d+) decimals?"),
+    "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
+    "exp": re.compile(r"exp as (?P<text>.+)"),
+    "pruned": re.compile(r"pruned below (?P<n>[\d.]+)"),
+    "everything": re.compile(r"everything (?P<text>\S+)"),
+    "format": re.compile(r"(?P<text>b?float16|u?int\d+|q[\d.]+)"),
+}
+
+
+# -- the sentence ------------------------------------------------------------------------------------------------------
+
+
+def sentence(mistakes: Iterable[PlacedMistake], words: Words) -> str:
+    """One mistake, or two at once, as a sentence: where, and what the port does."""
+    return words.word("semicolon").join(_placed(one, words) for one in mistakes)
+
+
+def _placed(placed: PlacedMistake, words: Words) -> str:
+    said = words.word("mistake.port", what=predicate(placed.mistake, words))
+    where = _place(placed.place, words)
+    return words.word("mistake.where", place=where, what=said) if where else said
+
+
+def _place(place: str, words: Words) -> str:
+    """Where a mistake is; empty if it is everywhere."""
+    if not place:
+        return ""
+    layer, direction = (*place.split("/"), "")[:2]
+    if layer == "above":
+        return words.word("mistake.in.above", n=words.nth(0))
+    if not layer.isdecimal():
+        return words.word(f"mistake.in.{layer}")
+    key = f"mistake.in.layer.{direction}" if direction else "mistake.in.layer"
+    return words.word(key, n=words.nth(int(layer)))
+
+
+def predicate(mistake: Mistake, words: Words) -> str:
+    """What a port with this mistake does, without its subject."""
+    row = mistake.row
+    key = f"mistake.{row.key}"
+    fields: dict[str, Any] = dict(mistake.part)
+    special: list[str] = []
+    if row.word in RENAMINGS:
+        one, _, two = mistake.value.partition(",")
+        key += ".two" if two and words.has(f"{key}.two") else ""
+        fields |= {"one": _gate(one, words), "two": _gate(two, words), "value": ", ".join(mistake.value)}
+        fields["gates"] = ", ".join(mistake.program.own.gates)
+    elif row.word:
+        value, special = _split(mistake.value, key, words)
+        key += f".{value}" if words.has(f"{key}.{value}") else ""
+        fields["value"] = value if key.endswith(f".{value}") else phrase(value, words) or value
+    else:
+        letters = "|".join(mistake.part) or "$^"
+        fields["value"] = re.sub(rf"\b({letters})\b", lambda m: mistake.part[m[0]], _number(mistake.value))
+    names = [_name(name, words) for name in mistake.names]
+    fields |= {"names": names[0] if names else "", "state": mistake.names[0].removeprefix(CARRY) if names else ""}
+    said = words.comma_list(words.word(key, **fields), *special)
+    if len(names) > 1 and "{names}" in words.table[key]:
+        others = "".join(map(str, words.listed([(name,) for name in names[1:]])))
+        said = words.word("mistake.likewise", what=said, names=others)
+    return said
+
+
+def _gate(name: str, words: Words) -> str:
+    """The weights of a gate, or of each; any other name is itself."""
+    return words.word("mistake.every") if name == "*" else name
+
+
+def _name(name: str, words: Words) -> str:
+    if name == OUTPUT:
+        return words.word("mistake.passed")
+    return words.word("mistake.carry", name=name.removeprefix(CARRY)) if name.startswith(CARRY) else name
+
+
+def _number(text: str) -> str:
+    """A number with at most six digits; any other text is itself."""
+    return f"{float(text):.6g}" if re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) else text
+
+
+def _split(value: str, key: str, words: Words) -> tuple[str, list[str]]:
+    """What a word is given, without what follows it, and that as phrases."""
+    special: list[str] = []
+    while not words.has(f"{key}.{value}") and (found := _SPECIAL.search(value)):
+        special.insert(0, words.word(f"mistake.with.{found['key'] or 'by'}", n=found["n"]))
+        value = value[: found.start()]
+    return value, special
+
+
+def phrase(value: str, words: Words) -> str:
+    """What a word is given as a phrase: a format of numbers, or how functions are computed; empty if there is none."""
+    for name, pattern in _PHRASES.items():
+        if found := pattern.fullmatch(value):
+            text = value.upper() if value.startswith("q") else value
+            return text if name == "format" else words.word(f"mistake.value.{name}", **found.groupdict())
+    return ""
+
+
+# -- the equations -----------------------------------------------------------------------------------------------------
+
+
+def stacked(changed: Sequence[ChangedEquation], trace: Trace, words: Words) -> Iterator[Stacked]:
+    """Changed equations: the model's above the port's; those that are alike for several gates or stages once."""
+    cells = {stage.scope: stage.cell for stage in trace.stages}
+    groups: dict[tuple[str, ...], list[ChangedEquation]] = {}
+    for one in changed:
+        own = program_of(cells[one.scope]).own
+        groups.setdefault(tuple(map(own.star, (one.name, one.right, one.wrong))), []).append(one)
+    rows: list[tuple[Text, Text]] = []
+    for first, *others in [*groups.values()][:EQUATIONS]:
+        cell = cells[first.scope]
+        rows.append(((words.word("mistake.model"),), _equation(cell, first.name, first.right, words)))
+        rows.append(((words.word("mistake.the.port"),), _equation(cell, first.name, first.wrong, words)))
+        if names := dict.fromkeys(_name(one.name, words) for one in others if one.name != first.name):
+            rows.append(((words.word("mistake.alike"),), (words.comma_list(*names),)))
+    if (more := len(groups) - EQUATIONS) > 0:
+        rows.append((("",), (words.count("mistake.more", more),)))
+    if rows:
+        yield Stacked(tuple(rows))
+
+
+def _equation(cell: Cell, name: str, right: str, words: Words) -> Text:
+    made = equation_cell(cell, tree(right))
+    assert made is not None, right
+    node = formulas.formula(made.by_name["value_"], made)
+    if name == OUTPUT:
+        return words.word("mistake.passed"), " = ", node
+    sign = " ← " if name.startswith(CARRY) else " = "
+    return formulas.Sym(name.removeprefix(CARRY)), sign, node
+
+
+def symbols(trace: Trace, changed: Iterable[ChangedEquation]) -> Mapping[str, Any]:
+    """The symbols of a trace, and of values that are read a step late: h_{t-1} for h_t."""
+    found: dict[str, Any] = dict(trace.header.symbols)
+    for name in {n for one in changed for n in tree(one.wrong).names() if n.endswith(LATE_SUFFIX)}:
+        own = symbol(name.removesuffix(LATE_SUFFIX), trace.header.symbols)
+        now = own.sub.split(",")[-1]
+        before = {"t": "t-1", "t-1": "t-2"}.get(now, f"{now},t-1")
+        found[name] = Symbol(own.base, before, own.accent, upright=own.upright) if own.base else own
+    return found
+
+
+def scope_text(scope: str, words: Words) -> str:
+    """A stage as a place."""
+    return _place("/".join(map(str, layer_and_direction(scope))), words)
