@@ -47,7 +47,7 @@ from .model.exercises import (
 )
 from .model.model import Model, RunArguments
 from .model.problem import problem
-from .model.sources import as_traces, open_source, prepare, run
+from .model.sources import as_trace, as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import ReportOptions
 from .results import How
@@ -55,6 +55,7 @@ from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
+from .results.mistake_effects import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat
 from .trace.files import trace_file
@@ -129,6 +130,32 @@ def identify(
     others = {name: value for name, value in options.items() if name not in SAYING}
     one = replace(one, options={**one.options, **others})
     return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
+
+
+@checked
+def mistakes_of(
+    source: Any, x: Any = None, *, rows: Sequence[str] | str = (), place: str | None = None,
+    **arguments: Unpack[RunArguments],
+) -> MistakeOverview:  # fmt: skip
+    """List the mistakes that a port of this model may have, and what each does to its output (docs/mistakes.md).
+
+    Args:
+        source: a trace with every line, or anything that `run` accepts.
+        x: the input, as for `run`.
+        rows: kinds of mistakes, such as `exchange`; all if empty.
+        place: the only place: `everywhere`, a layer (`1`), `above`, a direction, or a stage (`1/reverse`).
+        arguments: those of `run`.
+
+    Returns:
+        A result with `found.effects` (each mistake with its place, how far it moves the output, and the first that
+        gives the same output), `found.hidden` (those that this model and input cannot show) and `found.remedies`.
+
+    Raises:
+        OptionError: if there is no such kind or place.
+        LstmTraceError: as for `run`.
+    """
+    trace, _ = as_trace(source, x, **(arguments if isinstance(source, Trace) else {**arguments, "ask": ()}))
+    return overview(trace, [rows] if isinstance(rows, str) else rows, place)
 
 
 @overload
@@ -365,7 +392,8 @@ __all__ = [  # noqa: RUF022
     "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
     "client", "cell_name",
     # Verify and compare
-    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
+    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of",
+    "inspect",
     # Explain
     "explain", "derivation", "profile", "sheet",
     # Gradients and training
