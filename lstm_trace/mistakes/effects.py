@@ -71,7 +71,9 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
         require_known("kind of mistake", row[:40], ROWS, otherwise="")
     stages = forward_stages(trace.stages)
     if any(stage.computed is not None and len(stage.computed) < len(stage.cell.lines) for stage in stages):
-        raise OptionError("the trace has only the lines that are asked for, and a mistake may touch any: run all of them")
+        raise OptionError(
+            "the trace has only the lines that are asked for, and a mistake may touch any: run all of them"
+        )
     right = in_arithmetic(replace(trace, stages=stages), None)
     search = Search(right, {})
     known = [text.rstrip("/") or "everywhere" for text in search.places.values()]

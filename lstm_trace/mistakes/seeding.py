@@ -90,7 +90,9 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
         there = [s for s in trace.stages if not s.is_adjoint and direction in ("", f"{s.direction}/")
                  and (layer in ("", f"{s.layer}/") or (layer == "above/" and s.layer))]  # fmt: skip
         if not there:
-            raise OptionError(f"mistake {text[:MOST_SAID]!r}: there is no such place; there are {some(trace.scopes, 8)}")
+            raise OptionError(
+                f"mistake {text[:MOST_SAID]!r}: there is no such place; there are {some(trace.scopes, 8)}"
+            )
         found: dict[Scope, Mistake] = {}
         for stage in there:
             program = programs.get(stage.scope) or program_of(stage.cell)
@@ -201,7 +203,9 @@ def _common(read: Mapping[Any, Array]) -> Array | None:
 def _as_run(trace: Trace, stages: Sequence[Stage], header: Header) -> Trace:
     """The trace with some of its stages, and the premises that these read."""
     parts: dict[str, Any] = {
-        part: {s.scope: {n: v for n, v in getattr(trace, part).get(s.scope, {}).items() if n in reads(s)} for s in stages}
+        part: {
+            s.scope: {n: v for n, v in getattr(trace, part).get(s.scope, {}).items() if n in reads(s)} for s in stages
+        }
         for part, reads in _READS.items()
     }
     reads_x = any(stage.sources[name] == X for stage in stages for name in stage.inputs)

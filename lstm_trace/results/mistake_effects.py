@@ -51,13 +51,14 @@ class MistakeOverview(Finding):
             other = None if same is None or hidden else str(same)
             rows.append((str(placed), sentence([placed], words), None if hidden else moved, other))
         summed = [
-            (kind, len(each), sum(hidden for _, hidden in each), max((m for m, hidden in each if not hidden), default=None))
+            (kind, len(each), sum(hidden for _, hidden in each), max((m for m, gone in each if not gone), default=None))
             for kind, each in kinds.items()
         ]
-        kinds_note, note = words.word("effects.kinds.note"), words.word("effects.note")
+        columns, more = ("kind_of_mistake", "mistakes", "hidden", "moved"), (words.word("effects.kinds.note"),)
+        notes = (words.word("effects.note"),)
         return (
-            LongTable(("kind_of_mistake", "mistakes", "hidden", "moved"), summed, words.word("effects.kinds"), notes=(kinds_note,)),
-            LongTable(("mistake", "says", "moved", "same_as"), rows, words.word("effects.each"), notes=(note,)),
+            LongTable(columns, summed, words.word("effects.kinds"), notes=more),
+            LongTable(("mistake", "says", "moved", "same_as"), rows, words.word("effects.each"), notes=notes),
         )
 
     def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
