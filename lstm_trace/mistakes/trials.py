@@ -250,6 +250,8 @@ class _Batch:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
+        always = {n: v for n, v in before.items() if v.ndim < 4}  # what follows from weights alone
+        each_step = {**self.inputs, **{n: v for n, v in before.items() if n not in always}}
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
         network = self.premises[0].network
@@ -257,7 +259,7 @@ class _Batch:
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
+                known = {**fixed, **always, **past, **{n: v[t] for n, v in each_step.items()}}
                 now = self._stepped(each, known, states, arithmetic, batch)
                 states = self._carried(t, now, states, batch)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
@@ -366,7 +368,7 @@ class _Batch:
                     here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
                     here[line.name] = np.full(1, np.nan)
-            new = here[lines[-1].name]
+            new = np.atleast_1d(here[lines[-1].name])
             value[rows] = new if new.shape[-1] in (1, value.shape[-1]) else np.nan
         return value
 

@@ -105,8 +105,8 @@ def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
         return replace(p, initial=p.network.initial[other])
     if which == "end of the run":
         last = 0 if p.stage.backwards else -1
-        lines, states = p.network.lines[p.stage.scope], p.stage.cell.states
-        return replace(p, initial={state: lines[states[state]][last] for state in p.initial})
+        ends = {state: p.network.operand(p.stage.scope, p.stage.cell.states[state]) for state in p.initial}
+        return replace(p, initial={state: values[last] for state, values in ends.items() if values is not None})
     theirs = p.network.initial.get(_other(p.stage.scope, which, p.network.initial) or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
     return replace(p, initial=theirs) if same else None
