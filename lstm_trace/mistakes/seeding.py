@@ -57,22 +57,25 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
         OptionError: if there is no such mistake, or if neither equations nor premises can say it.
         LstmTraceError: if the sizes of the model do not allow it.
     """
-    candidate, header = candidate_of(trace, mistakes), replace(trace.header, mistakes=tuple(mistakes), agreement=())
+    candidate = candidate_of(trace, mistakes)
     with within(" and ".join(mistakes)):
         new = _with_premises(trace, candidate)
         asked = [trace.locate(text, every=True) for text in ask]
-        stages, steps = new.stages, new.steps
+        wanted = [
+            (s.scope, a.line) for a in asked for s in new.stages
+            if s.has(a.line) and a.layer in (None, s.layer) and a.direction in (None, s.direction)
+        ]  # fmt: skip
+        stages = restrict(new.stages, wanted, carried=new.steps > 1) if asked else new.stages
+        if asked and all(stage.direction == "forward" for stage in stages):  # as in a run without a mistake
+            new = new.at(steps=slice(0, 1 + max(new.steps - 1 if a.t is None else a.t for a in asked)))
+            stages = restrict(stages, wanted, carried=new.steps > 1)
+        header = replace(new.header, mistakes=tuple(mistakes), agreement=())
         if asked:
-            wanted = [(s.scope, a.line) for a in asked for s in stages if s.has(a.line)
-                      and a.layer in (None, s.layer) and a.direction in (None, s.direction)]  # fmt: skip
-            stages = restrict(stages, wanted, carried=steps > 1)
-            if all(stage.direction == "forward" for stage in stages):
-                steps = 1 + max(steps - 1 if a.t is None else a.t for a in asked)
             header = replace(header, ask=tuple(slashed(trace, text, every=True) for text in ask))
         if any(program.changes for program in candidate.programs.values()):
             header = replace(header, kind="equations", options={})
         try:
-            return rerun(_as_run(new, stages, header)).at(steps=slice(0, steps))
+            return rerun(_as_run(new, stages, header))
         except ShapeError as error:
             what = error.problems[0].partition(". ")[0].splitlines()[0]
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
@@ -202,11 +205,10 @@ def _common(read: Mapping[Any, Array]) -> Array | None:
 
 def _as_run(trace: Trace, stages: Sequence[Stage], header: Header) -> Trace:
     """The trace with some of its stages, and the premises that these read."""
-    parts: dict[str, Any] = {
-        part: {
-            s.scope: {n: v for n, v in getattr(trace, part).get(s.scope, {}).items() if n in reads(s)} for s in stages
-        }
-        for part, reads in _READS.items()
-    }
+    parts: dict[str, Any] = {part: {} for part in _READS}
+    for part, reads in _READS.items():
+        for stage in stages:
+            there, names = getattr(trace, part).get(stage.scope, {}), reads(stage)
+            parts[part] |= {stage.scope: found} if (found := {n: there[n] for n in names if n in there}) else {}
     reads_x = any(stage.sources[name] == X for stage in stages for name in stage.inputs)
     return replace(trace, stages=tuple(stages), header=header, x=trace.x if reads_x else None, **parts)

@@ -50,9 +50,12 @@ class ExpressionTree(NamedTuple):
         if self.kind == "slice":
             return f"{self.parts[0].within(4)}[{self.value[0]}:{self.value[1]}]"
         if self.kind == "sum":
-            signs = [*zip(self.value, self.parts, strict=True)]
+            signs = [
+                (-sign, part._replace(value=-part.value)) if part.kind == "number" and part.value < 0 else (sign, part)
+                for sign, part in zip(self.value, self.parts, strict=True)
+            ]
             return "".join(
-                (("-" if sign < 0 else "") if not k else " - " if sign < 0 else " + ") + part.within(2 + (sign < 0))
+                (("-" if sign < 0 else "") if not k else " - " if sign < 0 else " + ") + part.within(3 if sign < 0 and not k else 2)
                 for k, (sign, part) in enumerate(signs)
             )
         least = _BINDING[self.kind]
