@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,10 +37,11 @@ class Given:
 
 
 class Fit(NamedTuple):
-    """How well a candidate explains the given values: the share of them within the tolerance, and the largest error."""
+    """How well a candidate explains the given values: the share within the tolerance, the largest and the mean error."""
 
     share: float
     distance: float
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -152,23 +153,31 @@ class Search:
     def fit(self, values: Mapping[Place, Array]) -> Fit:
         """How well lines of a run explain what is given."""
         explained = total = 0
-        worst = 0.0
+        worst = summed = 0.0
         for place, given in self.given.items():
-            there = ~np.isnan(given.values)
-            if values[place].shape != given.values.shape:
-                error = np.full(given.values.shape, np.inf)
-            else:
-                error = np.nan_to_num(np.abs(values[place] - given.values), nan=np.inf)
-            explained += int((error <= given.tolerance)[there].sum())
-            total += int(there.sum())
-            worst = max(worst, float(error[there].max(initial=0)))
-        return Fit(explained / total, worst)
+            there = self._there[place]
+            target = given.values[there]
+            found = values[place]
+            error = np.full(target.shape, np.inf)
+            if found.shape == given.values.shape:
+                error = np.nan_to_num(np.abs(found[there] - target), nan=np.inf)
+            explained += int((error <= given.tolerance[there]).sum())
+            total += target.size
+            worst = max(worst, float(error.max(initial=0)))
+            summed += float(error.sum())
+        return Fit(explained / total, worst, summed / total)
+
+    @cached_property
+    def _there(self) -> Mapping[Place, Any]:
+        """Which values are given: all of them, as a rule."""
+        known = {place: ~np.isnan(given.values) for place, given in self.given.items()}
+        return {place: slice(None) if there.all() else there for place, there in known.items()}
 
     def ranked(self, candidates: Sequence[Candidate]) -> list[tuple[Fit, Candidate]]:
         """The candidates with what they explain, the best first."""
         self.tried += len(candidates)
         found = [(self.fit(v), c) for v, c in zip(self.trials.run(candidates), candidates, strict=True)]
-        return sorted(found, key=lambda one: (-one[0].share, one[0].distance if one[0].share < 1 else 0))
+        return sorted(found, key=lambda one: (-one[0].share, one[0].mean if one[0].share < 1 else 0))
 
     def right(self) -> Fit:
         """How well the model explains the values without a mistake."""
@@ -181,7 +190,7 @@ class Search:
             return Identification(self.trace, as_read, (), (), self.tried)
         ranked = self.ranked(self.candidates())
         found = [one for one in ranked if one[0].share == 1]
-        better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].distance < as_read.distance]
+        better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].mean < as_read.mean]
         pairs: list[tuple[Fit, Candidate]] = []
         for _, first in better if not found else ():
             here = self.ranked(self.candidates(first))
@@ -189,7 +198,7 @@ class Search:
             found = [one for one in here if one[0].share == 1]
             if found:
                 break
-        near = sorted((*ranked[:KEPT], *pairs), key=lambda one: (-one[0].share, one[0].distance))[:3]
+        near = sorted((*ranked[:KEPT], *pairs), key=lambda one: (-one[0].share, one[0].mean))[:3]
         return Identification(
             self.trace, as_read, tuple(self._explained(found)),
             tuple(self._explanation(*one) for one in near if not found), self.tried,
@@ -223,14 +232,16 @@ class Search:
         return None
 
 
-def tolerances(run: Array, rounded: Array, printed: Array | float = 0.0) -> Array:
+def tolerances(run: Array, rounded: Array, values: Array, printed: Array | float = 0.0) -> Array:
     """By how much a right value may differ from our float64 run.
 
-    run, rounded: ours in float64, and in the dtype of the given values. printed: half a unit of the last printed digit.
+    run, rounded: ours in float64, and in the dtype of the given values; where these are larger by some factor, so may
+    their rounding be. printed: half a unit of the last printed digit.
     """
     eps = np.finfo(rounded.dtype).eps
-    own = float(np.nanmax(np.abs(run - rounded.astype(np.float64)), initial=0))
-    return np.broadcast_to(MARGIN * own + MARGIN * eps + printed, run.shape)
+    own = float(np.nanmax(np.abs(run - rounded.astype(np.float64)), initial=0)) + eps
+    largest = [max(1.0, float(np.nanmax(np.abs(v), initial=0))) for v in (run, values)]
+    return np.broadcast_to(MARGIN * own * max(1.0, largest[1] / largest[0]) + printed, run.shape)
 
 
 def identify(trace: Trace, given: Mapping[Place, Given]) -> Identification:

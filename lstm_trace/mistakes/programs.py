@@ -213,8 +213,8 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
     for name, site in found:
         keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
-        if row.together or pattern.kind == "call":  # every function at once, as two activations say
-            keys = [("", "")] if row.together else [*keys, ("", "")]
+        if row.together or row.also or pattern.kind == "call":  # every function at once, as two activations say
+            keys = [("", "")] if row.together or row.also else [*keys, ("", "")]
         for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append((name, site))
     for key, members in [*groups.items()] if row.subsets else ():
@@ -228,6 +228,11 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
             new[equation] = rewritten(new[equation], {site.node: to}.get)
+        if row.also:
+            both = row.second(value)
+            for equation, right in new.items():
+                for site in sites(both[0], right, own.allows):
+                    new[equation] = rewritten(new[equation], {site.node: filled(both[1], site.found)}.get)
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
             said = row.key_of(place, bound if place in several else "", value)
@@ -319,6 +324,11 @@ def _copies(own: CellEquations) -> Renaming:
         yield f"*,{source}", every
 
 
+def _functions_exchanged(own: CellEquations) -> Renaming:
+    """Sigmoid where tanh belongs, and the reverse."""
+    yield "sigmoid,tanh", {"sigmoid": ExpressionTree("name", "tanh"), "tanh": ExpressionTree("name", "sigmoid")}
+
+
 def _gates(own: CellEquations, pairs: bool) -> Renaming:
     """The value of a gate read in place of another's; pairs: and the reverse."""
     names = [name for name in own.cell.by_name if own.starred.get(name) == "*_t"]
@@ -353,6 +363,7 @@ RENAMINGS: Mapping[str, Callable[[CellEquations], Renaming]] = {
     "order of biases": lambda own: _orders(own, ("b_", "b_x", "b_h"), pairs=True),
     "order of peepholes": lambda own: _orders(own, ("w_c",), pairs=False),
     "weights of another gate": _copies,
+    "functions exchanged": _functions_exchanged,
     "gates exchanged": lambda own: _gates(own, pairs=True),
     "another gate": lambda own: _gates(own, pairs=False),
 }

@@ -29,6 +29,7 @@ _UNSAID = {
     "arithmetic": "computes the lines in another way; for other number formats there is --arithmetic",
     "carried": "changes the states between two steps",
     "skips": "leaves out a step",
+    "window": "begins again from the initial states after some steps",
     "chained": "begins each sequence where the one before it ended",
     "in_place": "reads units of the state that were computed in the same step",
 }
@@ -173,13 +174,15 @@ def _with_premises(trace: Trace, candidate: Candidate) -> Trace:
     cells = {scope: program.rewritten() for scope, program in candidate.programs.items()}
     outputs = {f"{s.scope}/{s.cell.output}": f"{s.scope}/{cells.get(s.scope, s.cell).output}" for s in trace.stages}
     for stage in trace.stages:
-        scope, cell, own = stage.scope, cells.get(stage.scope, stage.cell), trace.parameters.get(stage.scope, {})
+        scope, cell, weights = stage.scope, cells.get(stage.scope, stage.cell), trace.parameters.get(stage.scope, {})
         here = {name: outputs.get(source, source) for name, source in sources[scope].items()}
         stages.append(replace(stage, cell=cell, sources=here, computed=None))
         late = [state.removesuffix(LATE_SUFFIX) for state in cell.states if state.endswith(LATE_SUFFIX)]
-        zeros = {f"{one}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, one))) for one in late}
-        initial[scope] = {**every[scope].initial, **zeros}
-        parameters[scope] = {n: np.reshape(v, own[n].shape) for n, v in every[scope].parameters.items()}
+        before = {f"{one}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, one))) for one in late}
+        own = every[scope].initial  # what a state becomes was the state itself before the first step
+        before |= {f"{line}{LATE_SUFFIX}": own[state] for state, line in stage.cell.carry if state in own}
+        initial[scope] = {**before, **own}
+        parameters[scope] = {n: np.reshape(v, weights[n].shape) for n, v in every[scope].parameters.items()}
     premises: dict[str, Any] = {"initial": initial, "parameters": parameters, "given": given}
     return replace(trace, stages=tuple(stages), x=x, memory=None, lines={}, **premises)
 

@@ -18,10 +18,10 @@ class MistakeRow:
 
     key: its name, which does not change. of: the equations that it is about, as a pattern of their names (`z_*`,
     `carry h_prev`, `output`). whole: whether the whole right side is replaced, or any part. left, right: what is
-    replaced, and by what; or word: one of a closed list. values: what stands for `{k}`, or what the word is given.
-    together: whether it is made everywhere in a cell at once. subsets: whether also at all gates but one. inline: whether values that one equation
-    reads are written out in it first. everywhere: whether it is
-    made in the whole network. rare: whether it is not tried as the second of two.
+    replaced, and by what; or word: one of a closed list. also: another replacement that is made with it. values: what
+    stands for `{k}`, or what the word is given. together: whether it is made everywhere in a cell at once. subsets:
+    whether also at all gates but one. inline: whether values that one equation reads are written out in it first.
+    everywhere: whether it is made in the whole network. rare: whether it is not tried as the second of two.
     """
 
     key: str
@@ -30,6 +30,7 @@ class MistakeRow:
     left: str = ""
     right: str = ""
     word: str = ""
+    also: str = ""
     values: tuple[str, ...] = ()
     together: bool = False
     subsets: bool = False
@@ -45,6 +46,11 @@ class MistakeRow:
         """The expression that replaces it in an equation, whose own value, or state, is `y`."""
         return tree(self.right.replace("{k}", value)).replaced({"y": ExpressionTree("name", equation)})
 
+    def second(self, value: str) -> tuple[ExpressionTree, ExpressionTree]:
+        """What `also` replaces, and by what."""
+        left, _, right = self.also.replace("{k}", value).partition(" => ")
+        return tree(left), tree(right)
+
     def key_of(self, *given: str) -> str:
         """The key of the row with what it is given."""
         said = ",".join(part.replace(" @ ", "@").replace(" ", "") for part in given if part)
@@ -53,6 +59,7 @@ class MistakeRow:
 
 def _row(key: str, row: Mapping[str, Any]) -> MistakeRow:
     more = {
+        "also": row.get("also", ""),
         "values": tuple(map(str, row.get("values", ()))),
         **{n: row.get(n, False) for n in ("together", "subsets", "inline", "everywhere", "rare")},
     }

@@ -81,9 +81,11 @@ class ExpressionTree(NamedTuple):
             yield from part.calls()
 
     def replaced(self, names: Mapping[str, ExpressionTree]) -> ExpressionTree:
-        """The expression with names replaced by expressions."""
+        """The expression with names replaced by expressions, and names of functions by others."""
         if self.kind == "name":
             return names.get(self.value, self)
+        if self.kind == "call" and self.value in names:
+            self = self._replace(value=names[self.value].value)
         return self._replace(parts=tuple(part.replaced(names) for part in self.parts)) if self.parts else self
 
 

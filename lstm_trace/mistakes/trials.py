@@ -254,14 +254,16 @@ class _Batch:
         each_step = {**self.inputs, **{n: v for n, v in before.items() if n not in always}}
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
-        network = self.premises[0].network
-        past = {f"{name}{LATE_SUFFIX}": np.zeros((1, 1, late_width(network, stage.scope, name))) for name in late}
+        first = {line: states[state] for state, line in stage.cell.carry if state in states}
+        begin, network = states, self.premises[0].network
+        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros((1, 1, late_width(network, stage.scope, name))))
+                for name in late}  # fmt: skip
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
                 known = {**fixed, **always, **past, **{n: v[t] for n, v in each_step.items()}}
                 now = self._stepped(each, known, states, arithmetic, batch)
-                states = self._carried(t, now, states, batch)
+                states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
                     if name not in out:
@@ -269,15 +271,25 @@ class _Batch:
                     out[name][t] = now[name]
         return out, states
 
-    def _carried(self, t: int, now: dict[Any, Array], states: Values, batch: int) -> dict[str, Array]:
+    def _carried(
+        self, t: int, now: dict[Any, Array], states: Values, begin: Values, batch: int, kept: Sequence[str]
+    ) -> dict[str, Array]:  # fmt: skip
         """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
         new = {state: now[CARRY + state] for state in states}
+        done = self.premises[0].network.steps - t if self.stage.backwards else t + 1
         for k, one in enumerate(self.premises):
-            if one.carried is None and one.skips != t:
+            ends = bool(one.window) and done % one.window == 0
+            if one.carried is None and one.skips != t and not ends:
                 continue
             new = {state: _wide(v, len(self.programs), batch).copy() for state, v in new.items()}
+            if ends:
+                for state, v in new.items():
+                    v[k] = 0 if one.from_zero else begin[state][k]
+                continue
             if one.skips == t:
-                now[OUTPUT] = _wide(now[OUTPUT], len(self.programs), batch).copy()
+                for name in kept:
+                    now[name] = _wide(now[name], len(self.programs), batch).copy()
+                    now[name][k] = 0
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
                 now[OUTPUT][k] = states[output][k] if one.held and output else 0
             for state, v in new.items():

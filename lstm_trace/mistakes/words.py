@@ -32,8 +32,9 @@ class StagePremises:
     being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
     to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
     carried: what is done to states between steps. skips: a step that is not computed; held: whether it passes on what
-    the state is, not 0. chained: whether a sequence begins with the states in which the one before it ended. in_place:
-    whether units already computed are read in the same step.
+    the state is, not 0. window: after how many steps the states are initial again, or, from_zero, zero. chained:
+    whether a sequence begins with the states in which the one before it ended. in_place: whether units already computed
+    are read in the same step.
     """
 
     stage: Stage
@@ -50,6 +51,8 @@ class StagePremises:
     carried: Callable[[str, Array], Array] | None = None
     skips: int = -1
     held: bool = False
+    window: int = 0
+    from_zero: bool = False
     chained: bool = False
     in_place: bool = False
 
@@ -103,10 +106,13 @@ def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
         at = scopes.index(p.stage.scope)
         other = scopes[(at % layers) * (len(scopes) // layers) + at // layers]
         return replace(p, initial=p.network.initial[other])
-    if which == "end of the run":
+    if which.startswith("end of"):
+        scope = p.stage.scope if which == "end of the run" else _other(p.stage.scope, "before", p.network.initial)
         last = 0 if p.stage.backwards else -1
-        ends = {state: p.network.operand(p.stage.scope, p.stage.cell.states[state]) for state in p.initial}
-        return replace(p, initial={state: values[last] for state, values in ends.items() if values is not None})
+        lines, states = p.network.lines.get(scope or "", {}), p.stage.cell.states
+        ends = {state: lines[states[state]][last] for state in p.initial if states[state] in lines}
+        there = {state: v.shape for state, v in ends.items()} == {state: v.shape for state, v in p.initial.items()}
+        return replace(p, initial=ends) if there else None
     theirs = p.network.initial.get(_other(p.stage.scope, which, p.network.initial) or "", {})
     same = theirs and all(name in theirs and theirs[name].shape == v.shape for name, v in p.initial.items())
     return replace(p, initial=theirs) if same else None
@@ -129,7 +135,7 @@ def _each(p: StagePremises, names: Collection[str], change: Callable[[Array], Ar
 
 
 #: The weights that a word may be about: all of them, or those of one operand.
-_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c"}
+_PARTS = {"": "", " of x": "x", " of h": "h", " of b": "b", " of c": "c", " of r": "r"}
 
 
 def _part(how: str) -> tuple[str, str]:
@@ -143,6 +149,8 @@ def _part(how: str) -> tuple[str, str]:
 def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
     """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
     new = dict(p.parameters)
+    if part == "r" and "W_hr" in new:  # the projection, one matrix
+        return replace(p, parameters={**new, "W_hr": change(new["W_hr"], 1)})
     for stem in (f"W_{part}",) if part else ("W_x", "W_h", "b_x", "b_h", "b_"):
         names = [name for name in p.parameters if re.fullmatch(f"{stem}[a-z]", name)]
         if names and len({p.parameters[name].shape for name in names}) == 1:
@@ -234,6 +242,7 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises:
         if found[2] == "":  # one scale for the stacked matrices of an operand
             return _restacked(p, lambda v, _: _integers(v, bits, None, least) if v.ndim == 2 else v, part)
         if found[2] == " of all":
+            names = [name for name in names if p.parameters[name].ndim == 2]
             step = max((np.abs(p.parameters[n]).max(initial=0) for n in names), default=0) / (2 ** (bits - 1) - 1)
             return _each(p, names, lambda v: np.round(v / step) * step if step else v)
         axis = 1 if found[2] == " by row" else None
@@ -267,6 +276,8 @@ def _reads(p: StagePremises, which: str) -> StagePremises | None:
     outputs = {stage.scope: f"{stage.scope}/{stage.cell.output}" for stage in p.network.stages}
     if which == "input":
         source = X if layer else None
+    elif which == "first layer":
+        source = outputs.get("0/joined", outputs.get("0/forward")) if layer > 1 else None
     elif which == "forward output":
         source = outputs.get(f"{layer}/forward") if direction == "reverse" else None
     else:
@@ -318,6 +329,7 @@ INPUT: Mapping[str, Callable[[Array], Array]] = {
     "first sequence repeated": lambda v: np.repeat(v[:, :1], v.shape[1], axis=1),
     "whole numbers": np.round,
     "whole numbers, towards zero": np.trunc,
+    "sequences reversed": lambda v: v[:, ::-1],
     "features rotated back": lambda v: np.roll(v, -1, axis=-1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
     "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
@@ -339,6 +351,7 @@ OUTPUTS: Mapping[str, Callable[[Array], Array]] = {
     "steps and sequences exchanged in memory": lambda v: v.swapaxes(0, 1).reshape(v.shape),
     "steps and units exchanged in memory": lambda v: v.swapaxes(0, 2).reshape(v.shape),
     "sequences and units exchanged in memory": lambda v: v.swapaxes(1, 2).reshape(v.shape),
+    "sequences viewed as steps": lambda v: v.reshape(v.shape[1], v.shape[0], -1).swapaxes(0, 1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
     "first step repeated": lambda v: np.repeat(v[:1], len(v), axis=0),
     "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
@@ -449,6 +462,11 @@ LENGTHS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+def _windows(p: StagePremises, how: str) -> StagePremises | None:
+    size = int(how.split()[0])
+    return replace(p, window=size, from_zero=how.endswith("zero")) if p.initial and size < p.network.steps else None
+
+
 def _lengths(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, lengths=LENGTHS[how]) if VALID in p.sources.values() else None
 
@@ -501,6 +519,7 @@ WORDS: Mapping[str, Word] = {
     "input": _input,
     "outputs": _outputs,
     "lengths": _lengths,
+    "windows": _windows,
     "skips": _skips,
     "carried": _carried,
     "numbers": _numbers,
