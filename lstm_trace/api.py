@@ -34,7 +34,7 @@ from .formulas.numbers import Style
 from .languages import Language
 from .lifting.lift import lift
 from .lifting.lifted import Lifted, aligned
-from .mistakes.identify import Identification, identify as search_readings
+from .mistakes.identify import Identification, identify_values as explained
 from .model.capture import Traces, capture
 from .model.edit import edit
 from .model.exercises import (
@@ -47,7 +47,7 @@ from .model.exercises import (
 )
 from .model.model import Model, RunArguments
 from .model.problem import problem
-from .model.sources import as_trace, as_traces, open_source, prepare, run
+from .model.sources import as_trace, as_traces, is_run, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import ReportOptions
 from .results import How
@@ -63,11 +63,8 @@ from .trace.rows import Selected
 from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, changes, gap
 from .verification.verify import Verification, verify
-from .weights.find import find
 from .weights.formats.arrays import beside
-from .weights.layouts import layout as stored_as
-from .weights.live_modules import as_array
-from .weights.read import SAYING, Found, as_asked, choose, read_model
+from .weights.read import Found, read_model
 
 if TYPE_CHECKING:
     from .one_value.derivation import ValueDerivation
@@ -96,40 +93,38 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
 
 @checked
 def identify(
-    weights: Mapping[str, Any] | str | Path, x: Any, y: Any, *, name: str | None = None, layout: Any = None,
-    options: Mapping[str, Any] | None = None, h0: Any = None, c0: Any = None, atol: float | None = None,
-    clips: Sequence[float] = (),
-) -> Identification:  # fmt: skip
-    """Infer the weight layout that reproduces another program's outputs, for porting models.
+    source: Any, x: Any = None, y: Any = None, *, atol: float | None = None, **arguments: Unpack[RunArguments]
+) -> Identification:
+    """Find the mistake that explains the values of another program, for porting models (docs/identify.md).
 
     Args:
-        weights: a model file, or arrays named as in a framework or stored in a `layout`.
-        x: the input, (T, I), (T, B, I) or (B, T, I).
-        y: the h (or c) that the other program computed for x: at every step, or at the last one.
-        name: name of the layer, if there are several.
-        layout: how the arrays are stored, if their names do not say.
-        options: options of the cell that the weights do not determine.
-        h0: the initial hidden state, (B, H); zeros if None.
-        c0: the initial cell state, (B, H); zeros if None.
-        atol: absolute tolerance of a match; None means 1e-5 of the largest output.
-        clips: clipping bounds to try in addition to the usual ones.
+        source: the model: anything that `run` accepts, or a trace of it, or the path of one.
+        x: the input, as for `run`; a problem or a trace contains its own.
+        y: what the other program computed: its output as an array, values by name (`{"f_t": …, "1/reverse/h_t": …}`),
+            or the path of a file (docs/diff.md lists the formats). Values that are missing are NaN.
+        atol: by how much a right value may differ; None means what rounding explains.
+        arguments: those of `run`; `hold`, `arithmetic` and `given` are for values that no equation computes.
 
     Returns:
-        The layouts that reproduce y, the closest of the others, and the properties that y leaves undetermined.
+        `right` (whether the model gives these values), `found` (the mistakes that explain them, each with its
+        equations, what else is equal, and the line that would tell them apart), and `nearest` if there is none.
 
     Raises:
-        ShapeError: if y fits no layout.
-        OptionError: if the model has an option that the search does not cover.
+        FileError: if y does not fit the model.
+        OptionError: if y is missing, or lines are held.
+
+    >>> weights = {"W_xh": [[0.5]], "W_hh": [[0.25]], "b_h": [1.0]}
+    >>> other = run({**weights, "b_h": [0.0]}, [[1.0], [2.0]], cell="rnn").output
+    >>> said = identify(weights, [[1.0], [2.0]], other, cell="rnn")
+    >>> [str(one) for one in said.found[0].mistakes], said.found[0].equations[0].wrong
+    (['bias-lost:z_h'], 'W_xh @ x_t + W_hh @ h_prev')
     """
-    options = options or {}
-    if isinstance(weights, str | Path):
-        found = read_model(weights, layout)
-    else:
-        found = find(weights, None if layout is None else stored_as(layout))
-    one = as_asked(choose(found, name, "the weights"), options)
-    others = {name: value for name, value in options.items() if name not in SAYING}
-    one = replace(one, options={**one.options, **others})
-    return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
+    if y is None:
+        raise OptionError("y has what the other program computed: an array, values by name, or a file")
+    if isinstance(source, Trace) and (x is not None or arguments):
+        raise OptionError("a trace contains its weights and input: leave x and the other arguments out")
+    trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else {}))
+    return explained(trace, y, Tolerance(atol=atol).atol)
 
 
 @checked
@@ -154,7 +149,7 @@ def mistakes_of(
         OptionError: if there is no such kind or place.
         LstmTraceError: as for `run`.
     """
-    trace, _ = as_trace(source, x, **(arguments if isinstance(source, Trace) else {**arguments, "ask": ()}))
+    trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else arguments))
     return overview(trace, [rows] if isinstance(rows, str) else rows, place)
 
 

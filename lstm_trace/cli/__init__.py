@@ -31,7 +31,7 @@ VERBS = {
     "diff": "Compare two traces, problems or models.",
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
-    "identify": "Infer the layout of an LSTM's weights from a known output.",
+    "identify": "Find the mistake that explains another program's values.",
     "mistakes": "List the mistakes of ports, and what each does to an output.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",

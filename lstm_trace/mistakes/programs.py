@@ -30,8 +30,8 @@ PASSED = "passed_t"  # a value that is passed on and has no name
 class Mistake(NamedTuple):
     """A mistake in a cell: its key, the program with it, and what a sentence about it says.
 
-    names: the equations that it changes. part: what each letter of its pattern stands for, at the first place. value: what
-    stands for `{k}`, or what its word is given.
+    names: the equations that it changes. part: what each letter of its pattern stands for in the first of them. value:
+    what stands for `{k}`, or what its word is given.
     """
 
     key: str
@@ -236,8 +236,10 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
             said = row.key_of(place, bound if place in several else "", value)
-            part = {letter: str(node) for letter, node in members[0][1].found.items()}
-            yield Mistake(said, made, _changed(program, made), part, value)
+            names = _changed(program, made)
+            first = next(site for name, site in members if name in names)
+            part = {letter: str(node) for letter, node in first.found.items()}
+            yield Mistake(said, made, names, part, value)
 
 
 def _bound(site: Site) -> str:

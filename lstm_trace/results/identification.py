@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..documents.blocks import Block, Heading, Items
+from ..documents.blocks import Block, Heading, Items, marked
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words, words_for
@@ -23,7 +23,7 @@ COLUMNS = ("fits", "mistake", "share", "error", "says")
 
 def own(result: Identification) -> Any:
     """The symbols of the problem, and of values that are read a step late."""
-    return symbols(result.trace, [one for found in _explanations(result) for one in found.equations])
+    return symbols(result.trace, [one for found in result.found for one in found.equations])
 
 
 def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
@@ -32,13 +32,14 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
     yield Items(tuple((one,) for one in answer(result, words)))
     for found in result.found:
         yield from stacked(found.equations, result.trace, words)
-    if more := tuple((one,) for one in undecided(result, words)):
+    if more := tuple(map(marked, undecided(result, words))):
         yield Items(more)
     rows = _rows(result, words)
-    if len(rows) > 1:
+    if len(rows) > 1 or not result.found and rows:
         yield Heading(2, (words.word("identify.fits" if result.found else "identify.near"),))
-        shown = ("says", "mistake") if result.found else ("says", "share", "error")
-        yield from LongTable(COLUMNS, rows, shown=shown).blocks(words, 2, show.rows)
+        if near := tuple((sentence(one.mistakes, words),) for one in _near(result)):
+            yield Items(near)
+        yield from LongTable(COLUMNS, rows, shown=("mistake", "share", "error")).blocks(words, 2, show.rows)
 
 
 def frame(result: Identification) -> pd.DataFrame:
@@ -65,11 +66,14 @@ def _facts(one: MistakeExplanation, words: Words) -> dict[str, Any]:
     ]  # fmt: skip
     equal = [[str(placed) for placed in other] for other in one.equal]
     equations = [dict(vars(changed)) for changed in one.equations]
-    return {"mistakes": mistakes, **one.fit._asdict(), "equations": equations, "equal": equal, "separates": one.separates}
+    others = {"equations": equations, "equal": equal, "separates": one.separates}
+    return {"mistakes": mistakes, **one.fit._asdict(), **others}
 
 
-def _explanations(result: Identification) -> tuple[MistakeExplanation, ...]:
-    return (*result.found, *result.nearest)
+def _near(result: Identification) -> list[MistakeExplanation]:
+    """The nearest that explain some values, or come much nearer than the model does."""
+    far = result.as_read
+    return [one for one in result.nearest if one.fit.share > far.share or one.fit.distance < far.distance / 2]
 
 
 def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
@@ -79,7 +83,7 @@ def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
         return bool(result.found), " + ".join(map(str, mistakes)), *fit, sentence(mistakes, words)
 
     rows: list[tuple[Any, ...]] = []
-    for one in _explanations(result):
+    for one in (*result.found, *_near(result)):
         rows.append(row(one.mistakes, *one.fit))
         rows += [row(other, *one.fit) for other in one.equal]
     return rows
@@ -103,10 +107,12 @@ def answer(result: Identification, words: Words) -> Iterator[str]:
 def undecided(result: Identification, words: Words) -> Iterator[str]:
     """What else gives the same values, and what to print to tell them apart."""
     for found in result.found:
-        for other in found.equal[:EQUAL]:
-            yield words.word("identify.equal", what=sentence(other, words))
-        if (more := len(found.equal) - EQUAL) > 0:
+        equal = list(dict.fromkeys(sentence(other, words) for other in found.equal))
+        yield from (words.word("identify.equal", what=what) for what in equal[:EQUAL])
+        if (more := len(equal) - EQUAL) > 0:
             yield words.count("identify.equal.more", more)
-        if found.equal:
+        if not found.equal:
+            yield words.word("identify.key", name=" + ".join(map(str, found.mistakes)))
+        else:
             address = found.separates and words.address(found.separates)
             yield words.word("identify.print", line=address) if address else words.word("identify.same")

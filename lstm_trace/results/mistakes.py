@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..cell.lines import Cell
-from ..cell.network import layer_and_direction
 from ..documents.blocks import Stacked, Text
 from ..formulas import tree as formulas
 from ..formulas.symbols import Symbol, symbol
@@ -152,7 +151,7 @@ def _equation(cell: Cell, name: str, right: str, words: Words) -> Text:
     assert made is not None, right
     node = formulas.formula(made.by_name["value_"], made)
     if name == OUTPUT:
-        return words.word("mistake.passed"), " = ", node
+        return words.word("mistake.passed.label"), " = ", node
     sign = " ← " if name.startswith(CARRY) else " = "
     return formulas.Sym(name.removeprefix(CARRY)), sign, node
 
@@ -166,8 +165,3 @@ def symbols(trace: Trace, changed: Iterable[ChangedEquation]) -> Mapping[str, An
         before = {"t": "t-1", "t-1": "t-2"}.get(now, f"{now},t-1")
         found[name] = Symbol(own.base, before, own.accent, upright=own.upright) if own.base else own
     return found
-
-
-def scope_text(scope: str, words: Words) -> str:
-    """A stage as a place."""
-    return _place("/".join(map(str, layer_and_direction(scope))), words)

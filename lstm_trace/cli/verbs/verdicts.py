@@ -14,7 +14,7 @@ from ...base.remark import Remark
 from ...documents.formats import SUFFIXES
 from .. import model_options
 from ..commands import FILE, FORM, command
-from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
+from ..model_options import MODELS, STORED, of_side, opened_two, opened_with, prepared, with_bar
 from ..options import conclude, echo, result_options
 
 if TYPE_CHECKING:
@@ -63,44 +63,40 @@ class _Expected(click.Path):
         return "FILE has the other program's outputs; --output is the file to write the result to."
 
 
-@command("identify")
+@command("identify", epilog=model_options.MODELS)
 @result_options("text")
-@layout_options
+@model_options.model_options
 def identify(
+    source: Annotated[str | None, FILE] = None,
     *,
-    weights: Annotated[str, FILE],
-    x: Annotated[str, Option(flag="--input"), FILE],
+    weights: Annotated[str | None, Option(hidden=True), FILE] = None,
     y: Annotated[str, Option(flag="--expected"), _Expected(allow_dash=True)],
-    h0: Annotated[str | None, FILE] = None,
-    c0: Annotated[str | None, FILE] = None,
     atol: Annotated[float | None, Option(least=0)] = None,
-    clips: Annotated[tuple[float, ...], Option(flag="--clip", least=0, above=True)],
     **given: Any,
 ) -> Any:
-    """Infer the layout of the LSTM in WEIGHTS from the outputs that another program computed (--expected) for --input.
+    """Find the mistake that explains the values of another program (--expected): the right and the wrong equation.
 
-    Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
-    and clips.
+    Rewrites the equations of SOURCE by every row of the table of mistakes, everywhere and in each layer, direction and
+    gate, and runs them: gate orders, transposes, biases, activations, clips, states, time, wiring, numbers, input
+    (docs/identify.md). A port that is Python source needs no search: lstm-trace diff MODEL port.py names the equation.
 
-    Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
+    Exit codes: 0 the model gives these values, 1 a mistake explains them or nothing does, 2 error.
 
     Args:
-        weights: The weights: a model file or arrays (.npz).
-        x: The input x: .npy, .npz, .csv, .json, …
-        y: The other program's h (or c): every step, or the last.
-        h0: Initial hidden state (B, H).
-        c0: Initial cell state (B, H).
-        atol: Absolute tolerance of a match (default: 1e-5 of the largest value).
-        clips: Clipping bound to try in addition to the usual ones.
+        weights: Earlier form of SOURCE.
+        y: The other program's output, or its values by name: .npy, .npz, .csv, .parquet, .json, printed text, …
+        atol: How much a right value may differ (default: what the rounding of dtype and printed digits explains).
     """
-    from ... import api
-    from ...model.sources import read_input
+    from ...mistakes.identify import identify_values
+    from ...trace.files.trace_file import is_trace
 
-    states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    said: dict[str, Any] = {**states, **stored(given), "atol": atol, "clips": clips}
-    result = api.identify(weights, read_input(x).values, read_input(y).values, **said)
-    matches, read = result.matches, result.as_read.reading
-    conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
+    if (source is None) == (weights is None):
+        raise click.UsageError("give the model once: lstm-trace identify MODEL --input X --expected Y")
+    source = source or weights or ""
+    run = not is_trace(source)
+    trace = with_bar(*prepared(source, given, given["allow_nonfinite"]), ask=[]) if run else opened_with(source, given)
+    result = identify_values(trace, y, atol)
+    conclude(0 if result.right else 1)
     return result
 
 
