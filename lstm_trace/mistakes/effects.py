@@ -86,8 +86,8 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
         )
 
     candidates = [one for one in search.candidates() if wanted(one.mistakes[0])]
-    bound = tolerances(right.output, trace.output) if trace.header.arithmetic is None else np.zeros(1)
-    tolerance = float(bound.max())
+    own = trace.output if trace.header.arithmetic is None else right.output
+    tolerance = float(tolerances(right.output, own, own).max())
     found = tuple(_effects(right, candidates, tolerance))
     there = {str(one.placed) for one in found if one.hidden}
     hidden = [one for one in candidates if str(one.mistakes[0]) in there]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cell.network import Stage
 from lstm_trace.cell.ops import OPS
 from lstm_trace.mistakes.identify import Search
 from lstm_trace.mistakes.programs import OUTPUT
@@ -165,16 +166,14 @@ LOOPS: dict[str, Callable[[dict[str, Array], Array, Array, Array], Array]] = {
     "weights-stored:float16": lambda w, x, h, c: lstm(each(w, lambda v: v.astype(np.float16).astype(float)), x, h, c),
     "input:features-reversed": lambda w, x, h, c: lstm(w, x[..., ::-1], h, c),
     "input:one-step-early": lambda w, x, h, c: lstm(w, np.concatenate([x[1:], 0 * x[:1]]), h, c),
-    "input:steps-and-sequences-exchanged-in-memory": lambda w, x, h, c: lstm(
-        w, np.ascontiguousarray(x).reshape(B, T, I).swapaxes(0, 1), h, c
-    ),
+    "input:sequences-reversed": lambda w, x, h, c: lstm(w, x[:, ::-1], h, c),
     "input:standardised-over-time": lambda w, x, h, c: lstm(w, (x - x.mean(0)) / x.std(0), h, c),
     "input-scaled:2": lambda w, x, h, c: lstm(w, 2 * x, h, c),
     "input-late": lambda w, x, h, c: lstm(w, np.concatenate([0 * x[:1], x[:-1]]), h, c),
     "outputs:units-reversed": lambda w, x, h, c: lstm(w, x, h, c)[..., ::-1],
     "outputs:summed-over-time": lambda w, x, h, c: np.add.accumulate(lstm(w, x, h, c)),
     "outputs:one-step-early": lambda w, x, h, c: np.concatenate([lstm(w, x, h, c)[1:], np.zeros((1, B, H))]),
-    "output-late:output,h_t": lambda w, x, h, c: np.concatenate([np.zeros((1, B, H)), lstm(w, x, h, c)[:-1]]),
+    "output-late:output,h_t": lambda w, x, h, c: np.concatenate([h[None], lstm(w, x, h, c)[:-1]]),
     "time:the-other-way": lambda w, x, h, c: lstm(w, x, h, c, order=range(T - 1, -1, -1)),
     "time:input-reversed": lambda w, x, h, c: lstm(w, x[::-1], h, c),
     "carried:row-before": lambda w, x, h, c: lstm(w, x, h, c, carried=lambda h, c: (h[[2, 0, 1]], c[[2, 0, 1]])),
@@ -189,6 +188,10 @@ LOOPS: dict[str, Callable[[dict[str, Array], Array, Array, Array], Array]] = {
     "skips:first-step-held": lambda w, x, h, c: lstm(w, x, h, c, skip=0),
     "skips:last-step-held": lambda w, x, h, c: lstm(w, x, h, c, skip=T - 1),
     "in-place": lambda w, x, h, c: lstm(w, x, h, c, step=in_place),
+    "windows:2": lambda w, x, h, c: np.concatenate([lstm(w, x[k : k + 2], h, c, order=range(2)) for k in (0, 2, 4)]),
+    "windows:3-from-zero": lambda w, x, h, c: np.concatenate(
+        [lstm(w, x[:3], h, c, order=range(3)), lstm(w, x[3:], 0 * h, 0 * c, order=range(3))]
+    ),
     "chained": chained,
     "stale-hidden:z_*": late,
     "not-cleared:z_*": not_cleared,
@@ -285,6 +288,16 @@ def test_directions_and_layers_read_what_the_mistake_says() -> None:
 # -- every row, against an ordinary run of the rewritten cell --------------------------------------------------------------
 
 
+def before_the_first(name: str, trace: lt.Trace, stage: Stage, now: Mapping[str, Array]) -> Array:
+    """A value before the first step: the state that it becomes, or zeros of its width."""
+    initial = trace.initial.get(stage.scope, {})
+    for state, line in stage.cell.states.items():
+        if line == name and state in initial:
+            return initial[state]
+    there = {**now, **initial}
+    return np.zeros_like(there[name] if name in there else trace.lines[stage.scope].get(name, np.zeros((T, B, 1)))[0])
+
+
 def line_by_line(trace: lt.Trace, candidate: Candidate) -> Array:
     """The output of the network whose cells are the rewritten ones, stage by stage, line by line, step by step."""
     outputs: dict[str, Array] = {}
@@ -300,12 +313,8 @@ def line_by_line(trace: lt.Trace, candidate: Candidate) -> Array:
         out: list[Array] = []
         for t in range(T - 1, -1, -1) if stage.direction == "reverse" else range(T):
             now: dict[Any, Array] = {**own, **{name: values[t] for name, values in inputs.items()}}
-            for state in cell.states:
-                if state not in states:  # a value of the step before is 0 at first: of the width of what it carries
-                    name = state.removesuffix("_late")
-                    there = {**now, **trace.initial.get(stage.scope, {})}
-                    like = there[name] if name in there else trace.lines[stage.scope].get(name, np.zeros((T, B, 1)))[0]
-                    states[state] = np.zeros_like(like)
+            for state in {*cell.states} - {*states}:  # a value of the step before
+                states[state] = before_the_first(state.removesuffix("_late"), trace, stage, now)
             now |= states
             for line in cell.lines:
                 operands = [now[o] if isinstance(o, str) else np.array([o]) for o in line.operands]
