@@ -23,7 +23,9 @@ from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.notations import notations, spellings
 from lstm_trace.cli import main
+from lstm_trace.errors import some
 from lstm_trace.export.formats import TABLE_FORMATS
+from lstm_trace.mistakes.table import ROWS
 from lstm_trace.plot import kinds
 
 ROOT = Path(__file__).parents[1]
@@ -215,9 +217,20 @@ def _routes() -> str:
 
 # -- all of it -------------------------------------------------------------------------------------------------------
 
+def _mistakes() -> str:
+    """The rows of the table of mistakes: what is rewritten, or the word, and the values that it has."""
+    rows = []
+    for row in ROWS.values():
+        of = f"{row.of}{' = ' if row.whole else ': '}" if row.of != "*" else ""
+        change = " and ".join(filter(None, (f"`{of}{row.left} => {row.right}`", row.also and f"`{row.also}`"))) if not row.word else f"word: {row.word}"
+        rows.append([f"`{row.key}`", change, some([f"`{value}`" for value in row.values if value], 6)])
+    return table(["row", "what is rewritten", "values ({k}), or what the word is given"], rows)
+
+
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
     "functions": _functions, "json": _json, "unread": _unread, "notations": _notations,
+    "mistakes": _mistakes,
     "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
