@@ -73,10 +73,10 @@ class RewrittenCell:
 
     @cached_property
     def inlined(self) -> Mapping[str, ExpressionTree]:
-        """The equations, with the values that one other equation reads written out there: `sigmoid(W_xi @ x_t + …)`."""
+        """The equations, with the values that one other equation reads, and those that are clipped, written out."""
         read = [n for right in self.rows.values() for n in right.names()]
-        once = {name: right for name, right in self.rows.items() if read.count(name) == 1}
-        return {name: right.replaced(once) for name, right in self.rows.items()}
+        there = {n: right for n, right in self.rows.items() if read.count(n) == 1 or "clip" in right.calls()}
+        return {name: right.replaced(there) for name, right in self.rows.items()}
 
     def changed(self, rows: Mapping[str, ExpressionTree]) -> RewrittenCell | None:
         """The program with other equations; None if it is the same."""

@@ -155,8 +155,9 @@ class MistakeRuns:
         groups: dict[tuple[bool, ...], list[_Node]] = {}
         for node in nodes:
             one = self._premises(stage, node.program)
-            groups.setdefault((one.chained, one.in_place, one.arithmetic is not None), []).append(node)
-        for (chained, in_place, _), members in groups.items():
+            kind = one.chained, one.in_place, one.across, one.arithmetic is not None
+            groups.setdefault(kind, []).append(node)
+        for (chained, in_place, across, _), members in groups.items():
             premises = [self._premises(stage, node.program) for node in members]
             inputs: dict[str, Array] = {}
             for k, name in enumerate(stage.cell.inputs):
@@ -166,8 +167,11 @@ class MistakeRuns:
             batch = _Batch(
                 stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
             )
+            if across:
+                batch = replace(batch, inputs={name: v.swapaxes(0, 2) for name, v in inputs.items()})
             kept = self._kept(stage.scope)
             found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
+            found = {name: v.swapaxes(0, 2) if across else v for name, v in found.items()}
             for k, (node, one) in enumerate(zip(members, premises, strict=True)):
                 turned = one.flipped != one.turned
                 values = {name: v[::-1, k] if turned else v[:, k] for name, v in found.items()}
@@ -239,7 +243,7 @@ class _Batch:
     def run(self, kept: Sequence[str], states: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """The kept lines, (T, R, B, width), and the last states."""
         stage, count = self.stage, len(self.programs)
-        steps = self.premises[0].network.steps
+        steps = len(next(iter(self.inputs.values()))) if self.inputs else self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
         lines = stage.cell.expanded.lines
         fixed: dict[Any, Array] = {**self.parameters}

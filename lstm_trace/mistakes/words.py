@@ -5,6 +5,7 @@ A word changes what a stage is given, or how its steps are taken. It returns Non
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ class StagePremises:
     being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
     to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
     carried: what is done to states between steps. skips: a step that is not computed; held: whether it passes on what
-    the state is, not 0. window: after how many steps the states are initial again, or, from_zero, zero. chained:
+    the state is, not 0. across: whether it goes through the sequences as if they were steps. window: after how many steps the states are initial again, or, from_zero, zero. chained:
     whether a sequence begins with the states in which the one before it ended. in_place: whether units already computed
     are read in the same step.
     """
@@ -53,6 +54,7 @@ class StagePremises:
     held: bool = False
     window: int = 0
     from_zero: bool = False
+    across: bool = False
     chained: bool = False
     in_place: bool = False
 
@@ -250,6 +252,17 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises:
     return _each(p, names, _rounding(how))
 
 
+def _significant(values: Array, digits: int) -> Array:
+    scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
+    return np.round(values * scale) / scale
+
+
+def _towards_zero(values: Array) -> Array:
+    """The largest float16 that is not larger, of numbers that are not negative."""
+    near = values.astype(np.float16)
+    return np.where(near > values, np.nextafter(near, np.float16(0)), near).astype(np.float64)
+
+
 def _rounding(how: str) -> Callable[[Array], Array]:
     """Rounding to a small float format, or to fixed point qM.N, which saturates."""
     if how in FORMATS:
@@ -257,7 +270,11 @@ def _rounding(how: str) -> Callable[[Array], Array]:
         return partial(round_binary, digits=digits, smallest=smallest)
     if how.split()[-1].startswith("decimal"):
         return partial(np.round, decimals=int(how.split()[0]))
+    if how.endswith("significant digits"):
+        return partial(_significant, digits=int(how.split()[0]))
     how, cut, _ = how.partition(" truncated")
+    if how == "float16":
+        return lambda v: np.copysign(_towards_zero(np.abs(v)), v)
     if how == "bfloat16":
         return lambda v: (np.asarray(v, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32).astype(np.float64)
     whole, part = map(int, how[1:].split("."))
@@ -296,6 +313,10 @@ def _width(p: StagePremises, source: str) -> int:
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
+    if how == "over sequences":
+        alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
+        across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
+        return replace(p, across=True, initial=across) if alike and p.network.batch > 1 else None
     if how == "the other way":
         return replace(p, flipped=not p.flipped)
     if how == "as computed":
@@ -313,6 +334,13 @@ def _between(values: Array, axis: int | tuple[int, ...]) -> Array:
     return (values - low) / np.where(high > low, high - low, 1)
 
 
+_SHIFTS: Mapping[str, Callable[[Array], Array]] = {
+    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    "one step early, last repeated": lambda v: np.concatenate([v[1:], v[-1:]]),
+    "one step late, first repeated": lambda v: np.concatenate([v[:1], v[:-1]]),
+    "steps rotated": lambda v: np.roll(v, 1, axis=0),
+    "steps rotated back": lambda v: np.roll(v, -1, axis=0),
+}
 #: What may have been done to the values that a stage reads, (T, B, width).
 INPUT: Mapping[str, Callable[[Array], Array]] = {
     "features reversed": lambda v: v[..., ::-1],
@@ -332,7 +360,7 @@ INPUT: Mapping[str, Callable[[Array], Array]] = {
     "sequences reversed": lambda v: v[:, ::-1],
     "features rotated back": lambda v: np.roll(v, -1, axis=-1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
-    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    **_SHIFTS,
     "mean of each feature removed": lambda v: v - v.mean(axis=(0, 1), keepdims=True),
     "int8": lambda v: _integers(v, 8, None, least=False),
     "uint8 from least to most": lambda v: _integers(v, 8, None, least=True),
@@ -354,7 +382,7 @@ OUTPUTS: Mapping[str, Callable[[Array], Array]] = {
     "sequences viewed as steps": lambda v: v.reshape(v.shape[1], v.shape[0], -1).swapaxes(0, 1),
     "last step repeated": lambda v: np.repeat(v[-1:], len(v), axis=0),
     "first step repeated": lambda v: np.repeat(v[:1], len(v), axis=0),
-    "one step early": lambda v: np.concatenate([v[1:], np.zeros_like(v[:1])]),
+    **_SHIFTS,
     "summed over time": lambda v: v.cumsum(axis=0),
     "averaged over time": lambda v: v.cumsum(axis=0) / np.arange(1, len(v) + 1)[:, None, None],
     "largest so far": lambda v: np.maximum.accumulate(v, axis=0),
@@ -384,10 +412,28 @@ def _sigmoid(z: Array) -> Array:
     return 1 / (1 + np.exp(-z))
 
 
-def _exp_of_bits(z: Array) -> Array:
-    """Schraudolph 1999, with the constants that are copied most, for the bits of a float32."""
-    bits = np.clip(12102203.0 * np.nan_to_num(z) + 1064866805.0, 0, 2139095040).astype(np.int32)
-    return bits.view(np.float32).astype(np.float64)
+def _exp_bits(offset: float) -> Callable[[Array], Array]:
+    """Schraudolph 1999, for the bits of a float32."""
+
+    def function(z: Array) -> Array:
+        bits = np.clip(12102203.161561485 * np.nan_to_num(z) + offset, 0, 2139095040).astype(np.int32)
+        return bits.view(np.float32).astype(np.float64)
+
+    return function
+
+
+def _exp_power(n: int) -> Callable[[Array], Array]:
+    return lambda z: (1 + z / n) ** n
+
+
+def _exp_series(terms: int) -> Callable[[Array], Array]:
+    return lambda z: sum((z**k / math.factorial(k) for k in range(1, terms)), np.ones_like(z))
+
+
+def _exp_lpcnet(z: Array) -> Array:
+    x = 1.44269504 * np.clip(np.nan_to_num(z), -700, 700)
+    r = x - np.floor(x)
+    return np.exp2(np.floor(x)) * (0.99992522 + r * (0.69583354 + r * (0.22606716 + 0.078024523 * r)))
 
 
 def _functions_of(exp: Callable[[Array], Array]) -> Mapping[str, Callable[[Array], Array]]:
@@ -403,9 +449,13 @@ def _tables(low: float, high: float, size: int, how: str, narrow: float = 1) -> 
 
 #: Other ways of computing the functions.
 FUNCTIONS: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
-    "exp from bits": _functions_of(_exp_of_bits),
-    "exp as (1 + z/256)^256": _functions_of(lambda z: (1 + z / 256) ** 256),
-    "exp as (1 + z/1024)^1024": _functions_of(lambda z: (1 + z / 1024) ** 1024),
+    # the constants that are copied most: least error at worst, in the mean, and none at 0
+    "exp from bits": _functions_of(_exp_bits(1064866805)),
+    "exp from bits, mean error": _functions_of(_exp_bits(1064986823)),
+    "exp from bits, none": _functions_of(_exp_bits(1065353216)),
+    "exp of LPCNet": _functions_of(_exp_lpcnet),
+    **{f"exp as (1 + z/{n})^{n}": _functions_of(_exp_power(n)) for n in (16, 64, 128, 256, 512, 1024, 4096)},
+    **{f"exp of {n} terms": _functions_of(_exp_series(n)) for n in (2, 3, 4, 5, 6, 8, 10)},
     "table 1024 in [-8, 8)": _tables(-8, 8, 1024, "trunc", 0.5),  # hls4ml
     "table 1024 in [-8, 8), floor": _tables(-8, 8, 1024, "floor"),
     "table 256 in [-8, 8)": _tables(-8, 8, 256, "floor"),  # CMSIS-NN of old, nnom
@@ -433,6 +483,10 @@ def _summed(line: Line, operands: Sequence[Array], rounded: Callable[[Array], Ar
 def _numbers(p: StagePremises, how: str) -> StagePremises | None:
     if not p.initial:
         return None
+    if found := re.fullmatch(r"(.*) of (h|c|states)", how):
+        states = {line for state, line in p.stage.cell.carry if found[2] == "states" or state.startswith(found[2])}
+        stored = INPUT.get(found[1]) or _rounding(found[1])
+        return replace(p, arithmetic=lambda line, _, value: stored(value) if line.name in states else value)
     if how in FUNCTIONS:
         table = FUNCTIONS[how]
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
