@@ -295,7 +295,8 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
 
     Args:
         trace: the model's own run.
-        values: a file, an array, or arrays by name, as for `given_values`.
+        values: a file, an array, or arrays by name, as for `given_values`; float64 in which every value is one of
+            float32 was computed so.
         atol: by how much a right value may differ; None: what the rounding of their dtype and printed digits explains.
 
     Raises:
@@ -308,7 +309,9 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
     if absent := [line.name for s in own.stages for line in s.cell.lines if line.name not in own.lines[s.scope]]:
         raise OptionError(f"identify needs every line: run the model without ask; not computed: {some(absent, 5)}")
     read = given_values(values, own)
-    rounded = own if read.dtype == "float64" else rerun(replace(own, header=replace(own.header, dtype=read.dtype)))
+    with np.errstate(over="ignore"):
+        single = all(np.array_equal(v, v.astype(np.float32), equal_nan=True) for v in read.values.values())
+    rounded = rerun(replace(own, header=replace(own.header, dtype="float32"))) if single else own
     last = own.stages[-1]
     given: dict[Place, Given] = {}
     for (scope, name), found in read.values.items():

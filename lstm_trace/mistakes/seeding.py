@@ -30,6 +30,7 @@ _UNSAID = {
     "carried": "changes the states between two steps",
     "skips": "leaves out a step",
     "window": "begins again from the initial states after some steps",
+    "across": "goes through the sequences as if they were steps",
     "chained": "begins each sequence where the one before it ended",
     "in_place": "reads units of the state that were computed in the same step",
 }

@@ -25,6 +25,8 @@ from ..cell.lines import number
 #: What the letters of a pattern stand for, apart from `s` and `F`.
 LETTERS = frozenset("abcdeWpqvn")
 REST, FUNCTION = "s", "F"
+#: What `F` does not stand for: calls that choose, limit or combine values.
+OPERATIONS = frozenset(("where", "clip", "concat", "quotient", "maximum", "min", "max", "sum", "mean", "count"))
 
 #: How tightly an expression binds, as in `cell/lines.py`; a name, a number and a call most.
 _BINDING = {"sum": 1, ">": 0, "*": 2, "/": 2, "@": 2}
@@ -154,7 +156,7 @@ def matches(
         yield from _terms([*zip(pattern.value, pattern.parts, strict=True)], theirs, allows, found)
     elif pattern.kind == node.kind and len(pattern.parts) == len(node.parts):
         called = pattern.kind == "call" and pattern.value == FUNCTION
-        if pattern.value != node.value and not called:
+        if (node.value in OPERATIONS) if called else (pattern.value != node.value):
             return
         ways: list[Found] = [{**found, FUNCTION: ExpressionTree("name", node.value)} if called else found]
         orders = [node.parts, node.parts[::-1]] if pattern.kind == "*" else [node.parts]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
+from ..cell.lines import Cell, Line
 from ..cell.network import Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
@@ -95,7 +95,9 @@ class MistakeRuns:
 
     def applies(self, stage: Stage, word: str, given: str) -> bool:
         """Whether a word changes anything in a stage."""
-        return WORDS[word](self.premises[stage.scope], given) is not None
+        own = self.premises[stage.scope]
+        found = WORDS[word](own, given)
+        return found is not None and (found.parameters is own.parameters or _separable(stage.cell))
 
     def right(self, place: Place) -> Array:
         """The values of a line in the right run, (T, B, width)."""
@@ -254,8 +256,6 @@ class _Batch:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
-        always = {n: v for n, v in before.items() if v.ndim < 4}  # what follows from weights alone
-        each_step = {**self.inputs, **{n: v for n, v in before.items() if n not in always}}
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
         first = {line: states[state] for state, line in stage.cell.carry if state in states}
@@ -265,7 +265,8 @@ class _Batch:
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                known = {**fixed, **always, **past, **{n: v[t] for n, v in each_step.items()}}
+                here = {n: v[t] if v.ndim == 4 else v for n, v in (*self.inputs.items(), *before.items())}
+                known = {**fixed, **past, **here}
                 now = self._stepped(each, known, states, arithmetic, batch)
                 states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
@@ -384,8 +385,8 @@ class _Batch:
                     here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
                     here[line.name] = np.full(1, np.nan)
-            new = np.atleast_1d(here[lines[-1].name])
-            value[rows] = new if new.shape[-1] in (1, value.shape[-1]) else np.nan
+            new = here[lines[-1].name]
+            value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
         return value
 
     def _arithmetic(self) -> list[tuple[Array, Any]]:
@@ -395,6 +396,12 @@ class _Batch:
             if one.arithmetic is not None:
                 groups.setdefault(one.arithmetic, []).append(k)
         return [(np.array(rows), computed) for computed, rows in groups.items()]
+
+
+@lru_cache(maxsize=64)
+def _separable(cell: Cell) -> bool:
+    """Whether each equation can be computed on its own: it reads no matrix that is a value of another one."""
+    return all(equation_lines(cell, right) is not None for right in program_of(cell).rows.values())
 
 
 def _applied(line: Line, operands: Sequence[Array]) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..documents.blocks import Block, Heading, Items, marked
+from ..documents.blocks import Block, Code, Heading, Items, Para, marked
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words, words_for
@@ -34,12 +34,19 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
         yield from stacked(found.equations, result.trace, words)
     if more := tuple(map(marked, undecided(result, words))):
         yield Items(more)
-    rows = _rows(result, words)
-    if len(rows) > 1 or not result.found and rows:
-        yield Heading(2, (words.word("identify.fits" if result.found else "identify.near"),))
-        if near := tuple((sentence(one.mistakes, words),) for one in _near(result)):
-            yield Items(near)
-        yield from LongTable(COLUMNS, rows, shown=("mistake", "share", "error")).blocks(words, 2, show.rows)
+    if len(rows := _rows(result, words)) > 1 and result.found:
+        yield Heading(2, (words.word("identify.fits"),))
+        yield Items(tuple((Code(mistake),) for _, mistake, *_ in rows[: show.rows]))
+        if (more := len(rows) - show.rows) > 0:
+            yield Para((words.count("identify.equal.more", more),))
+    if near := _near(result):
+        yield Heading(2, (words.word("identify.near"),))
+        yield Items(tuple((_nearest(one, words),) for one in near))
+
+
+def _nearest(one: MistakeExplanation, words: Words) -> str:
+    share, error = f"{100 * one.fit.share:.0f}", f"{one.fit.distance:.2g}"
+    return words.word("identify.nearest", what=sentence(one.mistakes, words), share=share, error=error)
 
 
 def frame(result: Identification) -> pd.DataFrame:
@@ -71,9 +78,8 @@ def _facts(one: MistakeExplanation, words: Words) -> dict[str, Any]:
 
 
 def _near(result: Identification) -> list[MistakeExplanation]:
-    """The nearest that explain some values, or come much nearer than the model does."""
-    far = result.as_read
-    return [one for one in result.nearest if one.fit.share > far.share or one.fit.distance < far.distance / 2]
+    """The nearest that explain more values than the model does."""
+    return [one for one in result.nearest if one.fit.share > result.as_read.share]
 
 
 def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
