@@ -53,7 +53,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lstm with other functions": {
         "options": {"gate_activation": "hard_sigmoid(0.3, 0.4)", "candidate_activation": "leaky_relu(0.2)"}
     },
-    "lstm with a forget bias": {"options": {"forget_bias": 1.0, "cell_clip": 1.5}},
+    "lstm with a forget bias": {"options": {"forget_bias": 1.0, "cell_clip": 0.5}},
     "rows times matrices": {"equations": "h_t = tanh(x_t @ W_x + h_prev @ W_h + b)\ncarry: h_prev <- h_t\noutput: h_t"},
 }
 

