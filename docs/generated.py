@@ -217,12 +217,14 @@ def _routes() -> str:
 
 # -- all of it -------------------------------------------------------------------------------------------------------
 
+
 def _mistakes() -> str:
     """The rows of the table of mistakes: what is rewritten, or the word, and the values that it has."""
     rows = []
     for row in ROWS.values():
         of = f"{row.of}{' = ' if row.whole else ': '}" if row.of != "*" else ""
-        change = " and ".join(filter(None, (f"`{of}{row.left} => {row.right}`", row.also and f"`{row.also}`"))) if not row.word else f"word: {row.word}"
+        both = [f"`{of}{row.left} => {row.right}`", *[f"`{row.also}`"] * bool(row.also)]
+        change = f"word: {row.word}" if row.word else " and ".join(both)
         rows.append([f"`{row.key}`", change, some([f"`{value}`" for value in row.values if value], 6)])
     return table(["row", "what is rewritten", "values ({k}), or what the word is given"], rows)
 

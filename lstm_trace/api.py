@@ -129,7 +129,7 @@ def identify(
 
 @checked
 def mistakes_of(
-    source: Any, x: Any = None, *, rows: Sequence[str] | str = (), place: str | None = None,
+    source: Any, x: Any = None, *, rows: Sequence[str] | str | None = None, place: str | None = None,
     **arguments: Unpack[RunArguments],
 ) -> MistakeOverview:  # fmt: skip
     """List the mistakes that a port of this model may have, and what each does to its output (docs/mistakes.md).
@@ -150,7 +150,7 @@ def mistakes_of(
         LstmTraceError: as for `run`.
     """
     trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else arguments))
-    return overview(trace, [rows] if isinstance(rows, str) else rows, place)
+    return overview(trace, [rows] if isinstance(rows, str) else rows or (), place)
 
 
 @overload

@@ -65,7 +65,7 @@ class RunArguments(TypedDict, total=False):
     out: Trace | str | Path | None
     plan: Choice
     arithmetic: str | None
-    mistake: str | Sequence[str] | None
+    mistake: Sequence[str] | str | None
     progress: Progress | None
     check: Check | None
     vocabulary: Any
@@ -134,7 +134,7 @@ class Model:
         hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
         batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
         out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-        mistake: str | Sequence[str] | None = None, progress: Progress | None = None, check: Check | None = None,
+        mistake: Sequence[str] | str | None = None, progress: Progress | None = None, check: Check | None = None,
     ) -> Trace:  # fmt: skip
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 

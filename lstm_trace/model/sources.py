@@ -302,7 +302,7 @@ def run(
     hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
     batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
     out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-    mistake: str | Sequence[str] | None = None, progress: Progress | None = None, check: Check | None = None,
+    mistake: Sequence[str] | str | None = None, progress: Progress | None = None, check: Check | None = None,
     vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, split: Split | None = None,
     head: Any = None,
 ) -> Trace:  # fmt: skip

@@ -20,13 +20,13 @@ FILE = Path(__file__).parent / "equal.txt"
 RIGHT = "the right run"
 #: Outputs that differ by less are equal: sums in another order.
 NEAR = 1e-11
-HEAD = """Mistakes that give the same output, by network of networks.py: its run, and one of other numbers, 20 times as large.
+HEAD = """Mistakes that give the same output, by network of networks.py, in two runs of each.
 Written by `python -m tests.mistakes.equal`, and compared with what is computed by test_rows.py.
 """
 
 
 def groups(name: str) -> list[list[str]]:
-    """The mistakes of a network, everywhere in it, that have equal outputs; those without effect are with the right run."""
+    """The mistakes of a network that have equal outputs, those without effect with the right run."""
     runs = [network(name), network(name, seed=7, scale=20.0)]
     candidates = [one for one in Search(runs[0], {}).candidates() if not one.mistakes[0].place]
     rows: dict[str, list[np.ndarray]] = {RIGHT: [trace.output.ravel() for trace in runs]}

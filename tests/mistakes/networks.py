@@ -9,7 +9,7 @@ import numpy as np
 
 import lstm_trace as lt
 
-T, B, I, H = 6, 3, 4, 4
+T, B, I, H = 6, 3, 4, 4  # noqa: E741  # the sizes of the docs
 BOTH = ("forward", "reverse")
 GATES = {"lstm": "ifco", "gru": "ruh", "rnn": "h"}
 
@@ -25,9 +25,9 @@ def weights(
         for direction in directions:
             width = I if layer == 0 else units * len(directions)
             for gate in GATES[kind]:
-                here = {f"W_x{gate}": (units, width), f"W_h{gate}": (units, units)}
+                here: dict[str, tuple[int, ...]] = {f"W_x{gate}": (units, width), f"W_h{gate}": (units, units)}
                 names = (f"b_x{gate}", f"b_h{gate}") if two else (f"b_{gate}",)
-                here |= {name: (units,) for name in names}
+                here |= dict.fromkeys(names, (units,))
                 found |= {f"{layer}/{direction}/{name}": drawn.normal(0, 0.7, shape) for name, shape in here.items()}
     return found
 

@@ -1,4 +1,4 @@
-"""`lstm-trace mistakes`: how far each mistake moves an output, which it hides, which look the same, what would show more."""
+"""`lstm-trace mistakes`: how far each moves an output, which are hidden, which look the same, what would show more."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ ONE_STEP = {
 }  # fmt: skip
 
 
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
 def by_key(found: tuple[MistakeEffect, ...]) -> dict[str, MistakeEffect]:
     return {str(one.placed): one for one in found}
 
 
 def test_the_effect_is_the_largest_change_of_the_output() -> None:
     found = by_key(effects(lt.run(ONE_STEP)).effects)
-    sigmoid = lambda z: 1 / (1 + math.exp(-z))
     right = sigmoid(0.3) * math.tanh(sigmoid(1.0) * math.tanh(2.0))
     wrong = sigmoid(0.3) * math.tanh(sigmoid(-1.0) * math.tanh(2.0))  # i_t is f_t, and c_prev is 0
     assert found["exchange:i_t,f_t"].moved == pytest.approx(abs(wrong - right), rel=1e-12)
@@ -151,4 +154,6 @@ def test_the_command_is_bounded_and_writes_files(tmp_path: Path) -> None:
     assert "exchange:i_t,f_t" in one.output
     for wrong in (["--row", "x\x1b[31m" * 50], ["--place", "7/up"], ["--row", ""]):
         done = CliRunner().invoke(main, ["mistakes", PROBLEM, *wrong])
-        assert done.exit_code == 2 and "\x1b" not in done.output and len(done.output) < 600
+        assert done.exit_code == 2
+        assert "\x1b" not in done.output
+        assert len(done.output) < 600

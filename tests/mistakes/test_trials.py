@@ -36,8 +36,8 @@ def lstm_step(w: Mapping[str, Array], x: Array, h: Array, c: Array) -> tuple[Arr
 
 def lstm(
     w: Mapping[str, Array], x: Array, h: Array, c: Array, step: Callable[..., tuple[Array, Array]] = lstm_step,
-    order: Any = range(T), valid: Array | None = None, carried: Callable[..., tuple[Array, Array]] = lambda h, c: (h, c),
-    skip: int = -1, kept: float | None = None,
+    order: Any = range(T), valid: Array | None = None,
+    carried: Callable[..., tuple[Array, Array]] = lambda h, c: (h, c), skip: int = -1, kept: float | None = None,
 ) -> Array:  # fmt: skip
     """The outputs, at the positions of the input. carried: done to the states between two steps. skip: a step that is
     not computed, where h, or `kept`, is passed on."""
@@ -156,12 +156,16 @@ LOOPS: dict[str, Callable[[dict[str, Array], Array, Array, Array], Array]] = {
     "weights-read:by-column": lambda w, x, h, c: lstm(
         stacked(w, lambda v: v.ravel().reshape(v.shape[::-1]).T if v.ndim == 2 else v, *STEMS), x, h, c
     ),
-    "weights-read:each-by-column-of-x": lambda w, x, h, c: lstm(each(w, lambda v: v.ravel().reshape(I, H).T, "W_x"), x, h, c),
+    "weights-read:each-by-column-of-x": lambda w, x, h, c: lstm(
+        each(w, lambda v: v.ravel().reshape(I, H).T, "W_x"), x, h, c
+    ),
     "weights-read:recurrent-first": lambda w, x, h, c: lstm(joined(w), x, h, c),
     "weights-read:units-reversed": lambda w, x, h, c: lstm(each(w, lambda v: v[::-1]), x, h, c),
     "weights-read:rows-reversed": lambda w, x, h, c: lstm(stacked(w, lambda v: v[::-1], *STEMS), x, h, c),
     "weights-read:one-row-late": lambda w, x, h, c: lstm(stacked(w, lambda v: np.roll(v, 1, 0), *STEMS), x, h, c),
-    "weights-stored:int8-by-gate": lambda w, x, h, c: lstm(each(w, lambda v: quantised(v) if v.ndim == 2 else v), x, h, c),
+    "weights-stored:int8-by-gate": lambda w, x, h, c: lstm(
+        each(w, lambda v: quantised(v) if v.ndim == 2 else v), x, h, c
+    ),
     "weights-stored:2-decimals": lambda w, x, h, c: lstm(each(w, lambda v: np.round(v, 2)), x, h, c),
     "weights-stored:float16": lambda w, x, h, c: lstm(each(w, lambda v: v.astype(np.float16).astype(float)), x, h, c),
     "input:features-reversed": lambda w, x, h, c: lstm(w, x[..., ::-1], h, c),
@@ -285,7 +289,7 @@ def test_directions_and_layers_read_what_the_mistake_says() -> None:
         np.testing.assert_allclose(found(key, "lstm 2 x 2", top), expected, atol=1e-12, err_msg=key)
 
 
-# -- every row, against an ordinary run of the rewritten cell --------------------------------------------------------------
+# -- every row, against an ordinary run of the rewritten cell ----------------------------------------------------------
 
 
 def before_the_first(name: str, trace: lt.Trace, stage: Stage, now: Mapping[str, Array]) -> Array:

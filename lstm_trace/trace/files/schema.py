@@ -277,8 +277,8 @@ class TraceManifest(Strict):
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
         """Without newer facts that it does not have, so that earlier versions can read it."""
-        newer, nothing = ("aliases", "title_tex", "digits", "language", "notation", "mistakes"), ({}, [], "", None)
-        return {name: value for name, value in made(self).items() if name not in newer or value not in nothing}
+        newer = ("aliases", "title_tex", "digits", "language", "notation", "mistakes")
+        return {name: value for name, value in made(self).items() if name not in newer or (value or value == 0)}
 
 
 class TraceFile(TraceManifest):
