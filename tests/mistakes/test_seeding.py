@@ -133,7 +133,7 @@ def test_it_is_saved_loaded_compared_and_reported(tmp_path: Path) -> None:
         assert "This run has a mistake on purpose: exchange:f,i." in text
         difference = lt.diff(PROBLEM, found)
         assert difference.verdict == "different"
-    assert difference.first is not None
+        assert difference.first is not None
         assert difference.first.line == "c_t"
         assert found.equals(lt.load(path))
     found.to_csv(tmp_path / "w.csv")
