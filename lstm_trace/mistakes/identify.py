@@ -44,7 +44,7 @@ class Given:
 
 
 class Fit(NamedTuple):
-    """How well a candidate explains the given values: the share within the tolerance, the largest and the mean error."""
+    """How well a candidate explains given values: the share within the tolerance, the largest and the mean error."""
 
     share: float
     distance: float

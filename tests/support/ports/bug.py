@@ -59,6 +59,10 @@ CONTROLS: list[Bug] = []
 HOPELESS: list[Bug] = []
 #: Two bugs at once.
 PAIRS: list[Bug] = []
+#: Those of a blind test, in `fresh`.
+FRESH: list[Bug] = []
+FRESH_CONTROLS: list[Bug] = []
+FRESH_HOPELESS: list[Bug] = []
 
 
 def entered(
