@@ -174,7 +174,8 @@ class Search:
             explained += int((error <= given.tolerance[there]).sum())
             total += target.size
             worst = max(worst, float(error.max(initial=0)))
-            summed += float(error.sum())
+            with np.errstate(over="ignore"):
+                summed += float(error.sum())
         return Fit(explained / total, worst, summed / total)
 
     @cached_property
@@ -315,7 +316,8 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
     last = own.stages[-1]
     given: dict[Place, Given] = {}
     for (scope, name), found in read.values.items():
-        off = tolerances(own.lines[scope][name], rounded.lines[scope][name], read.rounding[scope, name])
+        both = own.lines[scope][name], rounded.lines[scope][name]
+        off = tolerances(*both, np.where(np.isfinite(found), found, 0), read.rounding[scope, name])
         one = Given(np.where(read.given[scope, name], found, np.nan), off if atol is None else np.full_like(off, atol))
         given[scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name] = one
     if not any(np.isfinite(one.values).any() for one in given.values()):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: So many of the mistakes that give the same values are named.
 EQUAL = 3
-COLUMNS = ("fits", "mistake", "share", "error", "says")
+COLUMNS = ("fits", "mistake", "share", "distance", "mean", "says")
 
 
 def own(result: Identification) -> Any:

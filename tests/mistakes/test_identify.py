@@ -19,6 +19,7 @@ from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.errors import FileError, LstmTraceError, OptionError
 from lstm_trace.mistakes.identify import Identification
 
+from .. import ROOT
 from ..engine.test_family import weights as family
 from ..support.family_oracle import Reading, sequence
 from .test_traps import with_peepholes
@@ -416,6 +417,6 @@ def test_faults() -> None:
     with pytest.raises(OptionError, match="a trace contains its weights and input: leave x and the other arguments out"):
         lt.identify(trace, x, y)
     with pytest.raises(OptionError, match="identify needs every line: run the model without ask; not computed: "):
-        lt.identify(lt.run(weights, x, ask="i_t"), y={"i_t": trace["i_t"]})
+        lt.identify(lt.run(ROOT / "lstm_trace" / "examples" / "q19.yaml"), y={"i_t": [[0.5]]})
     with pytest.raises(LstmTraceError, match="needs W_xf, which the weights do not have"):
         lt.identify({name: a for name, a in weights.items() if name != "W_xf"}, x, y)
