@@ -248,7 +248,7 @@ def opened_with(
 
     first, hold = given.get("count_from"), given.get("hold")
     if _is_run(source, given) or (ask is not None and not is_trace(source)):
-        asked = {} if ask is None else {"ask": ask}
+        asked: dict[str, Any] = {} if ask is None else {"ask": ask}
         ready = partial(prepared, source, allow_nonfinite=allow_nonfinite)
         return counted(lambda held: with_bar(*ready(given={**given, "hold": held}), **asked), first, hold)
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=hold, count_from=first)

@@ -163,7 +163,7 @@ def _richer(trace: Trace) -> Iterator[tuple[str, Trace]]:
         zero = {n for n, v in every if not v.any() or (name == "weights" and not v.all())}
         if zero:
             changed = {s: {n: numbers(v) if n in zero else v for n, v in here.items()} for s, here in own.items()}
-            yield name, rerun(trace, **{part: changed})  # type: ignore[arg-type]  # a part of the premises
+            yield name, rerun(trace, **{part: changed})
     if trace.x is None:
         return
     yield "values", rerun(trace, x=LARGE * trace.x)

@@ -17,7 +17,7 @@ from ..trace.printed import slashed
 from ..trace.trace import Header, Trace
 from .programs import LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, program_of, row_mistakes
 from .table import ROWS
-from .trials import Candidate, MistakeRuns, PlacedMistake, late_width
+from .trials import Candidate, MistakeRuns, Place, PlacedMistake, late_width
 from .words import WORDS, StagePremises
 
 #: A key with its place: `order:f,i`, `1/order:f,i`, `above/…`, `reverse/…`, `1/reverse/…`.
@@ -142,50 +142,64 @@ def _with_premises(trace: Trace, candidate: Candidate) -> Trace:
     """The trace with the equations and premises of a candidate; its lines are not computed yet."""
     runs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages])
     every = {scope: _said(one, candidate.programs.get(scope)) for scope, one in runs.premises.items()}
-    sources = {scope: {**one.sources} for scope, one in every.items()}
-    read = {source for here in sources.values() for source in here.values()}
+    read = {source for one in every.values() for source in one.sources.values()}
     for stage in trace.stages:
         if every[stage.scope].outputs and f"{stage.scope}/{stage.cell.output}" not in read:
             raise OptionError("it changes what is passed on after the last line, and a trace ends there")
     moved = any(one.inputs or one.outputs or one.flipped for one in every.values())
-    passed = next(runs.run([candidate])) if moved else {}
-    given = {scope: {**here} for scope, here in trace.given.items()}
-    shared: dict[str, dict[tuple[Scope, str], Array]] = {X: {}, VALID: {}}  # what stages read as x, and as the mask
-    for scope, one in every.items():
-        for name, source in one.sources.items():
-            before, _ = scope_and_name(source)
-            values, changed = {X: trace.x, VALID: trace.valid}.get(source), one.changes(source)
-            if before in every and (changed or every[before].outputs):
-                sources[scope][name], values = GIVEN, passed[before, OUTPUT]
-            elif source == GIVEN and changed:
-                values = trace.given[scope][name]
-            if values is not None:
-                for change in changed:
-                    values = change(values)
-                here = shared.get(source, given.setdefault(scope, {}))
-                here[(scope, name) if source in shared else name] = values
-    x, valid = (_common(shared[source]) for source in (X, VALID))
-    if valid is None and shared[VALID]:
-        raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
-    for (scope, name), values in shared[X].items() if x is None else ():
-        sources[scope][name], given.setdefault(scope, {})[name] = GIVEN, values
-    if valid is not None and not np.array_equal(valid, trace.valid):
-        trace = replace(trace, mask=valid[:, :, 0] > 0, lengths=None)
-    stages, initial, parameters = [], dict[Scope, Mapping[str, Array]](), dict[Scope, Mapping[str, Array]]()
+    trace, sources = _with_inputs(trace, every, next(runs.run([candidate])) if moved else {})
     cells = {scope: program.rewritten() for scope, program in candidate.programs.items()}
     outputs = {f"{s.scope}/{s.cell.output}": f"{s.scope}/{cells.get(s.scope, s.cell).output}" for s in trace.stages}
+    stages: list[Stage] = []
+    initial, parameters = dict[Scope, dict[str, Array]](), dict[Scope, dict[str, Array]]()
     for stage in trace.stages:
-        scope, cell, weights = stage.scope, cells.get(stage.scope, stage.cell), trace.parameters.get(stage.scope, {})
+        scope, cell, one = stage.scope, cells.get(stage.scope, stage.cell), every[stage.scope]
         here = {name: outputs.get(source, source) for name, source in sources[scope].items()}
         stages.append(replace(stage, cell=cell, sources=here, computed=None))
         late = [state.removesuffix(LATE_SUFFIX) for state in cell.states if state.endswith(LATE_SUFFIX)]
-        before = {f"{one}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, one))) for one in late}
-        own = every[scope].initial  # what a state becomes was the state itself before the first step
-        before |= {f"{line}{LATE_SUFFIX}": own[state] for state, line in stage.cell.carry if state in own}
-        initial[scope] = {**before, **own}
-        parameters[scope] = {n: np.reshape(v, weights[n].shape) for n, v in every[scope].parameters.items()}
-    premises: dict[str, Any] = {"initial": initial, "parameters": parameters, "given": given}
-    return replace(trace, stages=tuple(stages), x=x, memory=None, lines={}, **premises)
+        earlier = {f"{name}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, name))) for name in late}
+        # what a state becomes was the state itself before the first step
+        earlier |= {f"{line}{LATE_SUFFIX}": one.initial[s] for s, line in stage.cell.carry if s in one.initial}
+        initial[scope] = {**earlier, **one.initial}
+        weights = trace.parameters.get(scope, {})
+        parameters[scope] = {n: np.reshape(v, weights[n].shape) for n, v in one.parameters.items()}
+    return replace(trace, stages=tuple(stages), initial=initial, parameters=parameters, lines={}, memory=None)
+
+
+def _with_inputs(
+    trace: Trace, every: Mapping[Scope, StagePremises], passed: Mapping[Place, Array]
+) -> tuple[Trace, dict[Scope, dict[str, str]]]:
+    """The trace with the x, mask and supplied lines of a candidate, and the sources of each stage.
+
+    passed: what each stage passes on, if any stage is given other values.
+    """
+    sources = {scope: {**one.sources} for scope, one in every.items()}
+    given = {scope: {**here} for scope, here in trace.given.items()}
+    shared: dict[str, dict[Place, Array]] = {X: {}, VALID: {}}  # what stages read as x, and as the mask
+    for scope, one in every.items():
+        for name, source in one.sources.items():
+            before, _ = scope_and_name(source)
+            values, changes = {X: trace.x, VALID: trace.valid}.get(source), one.changes(source)
+            if before in every and (changes or every[before].outputs):
+                sources[scope][name], values = GIVEN, passed[before, OUTPUT]
+            elif source == GIVEN:
+                values = given.get(scope, {}).get(name)
+            for change in changes if values is not None else ():
+                values = change(values)
+            if values is not None and source in shared:
+                shared[source][scope, name] = values
+            elif values is not None:
+                given.setdefault(scope, {})[name] = values
+    x, valid = (_common(shared[source]) for source in (X, VALID))
+    for (scope, name), values in shared[X].items() if x is None else ():
+        sources[scope][name] = GIVEN
+        given.setdefault(scope, {})[name] = values
+    if shared[VALID]:
+        if valid is None:
+            raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
+        if not np.array_equal(valid, trace.valid):
+            trace = replace(trace, mask=valid[:, :, 0] > 0, lengths=None)
+    return replace(trace, x=x, given=given), sources
 
 
 def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:

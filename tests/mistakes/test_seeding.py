@@ -165,7 +165,7 @@ def test_a_file_whose_equations_are_not_its_cells_is_still_refused(tmp_path: Pat
         ("reset-after:z_h", "reset-after does not fit these equations"),
         ("3/exchange:f,i", "there is no such place; there are 0/forward"),
         ("above/exchange:f,i", "there is no such place"),
-        ("lengths:one-step-less", "changes nothing in this network"),
+        ("lengths:one-step-early", "changes nothing in this network"),
         ("in-place", "it reads units of the state that were computed in the same step"),
         ("numbers:float16", "it computes the lines in another way; for other number formats there is --arithmetic"),
         ("carried:float16", "it changes the states between two steps"),

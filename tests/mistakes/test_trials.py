@@ -219,9 +219,9 @@ MASK = np.arange(T)[:, None] < LENGTHS
 #: Mistakes at padding: the mask that the port has, what it passes on over padding.
 PADDED: dict[str, Callable[[dict[str, Array], Array, Array, Array], Array]] = {
     "lengths-ignored": lambda w, x, h, c: lstm(w, x, h, c),
-    "lengths:one-step-less": lambda w, x, h, c: lstm(w, x, h, c, valid=np.arange(T)[:, None] < LENGTHS - 1),
+    "lengths:one-step-early": lambda w, x, h, c: lstm(w, x, h, c, valid=np.arange(T)[:, None] < LENGTHS - 1),
     "lengths:one-step-more": lambda w, x, h, c: lstm(w, x, h, c, valid=np.arange(T)[:, None] < LENGTHS + 1),
-    "lengths:from-the-other-end": lambda w, x, h, c: lstm(w, x, h, c, valid=MASK[::-1]),
+    "lengths:steps-reversed": lambda w, x, h, c: lstm(w, x, h, c, valid=MASK[::-1]),
     "lengths:sequences-reversed": lambda w, x, h, c: lstm(w, x, h, c, valid=MASK[:, ::-1]),
     "padding-not-zero:y_t,a": lambda w, x, h, c: raw(w, x, h, c),
     "padding-not-zero:y_t,where(valid,a,h_prev)": lambda w, x, h, c: raw(w, x, h, c, held=True),
