@@ -322,7 +322,7 @@ CALLS = {
     "explain": ("explain gates t.json", 0), "inspect": ("inspect m.npz --format json", None),
     "identify": ("--help", 0), "schema": ("schema trace", 0), "example": ("example", 0),
     "corpus": ("corpus --help", 0), "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
-    "doctor": ("doctor --help", 0),
+    "doctor": ("doctor --help", 0), "mistakes": ("mistakes q.yaml --row exchange", 0),
 }  # fmt: skip
 
 
