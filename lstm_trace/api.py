@@ -55,6 +55,7 @@ from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
+from .results.lines import LineList
 from .results.mistake_effects import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat
@@ -89,6 +90,33 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
         FileError: if the file cannot be read.
     """
     return ModelInspection(Path(path).name, beside(path, read_model(path, layout)))
+
+
+@checked
+def lines(source: Any, *, name: str = "", layout: Any = None, options: Mapping[str, Any] | None = None) -> LineList:
+    """List the lines that another program may print, for `diff` and `identify`.
+
+    Args:
+        source: a trace, or a model as for `prepare`.
+        name: name of the layer, if there are several.
+        layout: how the arrays are stored, if their names do not say.
+        options: options of the cell that the weights do not determine.
+
+    Returns:
+        A `LineList`, a result (docs/results.md): for each line of each layer and direction, in order of computation,
+        its number of units, its equation, and its names in notations; `snippet("c")`, and of `c++` and `python`, is a
+        function that prints them.
+
+    Raises:
+        LstmTraceError: as for `prepare`.
+
+    >>> found = lines(run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t"))
+    >>> [(one.key, one.units, one.equation) for one in found.named]
+    [('0/forward/z_i', 1, 'W_xi @ x_t + W_hi @ h_prev'), ('0/forward/i_t', 1, 'sigmoid(z_i)')]
+    """
+    if isinstance(source, Trace):
+        return LineList.of(source)
+    return LineList.of(prepare(source, options=options, name=name, layout=layout))
 
 
 @checked
@@ -387,8 +415,7 @@ __all__ = [  # noqa: RUF022
     "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
     "client", "cell_name",
     # Verify and compare
-    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of",
-    "inspect",
+    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of", "inspect", "lines",
     # Explain
     "explain", "derivation", "profile", "sheet",
     # Gradients and training

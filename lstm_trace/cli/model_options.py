@@ -308,14 +308,15 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
     from ..weights.read import is_model
 
     source, other, side = pair[at], pair[1 - at], "ab"[at]
+    model, others = (not is_values(path) and is_model(path) for path in (source, other))
     own = {name: given[f"{name}_{side}"] for name in (*STORED, *TOKENS) if given.get(f"{name}_{side}") is not None}
-    if own and not is_model(source):
+    if own and not model:
         option = next(iter(own)).replace("_", "-")
         raise click.UsageError(f"--{option}-{side} applies to a model, and {source} is not one; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
     if is_trace(source) and not (is_trace(other) or is_values(other)):
         common = {"tokens": common["tokens"]}
-    elif not is_model(source) and is_model(other):
+    elif not model and others:
         common = {name: value for name, value in common.items() if name in INPUTS}
     return {**common, **own}
 

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import unguarded
+from ..base.display import MOST, unguarded
 from ..base.remark import Remark
 from ..cell.named_cells import nearest_line
-from ..cell.network import MEET, forward_stages
+from ..cell.network import MEET, Stage, forward_stages
 from ..cell.notations import called_in, notations
 from ..engine.inputs import computing
 from ..errors import FileError, some, within
@@ -46,15 +46,14 @@ class GivenValues:
     """Values of another program by scope and line: (T, B, width), NaN where nothing was given.
 
     rounding: half a unit of the last digit that was printed of each value, 0 of a value that was not printed. given:
-    where a value was given, which may itself be NaN. sums: those over all steps (gradients of weights), in the shape of
-    the weight. notes: what should be said about the reading. dtype: float32 if the other program stored values so,
-    otherwise that of our run. source: the file, if there is one.
+    where a value was given, which may itself be NaN. Sums over all steps (gradients of weights), of a run that has
+    them, have the shape of the weight. notes: what should be said about the reading. dtype: float32 if the other
+    program stored values so, otherwise that of our run. source: the file, if there is one.
     """
 
     values: Mapping[Key, Array]
     rounding: Mapping[Key, Array]
     given: Mapping[Key, Array]
-    sums: Mapping[Key, Array] = field(default_factory=dict)
     notes: tuple[Remark, ...] = ()
     dtype: str = "float64"
     source: str = ""
@@ -65,20 +64,19 @@ class GivenValues:
         Lines of which nothing was given are not recorded in it. If only some values of a line were given, the others
         are those of `like`, and a note says so.
         """
-        lines, sums, rounding = ({scope: {} for scope in like.scopes} for _ in range(3))  # type: ignore[var-annotated]
+        found: dict[str, dict[str, dict[str, Array]]] = {"lines": {}, "sums": {}, "rounding": {}}
         notes = list(self.notes)
-        for (scope, name), values in {**self.values, **self.sums}.items():
-            given, gathered = self.given[scope, name], (scope, name) in self.sums
+        for (scope, name), values in self.values.items():
+            part, given = "sums" if name in like.sums.get(scope, {}) else "lines", self.given[scope, name]
             with np.errstate(over="ignore"):  # overflowing values must not hide where the overflow began
-                held = np.where(given, values, (like.sums if gathered else like.lines)[scope][name]).astype(self.dtype)
-            (sums if gathered else lines)[scope][name] = held
-            rounding[scope][name] = self.rounding[scope, name]
-            needed = np.broadcast_to(gathered or like.valid != 0, given.shape)  # no padding
-            have, whole = int((needed & given).sum()), int(needed.sum())
-            if have < whole:
+                held = np.where(given, values, getattr(like, part)[scope][name]).astype(self.dtype)
+            found[part].setdefault(scope, {})[name] = held
+            found["rounding"].setdefault(scope, {})[name] = self.rounding[scope, name]
+            needed = np.broadcast_to(part == "sums" or like.valid != 0, given.shape)  # no padding
+            if (have := int((needed & given).sum())) < (whole := int(needed.sum())):
                 notes.append(Remark("diff.partial", {"place": f"{scope}/{name}", "have": have, "whole": whole}))
-        lines, sums = ({scope: here for scope, here in part.items() if here} for part in (lines, sums))
         header = replace(like.header, plan="foreign", dtype=self.dtype)
+        lines, sums, rounding = found.values()
         return replace(like, lines=lines, sums=sums, rounding=rounding, header=header), notes
 
 
@@ -129,7 +127,9 @@ class _Placing:
         cells = [stage.cell for stage in like.stages]
         read = {name for cell in cells for name in (*cell.parameters, *cell.inputs, *cell.states)}
         self.read = {*read, *(INITIAL.get(name, name) for name in read), "x", "lengths", "mask", "valid"}
-        self.line, self.units = cache(self._line), cache(partial(_units, like))  # for every row of a line
+        #: What every row of a line needs.
+        self.line, self.size, self.units = cache(self._line), cache(self._size), cache(partial(_units, like))
+        self.extents = cache(like.extents)
         for entry in entries:
             with within(f"row {entry.row}" if entry.row else entry.line):
                 self._put_entry(entry)
@@ -139,7 +139,8 @@ class _Placing:
         name = _split(text, {})[0]
         if name in self.read or name in (*spellings()["final"], *spellings()["output"]) or self._meant(name):
             return ""
-        return f"the reference has no line {name!r}{nearest_line(name, self.known, 'it has')}"
+        said = name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+        return f"the reference has no line {said!r}{nearest_line(said, self.known, 'it has')}"
 
     def _meant(self, name: str) -> set[str]:
         """The recorded lines that a name may stand for."""
@@ -174,37 +175,35 @@ class _Placing:
         if final is None and (name := self.line(called)) is None:
             self.premises[called] = None
             return
-        if entry.value is None:
-            raise FileError("no value")
         kind = getattr(entry.value, "dtype", np.dtype(np.float64))
         self.single = self.single or (kind.kind == "f" and computing(kind) == np.float32)
         held, last = numbers_of(entry.value), self.forward[-1]
-        whole = final is None and "layer" not in place and called in spellings()["output"] and name == last.cell.output
+        if not held.size:
+            raise FileError("no value")
+        whole = name == last.cell.output and "layer" not in place and called in spellings()["output"]
+        # of the states after the last step (L·D, B, width), and of ONNX's output (T, D, B, width), several lines
         ends = [s for s in self.forward if s.layer == last.layer and s.direction != MEET]
-        if final is not None:
-            ends = [stage for stage in self.forward if final in stage.cell.states]
-        if (final is not None or (whole and held.ndim == 5)) and len(ends) > 1:
-            axis = 1 if final else 2 + (self.order[0] == "batch")  # (L·D, B, width), or ONNX's (T, D, B, width)
-            if held.ndim <= axis or held.shape[axis] != len(ends):
+        ends = ends if final is None else [s for s in self.forward if final in s.cell.states]
+        axis = 2 + (self.order[0] == "batch") if final is None else 1
+        if final is not None or (whole and len(ends) > 1 and held.ndim == 5):
+            each = np.moveaxis(held, axis, 0) if len(ends) > 1 and held.ndim > axis else [held]
+            if len(each) != len(ends):
                 said = f"{called or 'the output'} has the shape {held.shape[1:]}"
                 raise FileError(f"{said}; expected {len(ends)} along axis {axis - 1}, one for each layer and direction")
-            each = np.moveaxis(held, axis, 0)
-        elif final is None:
-            if whole and len(ends) > 1 and last.direction != MEET:
-                said = " and ".join(f"{stage.scope}/{stage.cell.output}" for stage in ends)
-                raise FileError(f"each direction has an output of its own: name {said}, or give (T, 2, B, width)")
-            place |= {"layer": last.layer, "direction": last.direction} if whole else {}
-            scope, place = self._place(str(name), place)
-            self._put(scope, str(name), held, place, entry)
+            for stage, values in zip(ends, each, strict=True):
+                self._put(stage.scope, stage.cell.states.get(str(final), stage.cell.output), values, place, entry)
             return
-        else:
-            each = [held] * len(ends)
-        for stage, values in zip(ends, each, strict=True):
-            self._put(stage.scope, stage.cell.states.get(str(final), stage.cell.output), values, place, entry)
+        if whole and len(ends) > 1 and last.direction != MEET:
+            said = " and ".join(f"{stage.scope}/{stage.cell.output}" for stage in ends)
+            raise FileError(f"each direction has an output of its own: name {said}, or give (T, 2, B, width)")
+        scope, place = self._place(
+            str(name), place | ({"layer": last.layer, "direction": last.direction} if whole else {})
+        )
+        self._put(scope, str(name), held, place, entry)
 
     def _place(self, name: str, place: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The scope, and the place with a step and a sequence from 0. Raises FileError."""
-        extents, found = self.like.extents(name), dict(place)
+        extents, found = self.extents(name), dict(place)
         for part in ("layer", "direction", "t", "batch"):
             there, told, read, first = extents.get({"batch": "b"}.get(part, part), ()), place.get(part), part, 0
             if part == "t" and "step" in place:
@@ -238,7 +237,7 @@ class _Placing:
             if at not in (None, own):
                 raise FileError(f"unit {at}, from 0, is not {called} (unit_name) of {name}: leave one of the two out")
             at = own
-        if (grid := self.like.grid(scope, name)) and "row" in place and "column" in place:
+        if (grid := self.like.grids.get(scope, {}).get(name)) and "row" in place and "column" in place:
             both = [_whole(part, place[part]) for part in ("row", "column")]
             if fault := no_entry(name, both, grid):
                 raise FileError(fault)
@@ -248,90 +247,98 @@ class _Placing:
             at = both[0] * grid[1] + both[1]
         return {} if at is None else {"unit": at}
 
+    def _size(self, scope: str, name: str) -> tuple[Stage, dict[str, int], bool]:
+        """The stage of a line or a sum, the sizes of its axes, and whether its last step may be meant by what has none:
+        of the output, and of states. Raises FileError.
+        """
+        stage, gathered = self.like.stage(scope), self.like.sums.get(scope, {}).get(name)
+        if gathered is None and name not in self.like.lines.get(scope, {}):
+            raise FileError(f"{scope} has no line {name!r}")
+        final = name in (stage.cell.output, *stage.carried, *stage.cell.states.values())
+        if gathered is not None:
+            return stage, dict(zip(("unit", "column"), gathered.shape, strict=False)), False
+        sizes = dict(zip(_AXES, self.like.lines[scope][name].shape, strict=True))
+        return stage, sizes, final and (stage.direction != MEET or sizes["t"] == 1)
+
     def _put(self, scope: str, name: str, held: Array, place: Mapping[str, Any], entry: ValueEntry) -> None:
         """A line at some steps, sequences and units; or a sum, at some rows and columns."""
-        like, stage = self.like, self.like.stage(scope)
-        gathered = like.sums.get(scope, {}).get(name)
-        if gathered is None and name not in like.lines.get(scope, {}):
-            raise FileError(f"{scope} has no line {name!r}")
-        whole = (like.lines[scope][name] if gathered is None else gathered).shape
-        axes = _AXES if gathered is None else ("unit", "column")[: len(whole)]
-        sizes = dict(zip(axes, whole, strict=True))
+        stage, sizes, final = self.size(scope, name)
+        like, steps = self.like, sizes.get("t", 1)
         placed = self._unit(scope, name, sizes["unit"], place)
-        placed |= {"t": like.index(place["t"])} if gathered is None and "t" in place else {}
-        placed |= {a: int(place[a]) for a in ("batch", "column") if a in place and a in axes}
-        if grid := like.grid(scope, name):
+        placed |= {axis: int(place[axis]) for axis in ("t", "batch", "column") if axis in place and axis in sizes}
+        placed |= {"t": placed["t"] - like.first} if "t" in placed else {}
+        if grid := like.grids.get(scope, {}).get(name):
             if held.shape[-2:] == grid and held.ndim > 2:
                 held = held.reshape(*held.shape[:-2], -1)
             elif held.ndim == 3 and "t" in placed:
                 turned = " It looks transposed." if held.shape[1:] == grid[::-1] else ""
                 raise FileError(f"value has (rows, columns) = {held.shape[1:]}; {name} has {grid}.{turned}")
-        if entry.repeated and like.steps > 1 and (stage.backwards or held.ndim - 1 + ("unit" in placed) < 2):
-            why = ", and this direction runs backwards" if stage.backwards else f", and there are {like.steps}"
+        if entry.repeated and steps > 1 and (stage.backwards or held.ndim - 1 + ("unit" in placed) < 2):
+            why = ", and this direction runs backwards" if stage.backwards else f", and there are {steps}"
             raise FileError(f"{name} has no step{why}: write t=0 before the values")
-        # the last step is meant by what is left after it: the output, and states
-        final = name in (stage.cell.output, *stage.carried, *stage.cell.states.values())
-        lasts = final and not entry.repeated and (stage.direction != MEET or like.steps == 1)
-        order = self.order if gathered is None else axes
-        at, dims, last = self._reading(name, held.shape[1:], [a for a in order if a not in placed], sizes, entry, lasts)
-        sorted_ = [dims.index(axis) + 1 for axis in axes if axis in dims]
-        held = held.reshape(2, *(sizes[axis] for axis in dims)).transpose(0, *sorted_)
-        target: tuple[Any, ...] = tuple(slice(None) if a in dims else {**placed, **at}.get(a, 0) for a in axes)
-        if last:
+        order = self.order if "t" in sizes else sizes
+        free = [axis for axis in order if axis not in placed]
+        at, dims = self._reading(name, held.shape[1:], free, sizes, entry, final and not entry.repeated)
+        held = held.reshape(2, *(sizes[axis] for axis in dims))
+        held = held.transpose(0, *(dims.index(axis) + 1 for axis in sizes if axis in dims))
+        target: list[Any] = [slice(None) if axis in dims else {**placed, **at}.get(axis, 0) for axis in sizes]
+        if steps > 1 and "t" not in {**placed, **at} and "t" not in dims:  # the last valid step, as this stage runs
             rows, valid = np.arange(like.batch) if "batch" in dims else target[1], like.valid[..., 0] != 0
-            ends = valid.argmax(axis=0) if stage.backwards else like.steps - 1 - valid[::-1].argmax(axis=0)
-            target = ends[rows], rows, target[2]
-        self._store(scope, name, whole, target, held, entry.row)
+            ends = valid.argmax(axis=0) if stage.backwards else steps - 1 - valid[::-1].argmax(axis=0)
+            target[:2] = ends[rows], rows
+        self._store((scope, name), tuple(sizes.values()), tuple(target), held, entry.row)
 
     def _reading(
         self, name: str, shape: tuple[int, ...], free: Sequence[str], sizes: Mapping[str, int], entry: ValueEntry,
-        lasts: bool,
-    ) -> tuple[dict[str, int], tuple[str, ...], bool]:  # fmt: skip
-        """What the indices and the axes of an array mean: the place of the indices, the axes, and whether the array is
-        of the last step. free: the axes that have no place yet, in their order. Raises FileError if there is no
-        reading, or if there are several.
+        final: bool,
+    ) -> tuple[dict[str, int], tuple[str, ...]]:  # fmt: skip
+        """What the indices and the axes of an array mean: the place of the indices, and the axes that have more than
+        one entry, without t if the array is of the last step. Raises FileError if there is no reading, or several.
+
+        free: the axes that have no place yet, in their order. final: whether t may be left out.
         """
-        found: dict[Any, tuple[dict[str, int], tuple[str, ...], bool]] = {}
+        found: dict[Any, tuple[dict[str, int], tuple[str, ...]]] = {}
         dense = tuple(n for n in shape if n > 1)
         for chosen in combinations(free, len(entry.indices)):
             at = dict(zip(chosen, entry.indices, strict=True))
             rest = tuple(axis for axis in free if axis not in at and sizes[axis] > 1)
-            behind = not chosen or all(free.index(axis) > free.index(chosen[-1]) for axis in rest)
-            for dims in (rest, tuple(axis for axis in rest if axis != "t" or not lasts or chosen)):
-                inside = behind and all(k < sizes[axis] for axis, k in at.items())
-                if inside and dense == tuple(sizes[axis] for axis in dims):
-                    key = *((axis, k) for axis, k in at.items() if sizes[axis] > 1), *dims
-                    found[key] = at, dims, dims != rest
+            inside = all(k < sizes[axis] for axis, k in at.items())
+            if inside and all(free.index(axis) > free.index(chosen[-1]) for axis in rest if chosen):
+                for dims in {rest, tuple(axis for axis in rest if axis != "t" or not final or chosen)}:
+                    if dense == tuple(sizes[axis] for axis in dims):
+                        found[*((axis, k) for axis, k in at.items() if sizes[axis] > 1), *dims] = at, dims
         every = tuple(axis for axis in free if sizes[axis] > 1)
         if not found and not entry.indices and len(dense) == 1 and dense[0] == math.prod(sizes[axis] for axis in every):
-            return {}, every, False  # all numbers in one row
+            return {}, every  # all numbers in one row
         if len(found) == 1:
             return next(iter(found.values()))
-        index = "".join(f"[{k}]" for k in entry.indices)
+        called = f"{name}{''.join(f'[{k}]' for k in entry.indices)}"
         if found:
-            ways = " or of ".join(", ".join((*at, *dims)) for at, dims, _ in found.values())
-            raise FileError(f"{name}{index} may be of {ways}: write t=…, b=… or unit=… before the values")
-        lost = [axis for axis in _AXES[:2] if axis in every] if len(shape) < 2 and (not shape or len(free) < 3) else []
-        if lost or not (shape or index):
-            axis = next(iter(lost or every))
-            raise FileError(f"{axis} is missing, and {name} has {sizes[axis]} of them")
-        if len(shape) == 1 and every == ("unit",) and not index:
+            ways = " or of ".join(", ".join((*at, *dims)) for at, dims in found.values())
+            raise FileError(f"{called} may be of {ways}: write t=…, b=… or unit=… before the values")
+        if (
+            not entry.indices
+            and (len(shape) == 0 or (len(shape) == 1 and len(free) < 3))
+            and every != ("unit",)[: len(shape)]
+        ):
+            raise FileError(f"{every[0]} is missing, and {name} has {sizes[every[0]]} of them")
+        if len(shape) == 1 and every == ("unit",) and not entry.indices:
             raise FileError(f"{shape[0]} values; {name} has {sizes['unit']} units")
-        wanted = f"({', '.join(f'{axis} {sizes[axis]}' for axis in free)})"
-        said = f"{name}{index} has the shape {shape}; expected {wanted}"
-        raise FileError(said + (f", or without {free[0]}, of the last step" if lasts and "t" in every else ""))
+        axes = ", ".join({"t": "T", "batch": "B", "unit": "width"}.get(axis, axis) for axis in free)
+        said = f"{called} has the shape {shape}; expected ({axes}) = {tuple(sizes[axis] for axis in free)}"
+        said += ", or without T, of the last step" * (final and "t" in every)
+        raise FileError(said + ", counted from 0" * bool(entry.indices))
 
-    def _store(self, scope: str, name: str, whole: tuple[int, ...], target: Any, held: Array, row: int) -> None:
+    def _store(self, key: Key, whole: tuple[int, ...], target: tuple[Any, ...], held: Array, row: int) -> None:
         """Raises FileError for a second value."""
-        key = scope, name
         if key not in self.held:
             self.held[key] = np.stack([np.full(whole, np.nan), np.full(whole, np.inf)])
             self.rows[key] = np.zeros(whole, np.int64)
         if before := np.max(self.rows[key][target], initial=0):
-            told = f"{scope}/{name}[{','.join('…' if isinstance(n, slice) else str(n) for n in target)}]"
+            told = f"{'/'.join(key)}[{','.join('…' if isinstance(n, slice) else str(n) for n in target)}]"
             if len(whole) == 3 and all(isinstance(part, int) for part in target[:2]):
                 unit = index_text(target[2:], columns_of(self.like, *key)) if isinstance(target[2], int) else ""
-                told = f"{scope}/{self.like.span[target[0]]}/{target[1]}/{name}{unit}"
+                told = f"{key[0]}/{self.like.span[target[0]]}/{target[1]}/{key[1]}{unit}"
             raise FileError(f"{f'row {before}' if row else 'the file'} already has a value for the same {told}")
         self.held[key][:, *target], self.rows[key][target] = held, row or 1
 
@@ -340,22 +347,19 @@ class _Placing:
         if not self.held:
             rows = f'JSON lines {{"t": 0, "line": "i_t", "value": [0.1, 0.2]}}, rows below {_HEAD}'
             raise FileError(f"the file has no values; expected {rows}, text (t=0 i_t: 0.1), or arrays (docs/diff.md)")
-        digits = {key: _digits(*held) for key, held in self.held.items()}
-        whole = np.max(list(digits.values()), axis=0)
-        digits = {key: np.where(own == -1000, whole, own) for key, own in digits.items()}
-        rounding = {key: _rounding(held[0], held[1], digits[key]) for key, held in self.held.items()}
-        sums = {key for key in self.held if key[1] in self.like.sums.get(key[0], {})}
         values = {key: held[0] for key, held in self.held.items()}
+        digits = {key: _digits(*held) for key, held in self.held.items()}
+        whole = np.max(list(digits.values()), axis=0)  # for a line of integers alone
+        digits = {key: whole if own[0] == -1000 else own for key, own in digits.items()}
+        rounding = {key: _rounding(held[0], held[1], digits[key]) for key, held in self.held.items()}
         dtype, notes = "float32" if self.single else self.like.header.dtype, []
         if self.premises:
             notes.append(Remark("diff.given.premises", {"names": some(list(self.premises), 5)}))
-        finest = 10 * np.finfo(dtype).eps
-        sizes = {key: np.abs(held).max(initial=0.0, where=np.isfinite(held)) for key, held in values.items()}
-        if coarse := [half.max() for key, half in rounding.items() if half.max(initial=0.0) > finest * sizes[key]]:
-            notes.append(Remark("diff.given.digits", {"half": f"{max(coarse):.2g}"}))
+        largest = max(np.abs(held).max(initial=0.0, where=np.isfinite(held)) for held in values.values())
+        if (half := max(half.max(initial=0.0) for half in rounding.values())) > 10 * np.finfo(dtype).eps * largest:
+            notes.append(Remark("diff.given.digits", {"half": f"{half:.2g}"}))
         given = {key: rows > 0 for key, rows in self.rows.items()}
-        lines = {key: held for key, held in values.items() if key not in sums}
-        return GivenValues(lines, rounding, given, {key: values[key] for key in sums}, tuple(notes), dtype, source)
+        return GivenValues(values, rounding, given, tuple(notes), dtype, source)
 
 
 def _exponents(values: Array) -> Array:

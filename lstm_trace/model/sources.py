@@ -34,7 +34,7 @@ from .given_values import given_values
 from .model import Model, RunArguments
 from .problem import LARGER, prepare_problem, problem_of, read_problem
 from .tokens import Split, readable, with_tokens
-from .value_files import ARROW, arrow_table, is_values
+from .value_files import ARROW, arrow_table, csv_rows, is_values
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
@@ -85,7 +85,7 @@ def read_input(
         with npz_arrays(path) as arrays:
             return _named(arrays, wanted, path)
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
+        return _csv(path, wanted)
     if suffix in ARROW:
         return _arrow(path, wanted)
     if suffix not in SUFFIXES:
@@ -131,16 +131,11 @@ def _labels(values: Any, name: str, path: Any) -> list[Any]:
         return as_texts(values)
 
 
-def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
+def _csv(path: str | Path, wanted: Wanted) -> Input:
     """The numbers, one row per step; the column names come from a heading."""
-    import csv
-    import io
-
-    text = decoded(path, read_bytes(path, GIVE_ARRAY))
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    except csv.Error as error:
-        raise FileError(f"{path}: {error}") from None
+    with within(str(path)):
+        separator = "\t" if Path(path).suffix.lower() == ".tsv" else ","
+        rows = [row for _, row in csv_rows(decoded(path, read_bytes(path, GIVE_ARRAY)), separator)]
     heading = [name.strip() for name in rows.pop(0)] if rows and not all(map(_is_number, rows[0])) else []
     if not rows:
         raise FileError(f"{path}: no rows of numbers")
@@ -455,7 +450,8 @@ def as_traces(
         one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    return one, two, [*remarks, *others, *told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)]
+    apart = [] if is_values(b) else told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)
+    return one, two, [*remarks, *others, *apart]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

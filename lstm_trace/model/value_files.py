@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, describe, to_array
+from ..base.arrays import LONGEST, Array, describe, to_array
 from ..base.extras import missing
 from ..base.files import decoded, plain, read_bytes
 from ..base.mistyped import MINUS
@@ -42,6 +42,7 @@ _PLACES = {
     "unit": "unit", "unit_name": "unit_name", "row": "row", "column": "column",
 }  # fmt: skip
 _OTHERS = {*_PLACES, "title", "token", "valid", "op", "symbol", "formula", "substituted"}
+_LINE = re.compile(r"[icfoghrunyz]|\w+_(?:t|tilde)|z_\w+")
 _WEIGHT = re.compile(r"(?:.*/)?(?:[WUVR]|[wb]|gamma|beta)_\w+")
 _DEEPEST = 8
 
@@ -80,7 +81,9 @@ def is_values(source: Any) -> bool:
         return content.lstrip()[:1] in (b"[", b"{") and not looks_like_one(content) and b'"weights"' not in content
     if suffix == ".npz" and Path(source).is_file():
         with suppress(FileError), npz_arrays(source) as there:
-            return not any(map(_WEIGHT.fullmatch, there)) and detect(there) is None
+            named = {name for table in ("output", "final", "words") for name in spellings()[table]}
+            lines = any(_LINE.fullmatch(last := name.rpartition("/")[2]) or last in named for name in there)
+            return lines and not any(map(_WEIGHT.fullmatch, there)) and detect(there) is None
     return suffix in SUFFIXES
 
 
@@ -99,7 +102,7 @@ def read_entries(path: str, unknown: Callable[[str], str], safe: Mapping[str, st
         with npz_arrays(path) as there:
             return from_mapping({name: np.asarray(array) for name, array in there.items()})
     if suffix in ARROW:
-        table = arrow_table(path)
+        table = arrow_table(path, lambda schema: [f.name for f in schema if not f.type.num_fields])  # flat ones
         columns = [name for name in table.column_names if name != "__index_level_0__"]  # of pandas
         rows = enumerate(zip(*(table.column(name).to_pylist() for name in columns), strict=True), 1)
         return _of_table([] if columns == _counted(columns) else columns, rows, safe)
@@ -124,22 +127,16 @@ def from_mapping(values: Mapping[str, Any]) -> Iterator[ValueEntry]:
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
-_NAN = re.compile(r"[-+]?(?:nan(?:\(\w*\))?|1\.#(?:[qs]?nan|ind)\d*)", re.IGNORECASE)  # of C libraries
-_INF = re.compile(r"([-+]?)(?:inf(?:inity)?|1\.#inf\d*)", re.IGNORECASE)
 _PRINTED = re.compile(r"[-+]?\d*(?:\.(\d*))?(?:[eE]([-+]?\d{1,4}))?")
 
 
 def number(part: str, found: Any, expected: str = "a number") -> float:
     """A number, as C and Python print it. Raises FileError."""
     try:
-        if not isinstance(found, str):
+        if not isinstance(found, str) or found[:1].isdecimal() > ("x" in found):  # most numbers
             return float("a truth value" if isinstance(found, bool) else found)
-        text = found.strip().translate(MINUS)
-        if _NAN.fullmatch(text):
-            return math.nan
-        if infinite := _INF.fullmatch(text):
-            return float(f"{infinite[1]}inf")
-        return float.fromhex(text) if "0x" in text[:3].lower() else float(text)
+        text = found.strip().translate(MINUS).partition("(")[0]  # -nan(ind) of C
+        return float.fromhex(text) if "x" in text else float(text)
     except (TypeError, ValueError, OverflowError):
         said = repr(found) if len(repr(found)) < 60 else describe(found)
         raise FileError(f"{part} is {said}; expected {expected}") from None
@@ -165,10 +162,14 @@ def numbers_of(value: Any) -> Array:
     Decimals are those that a number was printed with (negative in 1.5e9): NaN of an integer, which tells none, and
     infinite of what was not printed.
     """
+    if value is None:
+        raise FileError("no value")
     with reading("value"):
         if hasattr(value, "__array__"):
             array = np.asarray(inputs.numbers(value, "value"), np.float64)
             return np.stack([array, np.full(array.shape, np.inf)])
+        if not isinstance(value, list | tuple):
+            return np.array([number("value", value), _decimals(value)])
         return np.stack([to_array(_each(value, change)) for change in (lambda one: number("value", one), _decimals)])
 
 
@@ -194,7 +195,10 @@ def _of_table(columns: Sequence[str], rows: Rows, safe: Mapping[str, str]) -> It
         for at, row in rows:
             yield from _of_row(at, dict(zip(columns, row, strict=False)), safe)
     else:  # a row for each step
-        for name, values in zip(columns, zip(*(row for _, row in rows), strict=True), strict=False):
+        held = list(rows)
+        if short := next((at for at, row in held if len(row) < len(columns)), None):
+            raise FileError(f"row {short}: not all of the {len(columns)} columns have a cell")
+        for name, values in zip(columns, zip(*(row for _, row in held), strict=True), strict=False):
             if name not in _OTHERS:
                 line, place = _head(name, safe)
                 yield ValueEntry(line, values, place, repeated=True)
@@ -226,27 +230,30 @@ def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
 
 
+def csv_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table, numbered as in an editor. Raises FileError."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+    try:
+        return [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise FileError(str(error)) from None
+
+
 def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
-    """The columns, none if the first row has numbers, and the rows, numbered as in an editor.
+    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError.
 
     Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
     """
     head = text.partition("\n")[0]
-    separator = "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ","
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
-    try:
-        rows = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise FileError(f"not a table: {error}") from None
+    rows = csv_rows(text, separator := "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ",")
     if separator != ",":
         comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
         rows = [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
     if not rows:
         raise FileError("expected the columns layer,direction,t,batch,line,unit,value, or numbers; found none")
     columns = [name.strip() for name in rows[0][1]]
-    for at, row in rows:
-        if len(row) > len(columns):
-            raise FileError(f"row {at}: {len(row)} cells, but there are {len(columns)} columns")
+    if longer := next((row for row in rows if len(row[1]) > len(columns)), None):
+        raise FileError(f"row {longer[0]}: {len(longer[1])} cells, but there are {len(columns)} columns")
     if columns == ["", *_counted(columns[1:])]:  # as pandas writes an array
         return [], [(at, row[1:]) for at, row in rows[1:]]
     with suppress(FileError):
@@ -260,21 +267,32 @@ def _counted(columns: Sequence[str]) -> list[str]:
     return [str(k) for k in range(len(columns))]
 
 
-def arrow_table(path: str | Path, choose: Callable[[Any], list[str] | None] = lambda schema: None) -> Any:
+def arrow_table(path: str | Path, choose: Callable[[Any], list[str]]) -> Any:
     """The table in a Parquet or Arrow file. choose: columns of a schema. Raises FileError, MissingError."""
     try:
         import pyarrow as pa
-        from pyarrow import ipc, parquet
+        from pyarrow import compute, ipc, parquet
     except ImportError:
         raise MissingError(missing(str(path), "pyarrow")) from None
     with told(path, pa.lib.ArrowException, ValueError, TypeError):
         if Path(path).suffix.lower() != ".parquet":
-            return (table := ipc.open_file(path).read_all()).select(choose(table.schema) or table.column_names)
-        opened = parquet.ParquetFile(path)
-        columns, facts = choose(opened.schema_arrow), opened.metadata
-        stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
-        afford(facts.num_rows * max(len(opened.schema_arrow), 1) * 8, stored, str(path))
-        return opened.read(columns)
+            table = ipc.open_file(path).read_all()
+            table = table.select(choose(table.schema))
+        else:
+            schema, facts = parquet.read_schema(path), parquet.read_metadata(path)
+            stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
+            afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
+            # a file may repeat a long text in every row, so texts stay dictionaries until their lengths are known
+            texts = [one.name for one in schema if one.type in (pa.string(), pa.large_string())]
+            table = parquet.ParquetFile(path, read_dictionary=texts).read(choose(schema))
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            for words in (c.dictionary for c in column.chunks if pa.types.is_dictionary(c.type) and len(c.dictionary)):
+                if (
+                    words.type not in (pa.string(), pa.large_string())
+                    or compute.max(compute.utf8_length(words)).as_py() > LONGEST
+                ):
+                    raise FileError(f"{path}: {name} has texts of more than {LONGEST:,} characters, or other things")
+    return table
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -283,7 +301,7 @@ def arrow_table(path: str | Path, choose: Callable[[Any], list[str] | None] = la
 def _of_json(text: str, suffix: str, safe: Mapping[str, str]) -> Iterator[ValueEntry]:
     """An array; an object of arrays by name; objects with places, in a list or one in each row."""
     held = None if suffix in _LINES else _parsed(text)
-    if isinstance(held, dict) and held.keys().isdisjoint(("line", "value")):
+    if isinstance(held, dict) and held.keys().isdisjoint(("line", "value", *_PLACES)):
         return from_mapping(held)
     if isinstance(held, list) and not any(isinstance(one, dict) for one in held):
         return from_mapping({"": held})
@@ -357,16 +375,10 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
         tokens = [token for token in pattern.finditer(row) if token.lastgroup]
         printed, names = any(token["number"] for token in tokens), [token["name"] or token["word"] for token in tokens]
         lost = [
-            f"cannot read {token['other']!r}: expected rows as step 3 h_t: 0.1 0.2"
-            for token in tokens
-            if token["other"]
+            problem
+            for one, token in zip(names, tokens, strict=True)
+            if (problem := _lost(one, token["other"], unknown))
         ]
-        lost += [problem for name in names if name and (problem := unknown(name))]
-        if any(token["dots"] for token in tokens):
-            lost, printed = (
-                ["numbers are left out (…): in numpy, print all with np.set_printoptions(threshold=2**31)"],
-                True,
-            )
         if lost and printed:
             raise FileError(f"row {at}: {lost[0]}")
         blocks[-1].tokens.append("\n")
@@ -390,6 +402,13 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
     yield from _of_blocks([block for block in blocks if block.printed])
 
 
+def _lost(name: str | None, other: str | None, unknown: Callable[[str], str]) -> str:
+    """Why a token means nothing; empty if it does."""
+    if other in ("...", "…"):
+        return f"cannot read {other!r}: print all numbers, in numpy np.set_printoptions(threshold=2**31)"
+    return f"cannot read {other!r}; expected rows as step 3 h_t: 0.1 0.2" if other else unknown(name) if name else ""
+
+
 def _placed(place: dict[str, Any], part: str, value: str) -> dict[str, Any]:
     """A place with another part, which ends the parts that were said behind it."""
     same = {part, *(("t", "step") if part in ("t", "step") else ())}
@@ -405,7 +424,7 @@ def _of_blocks(blocks: Sequence[_Block]) -> Iterator[ValueEntry]:
         )
     together: dict[Any, list[_Block]] = {}
     for block in blocks:
-        if block.indices or not {"t", "step"}.isdisjoint(block.place):
+        if block.indices or block.line.count("/") > 2 or not {"t", "step"}.isdisjoint(block.place):
             yield ValueEntry(block.line, block.value(), block.place, block.indices, block.row)
         else:
             together.setdefault((block.line, *sorted(block.place.items())), []).append(block)

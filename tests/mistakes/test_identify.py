@@ -286,7 +286,9 @@ PLACED = {
 
 def swapped(w: Weights, scope: str, one: str, two: str) -> Weights:
     return {
-        f"{scope}/{stem}{a}": w[f"{scope}/{stem}{b}"] for stem in ("W_x", "W_h", "b_") for a, b in ((one, two), (two, one))
+        f"{scope}/{stem}{a}": w[f"{scope}/{stem}{b}"]
+        for stem in ("W_x", "W_h", "b_")
+        for a, b in ((one, two), (two, one))
     }
 
 
@@ -414,7 +416,9 @@ def test_faults() -> None:
     with pytest.raises(OptionError, match="leave hold and arithmetic out"):
         lt.identify(weights, x, y, arithmetic="q4.12")
     trace = lt.run(weights, x)
-    with pytest.raises(OptionError, match="a trace contains its weights and input: leave x and the other arguments out"):
+    with pytest.raises(
+        OptionError, match="a trace contains its weights and input: leave x and the other arguments out"
+    ):
         lt.identify(trace, x, y)
     with pytest.raises(OptionError, match="identify needs every line: run the model without ask; not computed: "):
         lt.identify(lt.run(ROOT / "lstm_trace" / "examples" / "q19.yaml"), y={"i_t": [[0.5]]})

@@ -145,9 +145,10 @@ def diff(
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
-    Several B are each compared with A. B may also be values that another program printed (.csv with our columns,
-    .jsonl). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
-    named by --hold are held in B. Besides the formats of -o below, .xlsx has both runs as a live spreadsheet.
+    Several B are each compared with A. B may also be values of another program (.npy, .npz, .csv, .parquet, .json, or
+    .txt as printf and numpy print it; see lstm-trace lines). Options that describe stored weights can be given for one
+    side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B. Besides the formats of -o below, .xlsx
+    has both runs as a live spreadsheet.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -211,6 +212,8 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
     from ...model.value_files import is_values
     from ...weights.formats.arrays import told_apart
 
+    if is_values(a):
+        raise click.UsageError(f"{a}: values of another program are B; give the trace, problem or model as A, first")
     if is_values(b):
         if given["hold"]:  # before A is run
             raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
