@@ -56,7 +56,7 @@ from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
 from .results.lines import LineList
-from .results.mistake_effects import MistakeOverview, overview
+from .results.mistakes import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat
 from .trace.files import trace_file

@@ -159,7 +159,7 @@ def test_explanations(folder: Path, how: str) -> None:
 
 
 @pytest.mark.few(0)
-def test_mistakes(folder: Path) -> None:
+def test_the_overview_of_mistakes(folder: Path) -> None:
     found = valid("finding", "mistakes", folder / "three-steps.yaml", "--place", "everywhere")
     assert found["rows"]
     assert found["more"]

@@ -22,7 +22,7 @@ from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.results.inspection import ModelInspection
-from lstm_trace.results.mistake_effects import overview
+from lstm_trace.results.mistakes import overview
 from lstm_trace.trace.rows import Selection
 from lstm_trace.verification.plans import Diagnosis, Fault
 from lstm_trace.weights.find import find

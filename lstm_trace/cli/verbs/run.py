@@ -30,7 +30,7 @@ def run(
     steps: Annotated[Any, STEPS] = None,
     plan: bool,
     by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
-    plan_of: Annotated[str | None, Option(metavar="TRACE"), click.Path()] = None,
+    plan_of: Annotated[str | None, Option(metavar="TRACE", hidden=True), click.Path()] = None,
     allow_nonfinite: AllowNonfinite,
     arithmetic: str | None,
     mistakes: Annotated[tuple[str, ...], Option(flag="--mistake", metavar="KEY")],
@@ -48,10 +48,9 @@ def run(
         layers: Store only this layer (repeatable).
         steps: Store only these steps: A:B, A: or :B, or T, as the problem counts: B is included if it counts from 1.
         plan: Print the name of the default execution plan and the listing of the numpy plan, and exit.
-        by_plan: Execution plan; auto (the default) chooses by the size of the run.
+        by_plan: Execution plan; auto (the default) chooses by the size of the run. --plan-of TRACE: that of a trace.
         plan_of: Use the execution plan that computed TRACE.
-        mistakes: Put this mistake into the run: exchange:f,i, 1/reverse/order:f,i, … (see lstm-trace mistakes;
-            repeatable).
+        mistakes: Put this mistake into the run (repeatable): exchange:f,i, 1/reverse/order:f,i … (docs/mistakes.md).
     """
     from ...cell.arithmetic import named
     from ...engine.plan_choice import CHOICES

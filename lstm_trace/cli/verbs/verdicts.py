@@ -119,7 +119,7 @@ def mistakes(
         rows: Only this kind of mistake: exchange, transposed, … (repeatable).
         place: Only there: everywhere, a layer (1), above, a direction, or a stage (1/reverse).
     """
-    from ...results.mistake_effects import overview
+    from ...results.mistakes import overview
 
     return overview(opened_with(source, given, ask=()), rows, place)
 
