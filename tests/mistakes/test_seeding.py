@@ -212,3 +212,25 @@ def test_a_key_is_the_mistake_that_it_names() -> None:
         assert str(candidate_of(trace, [key]).mistakes[0]) == "exchange:i_t,f_t"
     assert str(candidate_of(trace, ["copied-gate:f_t,i_t"]).mistakes[0]) == "copied-gate:f_t,i_t"
     assert str(candidate_of(trace, ["copied-gate:i_t,f_t"]).mistakes[0]) == "copied-gate:i_t,f_t"
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_and_a_problem_have_the_mistake_or_there_is_none(name: str, tmp_path: Path) -> None:
+    """A trace is read back as it was; a problem is one of the wrong run, or is refused where it could not say so."""
+    trace, candidates = sample(name, 25)
+    written = 0
+    for candidate in candidates:
+        try:
+            found = seeded(trace, [str(candidate.mistakes[0])])
+        except lt.OptionError:
+            continue
+        found.save(tmp_path / "w.safetensors")
+        assert lt.load(tmp_path / "w.safetensors").equals(found), candidate.mistakes
+        try:
+            again = lt.run(lt.problem(found))
+        except lt.LstmTraceError:
+            continue
+        written += 1
+        np.testing.assert_allclose(again.output, found.output, atol=1e-9, err_msg=str(candidate.mistakes[0]))
+    assert written > 3
