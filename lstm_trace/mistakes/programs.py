@@ -286,7 +286,7 @@ def equation_cell(cell: Cell, right: ExpressionTree) -> Cell | None:
 def equation_lines(cell: Cell, right: ExpressionTree) -> tuple[Line, ...] | None:
     """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
     found = equation_cell(cell, right)
-    return found and found.expanded.lines
+    return None if found is None else found.expanded.lines
 
 
 def _is_cell(program: RewrittenCell) -> bool:

@@ -37,8 +37,8 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
     if len(rows := _rows(result, words)) > 1 and result.found:
         yield Heading(2, (words.word("identify.fits"),))
         yield Items(tuple((Code(mistake),) for _, mistake, *_ in rows[: show.rows]))
-        if (more := len(rows) - show.rows) > 0:
-            yield Para((words.count("identify.equal.more", more),))
+        if (left := len(rows) - show.rows) > 0:
+            yield Para((words.count("identify.equal.more", left),))
     if near := _near(result):
         yield Heading(2, (words.word("identify.near"),))
         yield Items(tuple((_nearest(one, words),) for one in near))

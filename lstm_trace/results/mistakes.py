@@ -25,8 +25,8 @@ from ..trace.trace import Trace
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|truncated|products|sums|floor|nearest|"
-    r"interpolated|from zero)| by (?P<n>\d+))$"
+    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|from zero|truncated|products|sums|"
+    r"floor|nearest|interpolated)| by (?P<n>\d+))$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
@@ -34,6 +34,8 @@ _PHRASES = {
     "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
     "exp": re.compile(r"exp as (?P<text>.+)"),
     "significant": re.compile(r"(?P<n>\d+) significant digits"),
+    "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
+    "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
     "pruned": re.compile(r"pruned below (?P<n>[\d.]+)"),
     "everything": re.compile(r"everything (?P<text>\S+)"),

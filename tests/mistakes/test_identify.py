@@ -134,8 +134,9 @@ def test_arrays_that_were_changed(change: Callable[[Weights], Weights], key: str
 
 
 @pytest.mark.parametrize(
-    ("key", "used"), [("biases-lost:z_*,b_x*,b_h*", ()), ("bias-lost:z_*,b_h*", ("b_x",)), ("bias-lost:z_*,b_x*", ("b_h",))]
-)  # fmt: skip
+    ("key", "used"),
+    [("biases-lost:z_*,b_x*,b_h*", ()), ("bias-lost:z_*,b_h*", ("b_x",)), ("bias-lost:z_*,b_x*", ("b_h",))],
+)
 def test_biases(key: str, used: tuple[str, ...]) -> None:
     weights = drawn(two=True)
     there = {k: v if k[:3] in ("W_x", "W_h", *used) else 0 * v for k, v in weights.items()}
@@ -403,9 +404,9 @@ def test_a_large_model_is_searched_over_its_first_steps(monkeypatch: pytest.Monk
 def test_faults() -> None:
     weights = drawn()
     x, y = outputs(weights, {})
-    with pytest.raises(FileError, match=r"h_t has the shape \(6, 2, 4\); expected \(t 6, batch 2, unit 5\)"):
+    with pytest.raises(FileError, match=r"h_t has the shape \(6, 2, 4\); expected \(T, B, width\) = "):
         lt.identify(weights, x, y[:, :, :4])
-    with pytest.raises(FileError, match="foo: the reference has no line 'foo'; it has z_i"):
+    with pytest.raises(FileError, match="foo: .* no line 'foo'; it has z_i"):
         lt.identify(weights, x, {"foo": y})
     with pytest.raises(OptionError, match="y has what the other program computed: an array, values by name, or a file"):
         lt.identify(weights, x)
@@ -416,9 +417,7 @@ def test_faults() -> None:
     with pytest.raises(OptionError, match="leave hold and arithmetic out"):
         lt.identify(weights, x, y, arithmetic="q4.12")
     trace = lt.run(weights, x)
-    with pytest.raises(
-        OptionError, match="a trace contains its weights and input: leave x and the other arguments out"
-    ):
+    with pytest.raises(OptionError, match="a trace contains its weights and input: leave x and the other"):
         lt.identify(trace, x, y)
     with pytest.raises(OptionError, match="identify needs every line: run the model without ask; not computed: "):
         lt.identify(lt.run(ROOT / "lstm_trace" / "examples" / "q19.yaml"), y={"i_t": [[0.5]]})

@@ -12,14 +12,16 @@ import lstm_trace as lt
 from lstm_trace.documents.blocks import Stacked
 from lstm_trace.documents.formats import Show
 from lstm_trace.languages import languages
-from lstm_trace.languages.strings import words
+from lstm_trace.languages.strings import Words, words
 from lstm_trace.mistakes.programs import RENAMINGS, Mistake, program_of
 from lstm_trace.mistakes.table import ROWS
 from lstm_trace.mistakes.trials import PlacedMistake
 from lstm_trace.results.mistakes import predicate, sentence, stacked
 
 from ..mistakes.test_identify import PLACED, drawn, two_by_two
+from ..support.noted import Noted
 
+DIRECTIONS = ("forward", "reverse", "joined")
 X = np.random.default_rng(2).normal(size=(5, 2, 3))
 LSTM = program_of(lt.run(drawn(), X).stages[0].cell)
 
@@ -53,12 +55,15 @@ def test_no_two_mistakes_are_said_alike() -> None:
 
 
 def test_no_sentence_without_a_row() -> None:
-    """A sentence of a word's value is of a value that some row gives it."""
-    given = {row.word.replace(" ", "-") for row in ROWS.values() if row.word} | ROWS.keys()
-    known = ("port", "where", "likewise", "in.", "every", "passed", "carry", "model", "the.", "alike", "more", "value.",
-             "with.", "unnamed")  # fmt: skip
-    keys = (key.removeprefix("mistake.") for key in words("en").table if key.startswith("mistake."))
-    assert not [key for key in keys if not key.startswith(known) and key.partition(".")[0] not in given]
+    """A sentence is of a row, of a word, or of a value that some row gives it."""
+    strings = Noted(words("en").table)
+    for one in EVERY:
+        sentence([PlacedMistake("", one)], Words("en", strings))
+    for place in ("0/", "above/", *(f"{at}{direction}/" for at in ("", "0/") for direction in DIRECTIONS)):
+        sentence([PlacedMistake(place, EVERY[0])], Words("en", strings))
+    others = {"mistake.model", "mistake.the.port", "mistake.alike", "mistake.more", "mistake.more.1", "mistake.likewise"}
+    others |= {"mistake.unnamed", "mistake.every", "mistake.carry", "mistake.passed", "mistake.passed.label"}
+    assert {key for key in strings if key.startswith("mistake.")} - strings.met == others
 
 
 @pytest.mark.parametrize(
