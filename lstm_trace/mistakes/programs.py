@@ -215,6 +215,8 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
         keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
         if row.together or row.also or pattern.kind == "call":  # every function at once, as two activations say
             keys = [("", "")] if row.together or row.also else [*keys, ("", "")]
+        if name.startswith(CARRY):  # every state alike
+            keys.append((f"{CARRY}*", re.sub(r"[a-z]+_(prev|t)", r"*_\1", _bound(site))))
         for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append((name, site))
     for key, members in [*groups.items()] if row.subsets else ():

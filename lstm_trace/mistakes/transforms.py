@@ -53,12 +53,17 @@ def _integers(values: Array, bits: int, axis: int | None = None, least: bool = F
     return np.where(step > 0, np.clip(np.round(values / np.where(step > 0, step, 1)), -most, most - 1) * step, values)
 
 
+def _without_tail(values: Array, block: int) -> Array:
+    return np.where(np.arange(values.shape[-1]) < values.shape[-1] // block * block, values, 0)
+
+
 #: Axes, steps, sequences and units mixed up, and values scaled.
 TRANSFORMS: Mapping[str, Transform] = {
     "units reversed": lambda v: v[..., ::-1],
     "units rotated": lambda v: np.roll(v, 1, axis=-1),
     "units rotated back": lambda v: np.roll(v, -1, axis=-1),
     "last unit lost": lambda v: np.concatenate([v[..., :-1], np.zeros_like(v[..., -1:])], axis=-1),
+    **{f"units beyond a multiple of {n} lost": partial(_without_tail, block=n) for n in (2, 4, 8)},
     "interleaved": lambda v: v.reshape(*v.shape[:-1], 2, -1).swapaxes(-1, -2).reshape(v.shape),
     "halves exchanged": lambda v: np.roll(v, v.shape[-1] // 2, axis=-1),
     "sequences reversed": lambda v: v[..., ::-1, :],
@@ -82,6 +87,7 @@ TRANSFORMS: Mapping[str, Transform] = {
     "sequences and steps exchanged in memory": lambda v: v.swapaxes(0, 1).reshape(v.shape),
     "steps and units exchanged in memory": lambda v: v.swapaxes(0, 2).reshape(v.shape),
     "sequences and units exchanged in memory": lambda v: v.swapaxes(1, 2).reshape(v.shape),
+    "rows and units exchanged in memory": lambda v: v.reshape(v.shape[-1], -1).T,
     "standardised over time": lambda v: _standard(v, 0),
     "standardised over sequences": lambda v: _standard(v, (0, 1)),
     "standardised over everything": lambda v: _standard(v, (0, 1, 2)),
@@ -162,6 +168,12 @@ def _exp_bits(offset: float) -> Transform:
     return function
 
 
+def _exp_bits_of_double(z: Array) -> Array:
+    """The same for the upper half of a float64, as in the paper."""
+    upper = np.clip(1512775.3951951856 * np.nan_to_num(z) + 1072632447, 0, 2146435071).astype(np.int64)
+    return (upper << 32).view(np.float64)
+
+
 def _exp_lpcnet(z: Array) -> Array:
     x = 1.44269504 * np.clip(np.nan_to_num(z), -700, 700)
     r = x - np.floor(x)
@@ -180,7 +192,10 @@ def _table(function: Transform, low: float, size: int, how: str) -> Transform:
 
 @lru_cache(maxsize=64)
 def functions(how: str) -> Functions | None:
-    """Other functions for `exp`, `sigmoid` and `tanh`: `exp …`, or `table N in [-A, A)`; None for any other phrase."""
+    """Other functions for `exp`, `sigmoid` and `tanh`: `exp …`, or `table N in [-A, A)`; None for any other phrase.
+
+    An exp may be used `, in sigmoid` alone, or in tanh `, by sigmoid` of 2z, or `, by both` e^z and e^-z.
+    """
     if found := re.fullmatch(r"table (\d+) in \[-(\d+), \d+\)(?:/\[-(\d+), \d+\))?(?:, (\w+))?", how):
         size, low, other = int(found[1]), -float(found[2]), -float(found[3] or found[2])
         kind = found[4] or ""
@@ -188,6 +203,7 @@ def functions(how: str) -> Functions | None:
         return {"sigmoid": sigmoid, "tanh": _table(np.tanh, other, size, kind)}
     if not how.startswith("exp "):
         return None
+    how, _, form = how.partition(", ")
     if found := re.fullmatch(r"exp as \(1 \+ z/(\d+)\)\^\d+", how):
         n = int(found[1])
         exp: Transform = lambda z: (1 + z / n) ** n  # noqa: E731
@@ -197,5 +213,11 @@ def functions(how: str) -> Functions | None:
     elif found := re.fullmatch(r"exp from bits(?: with (\d+))?", how):
         exp = _exp_bits(float(found[1] or 1064866805))
     else:
-        exp = _exp_lpcnet
-    return {"exp": exp, "sigmoid": lambda z: 1 / (1 + exp(-z)), "tanh": lambda z: 1 - 2 / (exp(2 * z) + 1)}
+        exp = _exp_bits_of_double if how == "exp from bits of a double" else _exp_lpcnet
+    tanh: Mapping[str, Transform] = {
+        "": lambda z: 1 - 2 / (exp(2 * z) + 1),
+        "in sigmoid": np.tanh,
+        "by sigmoid": lambda z: 2 / (1 + exp(-2 * z)) - 1,
+        "by both": lambda z: (exp(z) - exp(-z)) / (exp(z) + exp(-z)),
+    }
+    return {"exp": exp, "sigmoid": lambda z: 1 / (1 + exp(-z)), "tanh": tanh[form]}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import VALID, Scope, Stage, X, layer_and_direction, scope_and_name
+from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
 from .transforms import Transform, functions, transform
@@ -73,9 +73,15 @@ def _ending(how: str, ends: Collection[str]) -> tuple[str, str]:
 
 
 def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
-    """Another stage: of the layer before, of the next one, of the first one, or of the other direction; or none."""
+    """Another stage: of the layer before, the next, the first one, the other direction, the other layout; or none."""
     layer, direction = layer_and_direction(scope)
     turned = {"forward": "reverse", "reverse": "forward"}.get(direction, direction)
+    if which == "other layout":  # layer by layer read as direction by direction
+        every = [one for one in scopes if not one.endswith(MEET)]
+        layers = 1 + max(layer_and_direction(one)[0] for one in every)
+        at = every.index(scope) if scope in every else 0
+        new = every[(at % layers) * (len(every) // layers) + at // layers]
+        return new if scope in every and new != scope else ""
     new = {"before": f"{layer - 1}/{direction}", "next": f"{layer + 1}/{direction}", "first": f"0/{direction}",
            "other direction": f"{layer}/{turned}"}[which]  # fmt: skip
     return new if new in scopes and new != scope else ""
@@ -104,13 +110,17 @@ def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
 
 def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     scope, there = p.stage.scope, p.network.initial
-    if not p.initial or "row" in which:
-        return _started(p, transform(which)) if p.initial else None
-    if which == "other layout":  # layer by layer read as direction by direction
-        scopes = [stage.scope for stage in p.network.stages if stage.scope in there]
-        layers = len({layer_and_direction(one)[0] for one in scopes})
-        at = scopes.index(scope)
-        theirs = there[scopes[(at % layers) * (len(scopes) // layers) + at // layers]]
+    if which == "layers and rows exchanged in memory":
+        alike = {name: [v[name] for v in there.values() if name in v] for name in p.initial}
+        if scope not in there or any(len({v.shape for v in each}) > 1 for each in alike.values()):
+            return None
+        at = [*there].index(scope)
+        theirs = {}
+        for name, each in alike.items():
+            stack = np.stack(each)
+            theirs[name] = stack.reshape(stack.shape[1], stack.shape[0], -1)[:, at]
+    elif "row" in which:
+        return _started(p, transform(which))
     elif which.startswith("end of"):
         lines = p.network.lines.get(scope if which == "end of the run" else _other(scope, "before", there), {})
         last, states = 0 if p.stage.backwards else -1, p.stage.cell.states
@@ -310,6 +320,18 @@ def _carried(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, carried=lambda state, v: change(v) if state.startswith(which) else v) if there else None
 
 
+def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
+    if VALID not in p.sources.values() or p.network.valid is None:
+        return None
+    shifts = [int((valid == 0).sum()) for valid in p.network.valid[..., 0].T]
+
+    def shifted(v: Array) -> Array:
+        return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
+
+    inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
+    return replace(p, inputs=inputs, lengths=transform("steps reversed"))
+
+
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
     size = int(how.split()[0])
     return replace(p, window=size, from_zero=how.endswith("zero")) if size < p.network.steps else None
@@ -324,7 +346,7 @@ WORDS: Mapping[str, Word] = {
     "initial zero": lambda p, which: _started(p, np.zeros_like, which),
     "initial ones": lambda p, _: _started(p, np.ones_like),
     "initial exchanged": _initial_exchanged,
-    "initial of": _initial_of,
+    "initial of": _with_states(_initial_of),
     "weights of": _weights_of,
     "weights read": _weights_read,
     "weights stored": _weights_stored,
@@ -334,6 +356,7 @@ WORDS: Mapping[str, Word] = {
     "outputs": _outputs,
     "lengths": lambda p, how: replace(p, lengths=transform(how)) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
+    "padded in front": _with_states(_padded_in_front),
     "skips": _with_states(_skips),
     "carried": _with_states(_carried),
     "numbers": _with_states(_numbers),

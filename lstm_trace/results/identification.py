@@ -34,6 +34,9 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
         yield from stacked(found.equations, result.trace, words)
     if more := tuple(map(marked, undecided(result, words))):
         yield Items(more)
+    elif result.found:
+        keys = " + ".join(map(str, result.found[0].mistakes))
+        yield Items((words.text("identify.key", name=Code(keys)),))
     if len(rows := _rows(result, words)) > 1 and result.found:
         yield Heading(2, (words.word("identify.fits"),))
         yield Items(tuple((Code(mistake),) for _, mistake, *_ in rows[: show.rows]))
@@ -117,8 +120,6 @@ def undecided(result: Identification, words: Words) -> Iterator[str]:
         yield from (words.word("identify.equal", what=what) for what in equal[:EQUAL])
         if (more := len(equal) - EQUAL) > 0:
             yield words.count("identify.equal.more", more)
-        if not found.equal:
-            yield words.word("identify.key", name=" + ".join(map(str, found.mistakes)))
-        else:
+        if found.equal:
             address = found.separates and words.address(found.separates)
             yield words.word("identify.print", line=address) if address else words.word("identify.same")

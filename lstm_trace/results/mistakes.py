@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cell.lines import Cell
-from ..documents.blocks import Stacked, Text
+from ..cell.network import layer_and_direction
+from ..documents.blocks import Block, Para, Stacked, Text
 from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..formulas import tree as formulas
@@ -25,8 +26,8 @@ from ..trace.trace import Trace
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|from least to most|from zero|truncated|products|sums|"
-    r"floor|nearest|interpolated)| by (?P<n>\d+))$"
+    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|by sigmoid|by both|in sigmoid|from least to most|"
+    r"from zero|truncated|products|sums|floor|nearest|interpolated)| by (?P<n>\d+))$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
@@ -34,6 +35,9 @@ _PHRASES = {
     "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
     "exp": re.compile(r"exp as (?P<text>.+)"),
     "significant": re.compile(r"(?P<n>\d+) significant digits"),
+    "double": re.compile("exp from bits of a double"),
+    "last": re.compile("last unit lost"),
+    "beyond": re.compile(r"units beyond a multiple of (?P<n>\d+) lost"),
     "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
     "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
@@ -137,24 +141,28 @@ def phrase(value: str, words: Words) -> str:
 # -- the equations -----------------------------------------------------------------------------------------------------
 
 
-def stacked(changed: Sequence[ChangedEquation], trace: Trace, words: Words) -> Iterator[Stacked]:
+def stacked(changed: Sequence[ChangedEquation], trace: Trace, words: Words) -> Iterator[Block]:
     """Changed equations: the model's above the port's; those that are alike for several gates or stages once."""
     cells = {stage.scope: stage.cell for stage in trace.stages}
     groups: dict[tuple[str, ...], list[ChangedEquation]] = {}
     for one in changed:
         own = program_of(cells[one.scope]).own
         groups.setdefault(tuple(map(own.star, (one.name, one.right, one.wrong))), []).append(one)
-    rows: list[tuple[Text, Text]] = []
+    several = len({frozenset(one.scope for one in group) for group in groups.values()}) > 1
+    both = len({layer_and_direction(scope)[1] for scope in cells}) > 1
     for first, *others in [*groups.values()][:EQUATIONS]:
-        cell = cells[first.scope]
-        rows.append(((words.word("mistake.model"),), _equation(cell, first.name, first.right, words)))
-        rows.append(((words.word("mistake.the.port"),), _equation(cell, first.name, first.wrong, words)))
+        if several and all(one.scope == first.scope for one in others):
+            place = f"{first.scope}/" if both else f"{layer_and_direction(first.scope)[0]}/"
+            yield Para((words.word("label", what=_place(place, words)),), leads=True)
+        rows: list[tuple[Text, Text]] = [
+            ((words.word(f"mistake.{label}"),), _equation(cells[first.scope], first.name, right, words))
+            for label, right in (("model", first.right), ("the.port", first.wrong))
+        ]
         if names := dict.fromkeys(_name(one.name, words) for one in others if one.name != first.name):
             rows.append(((words.word("mistake.alike"),), (words.comma_list(*names),)))
-    if (more := len(groups) - EQUATIONS) > 0:
-        rows.append((("",), (words.count("mistake.more", more),)))
-    if rows:
         yield Stacked(tuple(rows))
+    if (more := len(groups) - EQUATIONS) > 0:
+        yield Para((words.count("mistake.more", more),))
 
 
 def _equation(cell: Cell, name: str, right: str, words: Words) -> Text:

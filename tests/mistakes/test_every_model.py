@@ -16,7 +16,7 @@ EXAMPLES = sorted(path.stem for path in (ROOT / "lstm_trace" / "examples").glob(
 PARTIAL = {"q19", "q20", "q21"}
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in PARTIAL])
 def test_every_example_is_searched(name: str) -> None:
     path = ROOT / "lstm_trace" / "examples" / f"{name}.yaml"

@@ -61,7 +61,14 @@ def test_no_sentence_without_a_row() -> None:
         sentence([PlacedMistake("", one)], Words("en", strings))
     for place in ("0/", "above/", *(f"{at}{direction}/" for at in ("", "0/") for direction in DIRECTIONS)):
         sentence([PlacedMistake(place, EVERY[0])], Words("en", strings))
-    others = {"mistake.model", "mistake.the.port", "mistake.alike", "mistake.more", "mistake.more.1", "mistake.likewise"}
+    others = {
+        "mistake.model",
+        "mistake.the.port",
+        "mistake.alike",
+        "mistake.more",
+        "mistake.more.1",
+        "mistake.likewise",
+    }
     others |= {"mistake.unnamed", "mistake.every", "mistake.carry", "mistake.passed", "mistake.passed.label"}
     assert {key for key in strings if key.startswith("mistake.")} - strings.met == others
 
@@ -102,6 +109,7 @@ def test_layers_are_counted_as_the_problem_counts() -> None:
     assert sentence([PlacedMistake("above/", mistake.mistake)], words("en", 1)).startswith("above layer 1 the port ")
 
 
+@pytest.mark.few(0)
 def test_equations_that_are_alike_are_shown_once() -> None:
     """Four gates in two layers and directions would be 16 pairs."""
     weights = two_by_two()
