@@ -23,6 +23,7 @@ from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.notations import notations, spellings
 from lstm_trace.cli import main
+from lstm_trace.errors import some
 from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.mistakes.table import ROWS
 from lstm_trace.plot import kinds
@@ -30,8 +31,6 @@ from lstm_trace.plot import kinds
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(lstm_trace.__file__).parent
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md")
-#: So many values of a row of the table of mistakes are listed.
-MOST_VALUES = 6
 _MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -217,18 +216,18 @@ def _routes() -> str:
 
 
 def _mistakes() -> str:
-    """The rows of the table of mistakes: key, what is rewritten or the word, and the values."""
+    """The rows of the table of mistakes: what is rewritten, or the word, and the values that it has."""
     rows = []
     for row in ROWS.values():
-        of = "" if row.of == "*" else f"{row.of}{' =' if row.whole else ':'} "
-        change = f"`{of}{row.left}` ⇒ `{row.right}`" if row.left else row.word
-        values = ", ".join(f"`{value}`" for value in row.values[:MOST_VALUES] if value)
-        more = len(row.values) - MOST_VALUES
-        rows.append([f"`{row.key}`", change, f"{values} and {more} more" if more > 0 else values])
-    return table(["key", "equation ⇒ the port", "{k}, or the word's value"], rows)
+        of = f"{row.of}{' = ' if row.whole else ': '}" if row.of != "*" else ""
+        both = [f"`{of}{row.left} => {row.right}`", *[f"`{row.also}`"] * bool(row.also)]
+        change = f"word: {row.word}" if row.word else " and ".join(both)
+        rows.append([f"`{row.key}`", change, some([f"`{value}`" for value in row.values if value], 6)])
+    return table(["row", "what is rewritten", "values ({k}), or what the word is given"], rows)
 
 
 # -- all of it -------------------------------------------------------------------------------------------------------
+
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,

@@ -23,6 +23,7 @@ conveniences.AT |= {
     "lifted.compare": "lstm_trace.api:diff",
     "exported.graph": "lstm_trace.lifting.graphs.exported:read",
     "onnx.graph": "lstm_trace.lifting.graphs.onnx_graph:read",
+    "run.mistake": "lstm_trace.mistakes.seeding:seeded",
     "trace.save": "lstm_trace.trace.files.trace_file:save",
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",

@@ -56,6 +56,7 @@ from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
 from .results.lines import LineList
+from .results.mistakes import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat
 from .trace.files import trace_file
@@ -152,6 +153,32 @@ def identify(
         raise OptionError("a trace contains its weights and input: leave x and the other arguments out")
     trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else {}))
     return explained(trace, y, Tolerance(atol=atol).atol)
+
+
+@checked
+def mistakes_of(
+    source: Any, x: Any = None, *, rows: Sequence[str] | str | None = None, place: str | None = None,
+    **arguments: Unpack[RunArguments],
+) -> MistakeOverview:  # fmt: skip
+    """List the mistakes that a port of this model may have, and what each does to its output (docs/mistakes.md).
+
+    Args:
+        source: a trace with every line, or anything that `run` accepts.
+        x: the input, as for `run`.
+        rows: kinds of mistakes, such as `exchange`; all if empty.
+        place: the only place: `everywhere`, a layer (`1`), `above`, a direction, or a stage (`1/reverse`).
+        arguments: those of `run`.
+
+    Returns:
+        A result with `found.effects` (each mistake with its place, how far it moves the output, and the first that
+        gives the same output), `found.hidden` (those that this model and input cannot show) and `found.remedies`.
+
+    Raises:
+        OptionError: if there is no such kind or place.
+        LstmTraceError: as for `run`.
+    """
+    trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else arguments))
+    return overview(trace, [rows] if isinstance(rows, str) else rows or (), place)
 
 
 @overload
@@ -392,7 +419,7 @@ __all__ = [  # noqa: RUF022
     "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
     "client", "cell_name",
     # Verify and compare
-    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect", "lines",
+    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of", "inspect", "lines",
     # Explain
     "explain", "derivation", "profile", "sheet",
     # Gradients and training

@@ -34,6 +34,7 @@ REASONS = {
         "workers/process.py: wait_ready",
     ],
     "what is called raises a plain ValueError or LookupError, which is meant": [
+        "mistakes/trials.py: _overridden",
         "base/arrays.py: to_arrays", "base/writing.py: write", "cell/parse.py: _sorted", "documents/wire.py: decoded",
         "engine/inputs.py: common_dtype", "formulas/printer.py: _written", "formulas/user_tex.py: translated",
         "mistakes/trials.py: _overridden", "model/build.py: _unfit", "model/problem.py: _read",

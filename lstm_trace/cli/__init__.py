@@ -34,6 +34,7 @@ VERBS = {
     "lines": "List the lines that a port may print, with code that prints them.",
     "identify": "Find the mistake that explains another program's values.",
     "conformance": "Test an engine that runs ONNX models.",
+    "mistakes": "List the mistakes of ports, and what each does to an output.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",
@@ -42,7 +43,7 @@ VERBS = {
 }
 #: The module in `verbs/` of a verb that shares its module with others.
 MODULES = dict.fromkeys(("show", "export", "inspect", "lines", "schema", "example"), "printed")
-MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor"), "verdicts")
+MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor", "mistakes"), "verdicts")
 #: If this is set, the location of an unexpected error and the warnings of libraries are printed.
 DEBUG = "LSTM_TRACE_DEBUG"
 

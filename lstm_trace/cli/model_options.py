@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -237,11 +237,20 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
-def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file; or the trace of the problem in it, or of the model in it run over its input."""
+def opened_with(
+    source: str, given: dict[str, Any], allow_nonfinite: bool = False, ask: Sequence[str] | None = None
+) -> Trace:
+    """The trace in a file; or the trace of the problem in it, or of the model in it run over its input.
+
+    ask: the requested lines, if not those of the problem.
+    """
+    from ..trace.files.trace_file import is_trace
+
     first, hold = given.get("count_from"), given.get("hold")
-    if _is_run(source, given):
-        return counted(lambda held: with_bar(*prepared(source, {**given, "hold": held}, allow_nonfinite)), first, hold)
+    if _is_run(source, given) or (ask is not None and not is_trace(source)):
+        asked: dict[str, Any] = {} if ask is None else {"ask": ask}
+        ready = partial(prepared, source, allow_nonfinite=allow_nonfinite)
+        return counted(lambda held: with_bar(*ready(given={**given, "hold": held}), **asked), first, hold)
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=hold, count_from=first)
 
 

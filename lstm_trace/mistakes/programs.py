@@ -292,8 +292,10 @@ def equation_cell(cell: Cell, right: ExpressionTree) -> Cell | None:
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
     functions = "".join(f"{function.text}\n" for function in cell.functions) + _functions([right])
+    matrices = [name for name in dict.fromkeys(right.names()) if name in cell.matrices]
+    declared = f"matrix: {', '.join(matrices)}\n" if matrices else ""
     try:
-        return parse(f"{functions}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
+        return parse(f"{functions}{declared}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
     except CellError:
         return None
 

@@ -52,11 +52,13 @@ class ExpressionTree(NamedTuple):
         if self.kind == "slice":
             return f"{self.parts[0].within(4)}[{self.value[0]}:{self.value[1]}]"
         if self.kind == "sum":
-            signs = [*zip(self.value, self.parts, strict=True)]
-            return "".join(
-                (("-" if sign < 0 else "") if not k else " - " if sign < 0 else " + ") + part.within(2 + (sign < 0))
-                for k, (sign, part) in enumerate(signs)
-            )
+            signs = [
+                (-sign, part._replace(value=-part.value)) if part.kind == "number" and part.value < 0 else (sign, part)
+                for sign, part in zip(self.value, self.parts, strict=True)
+            ]
+            (sign, first), *others = signs
+            begin = first.within(2) if sign > 0 else f"-{first.within(3)}"
+            return begin + "".join(f" {'+' if sign > 0 else '-'} {part.within(2)}" for sign, part in others)
         least = _BINDING[self.kind]
         return f"{self.parts[0].within(least)} {self.kind} {self.parts[1].within(least + 1)}"
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
-from ..cell.network import VALID, Scope, Stage, X, scope_and_name
+from ..cell.network import Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
@@ -202,10 +202,9 @@ class MistakeRuns:
         else:
             values = self.trace.x if source == X else self.trace.operand(node.scope, name)
         assert values is not None, source
-        changes = premises.inputs if name != VALID else (premises.lengths,) if premises.lengths else ()
-        for change in changes:
+        for change in premises.changes(source):
             values = change(values)
-        return values[::-1] if premises.flipped else values
+        return values
 
     def _line(self, scope: Scope, line: str) -> str:
         return OUTPUT if line == self.stages[scope].cell.output else line
@@ -445,6 +444,12 @@ def _applied(line: Line, operands: Sequence[Array]) -> Array:
         vector = operands[line.summed]
         return np.matmul(vector, matrix if line.op == "vecmat" else matrix.swapaxes(1, 2))
     return OPS[line.op].array(operands, line.constants)
+
+
+def late_width(trace: Trace, scope: Scope, name: str) -> int:
+    """The width of what `late` carries: a line, a state, an input, or 1."""
+    values = None if name == ONE else trace.operand(scope, name, slice(0, 1))
+    return 1 if values is None else values.shape[-1]
 
 
 def _wide(value: Array, count: int, batch: int) -> Array:

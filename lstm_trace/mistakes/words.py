@@ -57,6 +57,11 @@ class StagePremises:
     chained: bool = False
     in_place: bool = False
 
+    def changes(self, source: str) -> list[Callable[[Array], Array]]:
+        """What is done to the values of an input, in order."""
+        own = self.inputs if source != VALID else (self.lengths,) if self.lengths else ()
+        return [*own, *[lambda values: values[::-1]] * self.flipped]
+
 
 Word = Callable[[StagePremises, str], StagePremises | None]
 

@@ -297,8 +297,9 @@ def run(
     hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
     batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
     out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-    progress: Progress | None = None, check: Check | None = None, vocabulary: Any = None, embedding: Any = None,
-    unknown: str | None = None, split: Split | None = None, head: Any = None,
+    mistake: Sequence[str] | str | None = None, progress: Progress | None = None, check: Check | None = None,
+    vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, split: Split | None = None,
+    head: Any = None,
 ) -> Trace:  # fmt: skip
     """Trace `source` over `x`: `prepare` and `Model.run` in one call.
 
@@ -329,6 +330,7 @@ def run(
         out: a trace to reuse, or the path of a .safetensors file into which the trace is streamed.
         plan: `lines`, `planned`, `compiled` or `auto`.
         arithmetic: an arithmetic other than that of the weights' dtype (docs/arithmetic.md).
+        mistake: the key of a mistake that the run has on purpose, or several (docs/mistakes.md).
         progress: called with (steps done, total steps).
         check: called with the trace before it is returned; it may raise to reject the trace.
         vocabulary: the numbers of tokens, as for `prepare`.

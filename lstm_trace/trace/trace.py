@@ -41,7 +41,8 @@ class Header:
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
     as printed, and in addresses without a slash (`trace/printed.py`). title_tex: the title as it was written, if it has
-    formulas. digits, language, notation: how a report shows it, unless other ones are requested.
+    formulas. digits, language, notation: how a report shows it, unless other ones are requested. mistakes: keys of
+    the mistakes that the run has on purpose (docs/mistakes.md).
     """
 
     title: str = ""
@@ -63,6 +64,7 @@ class Header:
     agreement: tuple[str, ...] = ()
     count_from: int = 0
     title_tex: str = ""
+    mistakes: tuple[str, ...] = ()
     digits: int | None = None
     language: str | None = None
     notation: str | None = None

@@ -323,6 +323,7 @@ CALLS = {
     "identify": ("--help", 0), "lines": ("lines t.json", 0), "schema": ("schema trace", 0), "example": ("example", 0),
     "corpus": ("corpus --help", 0), "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
     "doctor": ("doctor --help", 0), "conformance": ("conformance --help", 0),
+    "mistakes": ("mistakes q.yaml --row exchange", 0),
 }  # fmt: skip
 
 

@@ -163,6 +163,13 @@ def test_explanations(folder: Path, how: str) -> None:
 
 
 @pytest.mark.few(0)
+def test_the_overview_of_mistakes(folder: Path) -> None:
+    found = valid("finding", "mistakes", folder / "three-steps.yaml", "--place", "everywhere")
+    assert found["rows"]
+    assert found["more"]
+
+
+@pytest.mark.few(0)
 def test_examples_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 5)))
     valid("finding", "doctor")

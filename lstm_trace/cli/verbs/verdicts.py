@@ -100,6 +100,30 @@ def identify(
     return result
 
 
+@command("mistakes", epilog=MODELS)
+@result_options("text")
+@model_options.model_options
+def mistakes(
+    source: Annotated[str, FILE],
+    *,
+    rows: Annotated[tuple[str, ...], Option(flag="--row", metavar="KIND")],
+    place: Annotated[str | None, Option(metavar="PLACE")] = None,
+    **given: Any,
+) -> Any:
+    """List the mistakes that a port of SOURCE may have, and how far each moves the output.
+
+    SOURCE is a problem, a trace with every line, or a model with --input. Those that leave no trace in this output are
+    counted, with what would show them.
+
+    Args:
+        rows: Only this kind of mistake: exchange, transposed, … (repeatable).
+        place: Only there: everywhere, a layer (1), above, a direction, or a stage (1/reverse).
+    """
+    from ...results.mistakes import overview
+
+    return overview(opened_with(source, given, ask=()), rows, place)
+
+
 #: At most this many held addresses are listed in a title.
 HELD = 3
 
