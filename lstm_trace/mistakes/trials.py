@@ -269,7 +269,7 @@ class _Batch:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
-        first = {**{line: states[state] for state, line in stage.cell.carry if state in states}, **states}
+        first = {line: states[state] for state, line in stage.cell.carry if state in states}
         begin = states
         past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(self._width(name))) for name in late}
         out: dict[str, Array] = {}
