@@ -20,7 +20,7 @@ from ..trace.trace import Trace
 from ..trace.window import between
 from ..verification.alignment import padding
 from ..verification.compare import Comparison
-from ..verification.measures import first_index
+from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
 from .identify import ChangedEquation, places_of
 from .programs import mistakes_in, program_of
@@ -58,9 +58,13 @@ def cause(found: Comparison) -> Cause | None:
     None if no mistake of the table explains it, if premises differ or the value is held, if b's own equation is known,
     or if a has not every line.
     """
-    first, search = found.first, _CauseSearch(found)
-    known = found.of_premises or found.shapes or found.first_held or (first is not None and first.equations)
-    if first is None or known or first.op == GATHERED or first.scope not in search.stages or not search.complete:
+    first, known = found.first, found.of_premises or found.shapes or found.first_held
+    if first is None or first.equations or first.op == GATHERED or known:
+        return None
+    search = _CauseSearch(found, first)
+    cells = [(stage.cell, found.sides[0].lines.get(scope, {})) for scope, stage in search.stages.items()]
+    held = any(cell.plain is not None or not there.keys() >= cell.by_name.keys() for cell, there in cells)
+    if held or first.scope not in search.stages:
         return None
     names = [*search.stages[first.scope].cell.by_name]
     places = ((first.scope, name) for name in names[names.index(first.line) :])
@@ -89,6 +93,10 @@ class _GivenLine(NamedTuple):
         same = one.shape == other.shape
         return sizes_apart(one, other) <= MARGIN * self.limit if same else np.zeros(self.values.shape, bool)
 
+    def mended(self, values: Array) -> Array:
+        """Where values of a candidate are b's, or a's equation gave these already."""
+        return self.agrees(values, self.values) | ~self.wrong
+
     def chance(self, there: Array) -> float:
         """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
         off = sizes_apart(self.values, self.right)[there]
@@ -100,29 +108,20 @@ class _CauseSearch:
     """The mistakes with which b's lines follow from each other."""
 
     comparison: Comparison
+    first: LineDifference
 
     @cached_property
     def stages(self) -> dict[Scope, Stage]:
         """The stages by scope, without those of gradients."""
         return {stage.scope: stage for stage in forward_stages(self.comparison.sides[0].stages)}
 
-    @property
-    def complete(self) -> bool:
-        """Whether a has every line, and holds none."""
-        lines = self.comparison.sides[0].lines
-        each = ((stage.cell, lines.get(scope, {})) for scope, stage in self.stages.items())
-        return all(cell.plain is None and here.keys() >= cell.by_name.keys() for cell, here in each)
-
     @cached_property
     def steps(self) -> slice:
         """The steps that are looked at: all, unless they are many."""
-        (a, _), first = self.comparison.sides, self.comparison.first
+        a, at = self.comparison.sides[0], self.first.first
         count = max(3, MOST // sum(v[:1].size for here in a.lines.values() for v in here.values()))
-        t = 0 if first is None or first.first is None or first.first.t is None else a.index(first.first.t)
-        if first is not None and self.stages[first.scope].backwards:
-            stop = a.steps if t >= a.steps - count else t + 2
-            return slice(max(0, stop - count), stop)
-        start = 0 if t < count else t - 1
+        t = 0 if at is None or at.t is None else a.index(at.t)
+        start = max(0, min(t + 2 - count if self.stages[self.first.scope].backwards else t - 1, a.steps - count))
         return slice(start, min(start + count, a.steps))
 
     @cached_property
@@ -135,36 +134,32 @@ class _CauseSearch:
     @cached_property
     def places(self) -> list[Place]:
         """The named lines that b gave."""
-        lines, both = self.comparison.sides[1].lines, [(d.scope, d.line) for d in self.comparison.lines]
-        cells = {scope: stage.cell for scope, stage in self.stages.items()}
-        return [(s, n) for s, n in both if s in cells and n in lines[s] and cells[s].by_name[n].assigned]
-
-    @cached_property
-    def values(self) -> Mapping[Place, Array]:
-        """What b gave."""
-        return {(s, n): self.trace.lines[s][n] for s, n in self.places}
+        lines = self.comparison.sides[1].lines
+        there = [(d.scope, d.line) for d in self.comparison.lines if d.scope in self.stages]
+        return [(s, n) for s, n in there if n in lines[s] and self.stages[s].cell.by_name[n].assigned]
 
     @cached_property
     def given(self) -> Mapping[Place, _GivenLine]:
-        """The same, with what follows from it without a mistake."""
+        """What b gave, with what follows from it without a mistake."""
         a, b = self.comparison.sides
         outside, used = padding(a, b), counted_at_padding(a.stages)
-        outside = None if outside is None else outside[self.steps]
         none = Candidate({scope: program_of(stage.cell) for scope, stage in self.stages.items()})
         right, bounds = next(self.runs([none])), {(d.scope, d.line): d.bound for d in self.comparison.lines}
         found = {}
-        for place, values in self.values.items():
-            dropped = np.zeros(1) if outside is None or place[1] in used[place[0]] else outside
-            limit = np.where(dropped, np.inf, np.nan_to_num(bounds[place], nan=0.0, posinf=0.0))
-            found[place] = _GivenLine(values, right[place], np.broadcast_to(limit, values.shape))
+        for scope, name in self.places:
+            values, bound = self.trace.lines[scope][name], np.nan_to_num(bounds[scope, name], nan=0.0, posinf=0.0)
+            dropped = False if outside is None or name in used[scope] else outside[self.steps]
+            limit = np.broadcast_to(np.where(dropped, np.inf, bound), values.shape)
+            found[scope, name] = _GivenLine(values, right[scope, name], limit)
         return found
 
     def runs(
-        self, candidates: Sequence[Candidate], wanted: Sequence[Place] = (), at: slice = slice(None)
+        self, candidates: Sequence[Candidate], only: Place | None = None, at: slice = slice(None)
     ) -> Iterator[Mapping[Place, Array]]:
-        """The wanted lines, or all that were given, at some steps and with b's operands."""
-        given = {place: values[at] for place, values in self.values.items()}
-        return MistakeRuns(between(self.trace, self.trace.span[at]), wanted or [*given], given).run(candidates)
+        """The lines that were given, or only one, as candidates compute them from b's operands, at some steps."""
+        given = {(scope, name): self.trace.lines[scope][name][at] for scope, name in self.places}
+        wanted = self.places if only is None else [only]
+        return MistakeRuns(between(self.trace, self.trace.span[at]), wanted, given).run(candidates)
 
     def candidates(self, place: Place) -> Iterator[Candidate]:
         """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not
@@ -175,8 +170,8 @@ class _CauseSearch:
             if scope not in behind:
                 continue
             behind |= {scope_and_name(source)[0] for source in stage.sources.values()}
-            program, passed = program_of(stage.cell), scope != place[0] and (scope, stage.cell.output) in self.values
-            names = tuple(name for name in program.rows if (scope, name) not in self.values or (scope, name) == place)
+            program, passed = program_of(stage.cell), scope != place[0] and (scope, stage.cell.output) in self.places
+            names = tuple(name for name in program.rows if (scope, name) not in self.places or (scope, name) == place)
             for mistake in mistakes_in(program, names).values():
                 words = mistake.program.words
                 if not words or ((words[0][0] == "outputs" or not passed) and runs.applies(stage, *words[0])):
@@ -188,51 +183,47 @@ class _CauseSearch:
         t, row, _ = first_index(self.stages[place[0]], wrong) or (0, 0, 0)
         near, here = slice(max(t - 1, 0), t + 2), _GivenLine(*(values[t, row] for values in line))
         alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
-        failing = {
-            candidate.same for candidate, values in zip(alone, self.runs(alone, [place], near), strict=True)
-            if not (here.agrees(values[place][t - near.start, row], here.values) | ~here.wrong).all()
-        }  # fmt: skip
+        each = zip(alone, self.runs(alone, place, near), strict=True)
+        failing = {one.same for one, values in each if not here.mended(values[place][t - near.start, row]).all()}
         candidates = [candidate for candidate in candidates if candidate.same not in failing]
-        fits: list[tuple[int, Candidate, Array]] = []
-        for candidate, values in zip(candidates, self.runs(candidates, [place]), strict=True):
-            good = line.agrees(values[place], line.values)
-            whole = (good | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+        fits: list[tuple[tuple[int, int, int], Candidate, Array]] = []
+        for candidate, values in zip(candidates, self.runs(candidates), strict=True):
+            whole = line.mended(values[place]).all(axis=2, keepdims=True)  # of a step and sequence
             if whole[t, row] and line.chance(wrong & whole) * len(candidates) < CHANCE:
-                fits.append((0 if good.all() else 1 if whole.all() else 2, candidate, wrong & whole))
-        fits = [fit for fit in fits if fit[0] == min(partly for partly, *_ in fits)]
-        scores = [*self.scores([candidate for _, candidate, _ in fits])]
-        best = [fit for fit, score in zip(fits, scores, strict=True) if score == min(scores)]
+                partly = 0 if line.agrees(values[place], line.values).all() else 1 if whole.all() else 2
+                left = self.left(values)
+                fits.append(((partly, len(left - self.wrong), len(left)), candidate, wrong & whole))
+        best = [fit for fit in fits if fit[0] == min(score for score, *_ in fits)]
         best = [*{fit[1].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
         if not best:
             return None
-        (partly, candidate, there), counts = best[0], np.isfinite(line.limit)
+        ((partly, *_), candidate, there), counts = best[0], np.isfinite(line.limit)
         part: list[tuple[int, ...] | None] = []
         for axis, first in enumerate((self.trace.first, 0, 0)):
             some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, counts))
-            part.append(
-                tuple(first + int(k) for k in np.flatnonzero(some)) if partly and not some[every].all() else None
-            )
+            at = tuple(first + int(k) for k in np.flatnonzero(some))
+            part.append(at if partly and not some[every].all() else None)
         ((scope, program),) = candidate.programs.items()
         equations = tuple(ChangedEquation(scope, n, str(program.own.rows[n]), str(r)) for n, r in program.changes)
         return Cause("/".join(place), tuple(self.placed(fit[1]) for fit in best), equations, tuple(part), partly > 1)
 
-    def scores(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, int]]:
-        """Of each candidate, how many lines it makes wrong, and, negative, how many wrong ones it explains."""
-        for values in self.runs(candidates):
-            missed = explained = 0
-            for place, line in self.given.items():
-                if values[place] is line.values or line.agrees(values[place], line.right).all():  # not run, or the same
-                    continue
-                good, wrong = line.agrees(values[place], line.values), line.wrong
-                whole = bool(wrong.any() and (good | ~wrong).all())
-                explained, missed = explained + whole, missed + (not whole and not good.all())
-            yield missed, -explained
+    @cached_property
+    def wrong(self) -> set[Place]:
+        """The lines that are wrong somewhere."""
+        return {place for place, line in self.given.items() if line.wrong.any()}
+
+    def left(self, values: Mapping[Place, Array]) -> set[Place]:
+        """The lines that are wrong with a mistake, or are so without it and not explained by it."""
+        lines = ((place, line, values[place]) for place, line in self.given.items())
+        return {
+            p for p, line, v in lines if not (line.mended(v) if p in self.wrong else line.agrees(v, line.values)).all()
+        }
 
     def placed(self, candidate: Candidate) -> PlacedMistake:
         """The mistake of a candidate with its place: other stages of the same cell may have it as well."""
         ((scope, program),) = candidate.programs.items()
         scopes = [s for s, stage in self.stages.items() if stage.cell == self.stages[scope].cell]
-        scores = self.scores([Candidate({s: program}) for s in scopes])
-        there = {s for s, (missed, explained) in zip(scopes, scores, strict=True) if explained and not missed} | {scope}
+        each = zip(scopes, self.runs([Candidate({s: program}) for s in scopes]), strict=True)
+        there = {scope, *(s for s, values in each if self.left(values) < self.wrong)}
         place = next((text for places, text in places_of([*self.stages]).items() if there == {*places}), f"{scope}/")
         return PlacedMistake(place, candidate.mistakes[0].mistake)

@@ -1,27 +1,31 @@
-"""A run with a mistake in it: a trace like any other, whose equations and premises are the wrong ones."""
+"""A model with mistakes in it: as a trace like any other, whose equations and premises are the wrong ones; and what
+each mistake of the table does to the output for one input, with those that this input cannot show.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, VALID, Scope, Stage, X, restrict, scope_and_name
-from ..engine.run import rerun
-from ..errors import OptionError, ShapeError, nearest, some, within
+from ..cell.network import GIVEN, VALID, Scope, Stage, X, forward_stages, layer_and_direction, scope_and_name
+from ..engine.inputs import RunInputs
+from ..engine.memory import Pool, Weights
+from ..engine.request import EVERYTHING, ModelSpec, lay_out, requested
+from ..engine.run import RunJob, in_arithmetic, rerun
+from ..errors import OptionError, ShapeError, nearest, require_known, some, within
 from ..trace.printed import slashed
-from ..trace.trace import Header, Trace
-from .programs import LATE_SUFFIX, OUTPUT, Mistake, RewrittenCell, program_of, row_mistakes
+from ..trace.trace import Trace
+from .identify import Search, tolerances
+from .programs import LATE_SUFFIX, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
-from .trials import Candidate, MistakeRuns, Place, PlacedMistake, late_width
+from .trials import Candidate, MistakeRuns, PlacedMistake
 from .words import WORDS, StagePremises
 
-#: A key with its place: `order:f,i`, `1/order:f,i`, `above/…`, `reverse/…`, `1/reverse/…`.
-_PLACE = re.compile(r"((?:\d{1,9}|above)/)?((?:forward|reverse|joined)/)?(.*)", re.DOTALL)
 #: So much of a text that is no key is repeated in a message.
 MOST_SAID = 80
 #: What a mistake changes that is neither an equation nor a premise, by the field of `StagePremises` that says it.
@@ -34,13 +38,11 @@ _UNSAID = {
     "chained": "begins each sequence where the one before it ended",
     "in_place": "reads units of the state that were computed in the same step",
 }
+#: A problem that might show more: its steps, by how much its x is larger, and the seed of its other numbers.
+STEPS, LARGE, SEED = 3, 100, 1
 
-#: The names that a stage reads, by the part of a trace that has their values.
-_READS: Mapping[str, Callable[[Stage], Iterable[str]]] = {
-    "parameters": lambda stage: stage.parameters,
-    "initial": lambda stage: stage.states,
-    "given": lambda stage: stage.inputs,
-}
+
+# -- a trace with mistakes ---------------------------------------------------------------------------------------------
 
 
 def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Trace:
@@ -60,146 +62,113 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
         LstmTraceError: if the sizes of the model do not allow it.
     """
     candidate = candidate_of(trace, mistakes)
+    asked = tuple(slashed(trace, text, every=True) for text in ask)
+    header = replace(trace.header, mistakes=tuple(mistakes), agreement=(), ask=asked or trace.header.ask)
+    if any(program.changes for program in candidate.programs.values()):
+        header = replace(header, kind="equations", options={})
     with within(" and ".join(mistakes)):
-        new = _with_premises(trace, candidate)
-        asked = [trace.locate(text, every=True) for text in ask]
-        wanted = [
-            (s.scope, a.line) for a in asked for s in new.stages
-            if s.has(a.line) and a.layer in (None, s.layer) and a.direction in (None, s.direction)
-        ]  # fmt: skip
-        stages = restrict(new.stages, wanted, carried=new.steps > 1) if asked else new.stages
-        if asked and all(stage.direction == "forward" for stage in stages):  # as in a run without a mistake
-            new = new.at(steps=slice(0, 1 + max(new.steps - 1 if a.t is None else a.t for a in asked)))
-            stages = restrict(stages, wanted, carried=new.steps > 1)
-        header = replace(new.header, mistakes=tuple(mistakes), agreement=())
-        if asked:
-            header = replace(header, ask=tuple(slashed(trace, text, every=True) for text in ask))
-        if any(program.changes for program in candidate.programs.values()):
-            header = replace(header, kind="equations", options={})
+        fed, stages, weights = _premises(trace, candidate)
+        spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
         try:
-            return rerun(_as_run(new, stages, header))
+            work = lay_out(requested(fed, asked, EVERYTHING), spec)
+            return rerun(RunJob(work, header, weights, Pool(), fed).premises({}))
         except ShapeError as error:
             what = error.problems[0].partition(". ")[0].splitlines()[0]
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
 
 
+def is_at(scope: Scope, place: str) -> bool:
+    """Whether a stage is at a place: `1/`, `above/`, `reverse/`, `1/reverse/`, or everywhere if it is empty."""
+    layer, direction = layer_and_direction(scope)
+    return all(part in (str(layer), direction, "above" if layer else "") for part in place.split("/") if part)
+
+
 def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
     """The network with mistakes, one added to the other. Raises OptionError if one of them is none, or not of it."""
-    programs: dict[Scope, RewrittenCell] = {}
+    runs = MistakeRuns(trace, ())
+    stages = forward_stages(trace.stages)
+    programs = {stage.scope: program_of(stage.cell) for stage in stages}
     placed: list[PlacedMistake] = []
-    trials = MistakeRuns(trace, ())
     for text in mistakes:
-        if not (parts := _PLACE.fullmatch(text)):
-            raise OptionError("mistake: expected a key such as exchange:f,i")
-        layer, direction, key = parts[1] or "", parts[2] or "", parts[3]
-        there = [s for s in trace.stages if not s.is_adjoint and direction in ("", f"{s.direction}/")
-                 and (layer in ("", f"{s.layer}/") or (layer == "above/" and s.layer))]  # fmt: skip
-        if not there:
-            raise OptionError(
-                f"mistake {text[:MOST_SAID]!r}: there is no such place; there are {some(trace.scopes, 8)}"
-            )
-        found: dict[Scope, Mistake] = {}
-        for stage in there:
-            program = programs.get(stage.scope) or program_of(stage.cell)
-            made = _mistake(key, program)
-            if made and (made.program.words == program.words or trials.applies(stage, *made.program.words[-1])):
-                found[stage.scope] = made
+        start, colon, value = text.partition(":")
+        place, slash, name = start.rpartition("/")
+        key, row, place = f"{name}{colon}{value}", ROWS.get(name), f"{place}{slash}" if place else ""
+        there = [stage for stage in stages if is_at(stage.scope, place)]
+        every = {stage.scope: programs[stage.scope].made([row] if row else []) for stage in there}
+        known = dict.fromkeys(one for made in every.values() for one in made)
+        same = [one for one in known if one == key] or [one for one in known if _plain(one) == _plain(key)]
+        found = {
+            stage.scope: made for stage in there if len(same) == 1 and (made := every[stage.scope].get(same[0]))
+            and (made.program.words == programs[stage.scope].words or runs.applies(stage, *made.program.words[-1]))
+        }  # fmt: skip
         if not found:
-            raise OptionError(_unknown(text, key, [program_of(stage.cell) for stage in there]))
+            why = (
+                f"there is no such place; there are {some(trace.scopes, 8)}" if not there
+                else f"there is no such mistake{nearest(name[:MOST_SAID], ROWS)}" if row is None
+                else f"{name} does not fit these equations" if not known
+                else "it changes nothing in this network" if len(same) == 1
+                else f"no mistake of this cell{nearest(key[:MOST_SAID], known)}; here there are {some([*known], 4)}"
+            )  # fmt: skip
+            where = "`lstm-trace mistakes MODEL` lists those that there are"
+            raise OptionError(f"mistake {text[:MOST_SAID]!r}: {why}; {where}")
         programs |= {scope: made.program for scope, made in found.items()}
-        placed.append(PlacedMistake(f"{layer}{direction}", next(iter(found.values()))))
-    return Candidate(programs, tuple(placed))
+        placed.append(PlacedMistake(place, next(iter(found.values()))))
+    return Candidate({s: p for s, p in programs.items() if p.changes or p.words}, tuple(placed))
 
 
-def _mistake(key: str, program: RewrittenCell) -> Mistake | None:
-    """The mistake of a program with a key; `exchange:f,i` is that of `exchange:i_t,f_t`, if it is the only one."""
-
-    def plain(text: str) -> list[str]:
-        return sorted(part.removesuffix("_t") for part in re.split("[:,]", text))
-
-    row = ROWS.get(key.partition(":")[0])
-    found = [*row_mistakes(row, program)] if row else []
-    exact = [one for one in found if one.key == key] or [one for one in found if plain(one.key) == plain(key)]
-    return exact[0] if len({one.program for one in exact}) == 1 else None
+def _plain(key: str) -> list[str]:
+    """`exchange:f,i` is `exchange:i_t,f_t`, if there is no other."""
+    return sorted(part.removesuffix("_t") for part in re.split("[:,]", key))
 
 
-def _unknown(text: str, key: str, programs: Iterable[RewrittenCell]) -> str:
-    """What is said of a key that no stage has."""
-    known = dict.fromkeys(one for program in programs for one in program.mistakes)
-    begin, where = f"mistake {text[:MOST_SAID]!r}", "`lstm-trace mistakes MODEL` lists those that there are"
-    if key in known:
-        return f"{begin} changes nothing in this network; {where}"
-    row = key.partition(":")[0]
-    if row in ROWS:
-        same = [one for one in known if one.partition(":")[0] == row]
-        close = nearest(key[:MOST_SAID], same) if ":" in key else ""
-        there = f"here there are {some(same, 4)}" if same else f"{row} does not fit these equations"
-        return f"{begin}: no mistake of this cell{close}; {there}; {where}"
-    return f"{begin}: there is no such mistake{nearest(row[:MOST_SAID], ROWS)}; {where}"
-
-
-def _with_premises(trace: Trace, candidate: Candidate) -> Trace:
-    """The trace with the equations and premises of a candidate; its lines are not computed yet."""
+def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stage, ...], Weights]:
+    """The inputs, stages and weights of a run with mistakes. Raises OptionError if a trace cannot have them."""
     runs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages])
     every = {scope: _said(one, candidate.programs.get(scope)) for scope, one in runs.premises.items()}
     read = {source for one in every.values() for source in one.sources.values()}
-    for stage in trace.stages:
-        if every[stage.scope].outputs and f"{stage.scope}/{stage.cell.output}" not in read:
-            raise OptionError("it changes what is passed on after the last line, and a trace ends there")
-    moved = any(one.inputs or one.outputs or one.flipped for one in every.values())
-    trace, sources = _with_inputs(trace, every, next(runs.run([candidate])) if moved else {})
+    if any(one.outputs and f"{s}/{one.stage.cell.output}" not in read for s, one in every.items()):
+        raise OptionError("it changes what is passed on after the last line, and a trace ends there")
     cells = {scope: program.rewritten() for scope, program in candidate.programs.items()}
-    outputs = {f"{s.scope}/{s.cell.output}": f"{s.scope}/{cells.get(s.scope, s.cell).output}" for s in trace.stages}
-    stages: list[Stage] = []
-    initial, parameters = dict[Scope, dict[str, Array]](), dict[Scope, dict[str, Array]]()
-    for stage in trace.stages:
-        scope, cell, one = stage.scope, cells.get(stage.scope, stage.cell), every[stage.scope]
-        here = {name: outputs.get(source, source) for name, source in sources[scope].items()}
-        stages.append(replace(stage, cell=cell, sources=here, computed=None))
-        late = [state.removesuffix(LATE_SUFFIX) for state in cell.states if state.endswith(LATE_SUFFIX)]
-        earlier = {f"{name}{LATE_SUFFIX}": np.zeros((trace.batch, late_width(trace, scope, name))) for name in late}
-        # what a state becomes was the state itself before the first step
-        earlier |= {f"{line}{LATE_SUFFIX}": one.initial[s] for s, line in stage.cell.carry if s in one.initial}
-        initial[scope] = {**earlier, **one.initial}
-        weights = trace.parameters.get(scope, {})
-        parameters[scope] = {n: np.reshape(v, weights[n].shape) for n, v in one.parameters.items()}
-    return replace(trace, stages=tuple(stages), initial=initial, parameters=parameters, lines={}, memory=None)
-
-
-def _with_inputs(
-    trace: Trace, every: Mapping[Scope, StagePremises], passed: Mapping[Place, Array]
-) -> tuple[Trace, dict[Scope, dict[str, str]]]:
-    """The trace with the x, mask and supplied lines of a candidate, and the sources of each stage.
-
-    passed: what each stage passes on, if any stage is given other values.
-    """
-    sources = {scope: {**one.sources} for scope, one in every.items()}
+    wired = replace(trace, stages=tuple(replace(one.stage, sources=one.sources) for one in every.values()))
     given = {scope: {**here} for scope, here in trace.given.items()}
-    shared: dict[str, dict[Place, Array]] = {X: {}, VALID: {}}  # what stages read as x, and as the mask
+    sources = {scope: {**one.sources} for scope, one in every.items()}
+    shared: dict[str, dict[tuple[Scope, str], Array]] = {X: {}, VALID: {}}
+    initial, weights = dict[str, dict[Scope, Array]](), dict[Scope, dict[str, Array]]()
     for scope, one in every.items():
         for name, source in one.sources.items():
-            before, _ = scope_and_name(source)
-            values, changes = {X: trace.x, VALID: trace.valid}.get(source), one.changes(source)
+            before, line = scope_and_name(source)
+            values, changes = wired.operand(scope, name), one.changes(source)
             if before in every and (changes or every[before].outputs):
-                sources[scope][name], values = GIVEN, passed[before, OUTPUT]
-            elif source == GIVEN:
-                values = given.get(scope, {}).get(name)
+                sources[scope][name], values = GIVEN, next(runs.run([candidate]))[before, OUTPUT]
+            elif before in cells and line == every[before].stage.cell.output:
+                sources[scope][name] = f"{before}/{cells[before].output}"
             for change in changes if values is not None else ():
                 values = change(values)
             if values is not None and source in shared:
                 shared[source][scope, name] = values
-            elif values is not None:
+            elif values is not None and sources[scope][name] == GIVEN:
                 given.setdefault(scope, {})[name] = values
-    x, valid = (_common(shared[source]) for source in (X, VALID))
+        # what a state becomes was the state itself before the first step
+        late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
+        for state, values in (*one.initial.items(), *late.items()):
+            initial.setdefault(state, {})[scope] = values
+        own = trace.parameters.get(scope, {})
+        weights[scope] = {name: np.reshape(v, own[name].shape) for name, v in one.parameters.items()}
+    x, valid = (_common([*there.values()]) for there in shared.values())
     for (scope, name), values in shared[X].items() if x is None else ():
         sources[scope][name] = GIVEN
         given.setdefault(scope, {})[name] = values
-    if shared[VALID]:
+    lengths, mask = trace.lengths, trace.mask
+    if any(one.lengths for one in every.values()):
         if valid is None:
             raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
-        if not np.array_equal(valid, trace.valid):
-            trace = replace(trace, mask=valid[:, :, 0] > 0, lengths=None)
-    return replace(trace, x=x, given=given), sources
+        lengths, mask = None, valid[:, :, 0] > 0
+    fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given,
+                    step_labels=trace.header.step_labels)  # fmt: skip
+    stages = (
+        replace(s, cell=cells.get(s.scope, s.cell), sources=sources[s.scope], computed=None) for s in trace.stages
+    )
+    return fed, tuple(stages), weights
 
 
 def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
@@ -215,18 +184,140 @@ def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
     return found
 
 
-def _common(read: Mapping[Any, Array]) -> Array | None:
+def _common(read: Sequence[Array]) -> Array | None:
     """The values that all stages read; None if they differ."""
-    first, *others = read.values() or (None,)
-    return first if first is not None and all(np.array_equal(first, one) for one in others) else None
+    return read[0] if read and all(np.array_equal(read[0], one) for one in read) else None
 
 
-def _as_run(trace: Trace, stages: Sequence[Stage], header: Header) -> Trace:
-    """The trace with some of its stages, and the premises that these read."""
-    parts: dict[str, Any] = {part: {} for part in _READS}
-    for part, reads in _READS.items():
-        for stage in stages:
-            there, names = getattr(trace, part).get(stage.scope, {}), reads(stage)
-            parts[part] |= {stage.scope: found} if (found := {n: there[n] for n in names if n in there}) else {}
-    reads_x = any(stage.sources[name] == X for stage in stages for name in stage.inputs)
-    return replace(trace, stages=tuple(stages), header=header, x=trace.x if reads_x else None, **parts)
+# -- what each does to an output ---------------------------------------------------------------------------------------
+
+
+class MistakeEffect(NamedTuple):
+    """A mistake and how far it moves the output; infinite if an output is not a finite number.
+
+    same: the first mistake that gives the same output, or None if this is the first. hidden: whether the output is the
+    right one, within rounding.
+    """
+
+    placed: PlacedMistake
+    moved: float
+    same: PlacedMistake | None
+    hidden: bool
+
+
+@dataclass(frozen=True)
+class MistakeEffects:
+    """The mistakes that apply to a model and an input.
+
+    trace: the right run in float64. tolerance: up to this the output counts as the right one. remedies: what would
+    show hidden mistakes (`steps`, `states`, `biases`, `weights`, `values`, `sequences`), and how many, most first.
+    """
+
+    trace: Trace
+    effects: tuple[MistakeEffect, ...]
+    tolerance: float
+    remedies: Mapping[str, int]
+
+    @property
+    def hidden(self) -> tuple[MistakeEffect, ...]:
+        """Those that leave no trace in the output."""
+        return tuple(one for one in self.effects if one.hidden)
+
+
+def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) -> MistakeEffects:
+    """Run every mistake that applies to a model, one at a time.
+
+    Args:
+        trace: the right run, with every line.
+        rows: rows of the table; all if empty.
+        place: the only place: `everywhere`, a layer (`1`), `above`, a direction or a stage (`1/reverse`); all if None.
+
+    Raises:
+        OptionError: if there is no such row or place, or if the trace has only some of the lines.
+    """
+    for row in rows:
+        require_known("kind of mistake", row[:40], ROWS, otherwise="")
+    stages = forward_stages(trace.stages)
+    if any(stage.computed is not None and len(stage.computed) < len(stage.cell.lines) for stage in stages):
+        raise OptionError(
+            "the trace has only the lines that are asked for, and a mistake may touch any: run all of them"
+        )
+    right = in_arithmetic(replace(trace, stages=stages), None)
+    search = Search(right, {})
+    known = {text.rstrip("/") or "everywhere": text for text in search.places.values()}
+    if place is not None:
+        require_known("place", place.rstrip("/")[:40], known)
+    only = None if place is None else known[place.rstrip("/")]
+    candidates = [
+        one for one in search.candidates()
+        if (not rows or one.mistakes[0].mistake.row.key in rows) and only in (None, one.mistakes[0].place)
+    ]  # fmt: skip
+    own = trace.output if trace.header.arithmetic is None else right.output
+    tolerance = float(tolerances(right.output, own, own).max())
+    found = [*_moved(right, candidates)]
+    first = _first_equal([mark for *_, mark in found], tolerance)
+    every = tuple(
+        MistakeEffect(c.mistakes[0], moved, found[k][0].mistakes[0] if k < n else None, moved <= tolerance)
+        for n, ((c, moved, _), k) in enumerate(zip(found, first, strict=True))
+    )
+    hidden = [candidate for candidate, moved, _ in found if moved <= tolerance]
+    shown = {name: sum(moved > tolerance for _, moved, _ in _moved(other, hidden))
+             for name, other in _richer(right) if hidden}  # fmt: skip
+    remedies = sorted(((name, n) for name, n in shown.items() if n), key=lambda one: -one[1])
+    return MistakeEffects(right, every, tolerance, dict(remedies))
+
+
+def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float, Array]]:
+    """Each candidate whose sizes fit: how far it moves the outputs, and a mark, which is the same for the same outputs:
+    random sums of the differences.
+    """
+    stages = forward_stages(trace.stages)
+    read = {source for stage in stages for source in stage.sources.values()}
+    ends = [(s.scope, OUTPUT) for s in stages if f"{s.scope}/{s.cell.output}" not in read]
+    runs = MistakeRuns(trace, ends)
+    size = sum(runs.right(end).size for end in ends)
+    sums = np.random.default_rng(SEED).normal(size=(3, size)) / np.sqrt(size)
+    for candidate, found in zip(candidates, runs.run(candidates), strict=True):
+        both = [(found[end], runs.right(end)) for end in ends]
+        if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
+            with np.errstate(invalid="ignore"):
+                off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
+            yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)
+
+
+def _first_equal(marks: Sequence[Array], tolerance: float) -> list[int]:
+    """For each mark the first one that equals it within a tolerance: equal ones are neighbours when sorted."""
+    order = sorted(range(len(marks)), key=lambda k: (marks[k][0], k))
+    group, groups = 0, dict[int, int]()
+    for before, k in zip([*order[:1], *order], order, strict=False):
+        group += bool((np.abs(marks[k] - marks[before]) > tolerance).any())
+        groups[k] = group
+    first: dict[int, int] = {}
+    return [first.setdefault(groups[k], k) for k in range(len(marks))]
+
+
+def _richer(trace: Trace) -> Iterator[tuple[str, Trace]]:
+    """Runs of the same model with what this one does not have: several steps, states, biases, sequences."""
+    drawn = np.random.default_rng(SEED)
+
+    def numbers(array: Array) -> Array:
+        return drawn.uniform(-1, 1, array.shape)
+
+    for name, part, begin in (("states", "initial", ""), ("biases", "parameters", "b"), ("weights", "parameters", "W")):
+        own: Mapping[str, Mapping[str, Array]] = getattr(trace, part)
+        every = [(n, v) for here in own.values() for n, v in here.items() if n.startswith(begin)]
+        if zero := {n for n, v in every if not (v.all() if name == "weights" else v.any())}:
+            changed = {s: {n: numbers(v) if n in zero else v for n, v in here.items()} for s, here in own.items()}
+            yield name, rerun(trace, **{part: changed})
+    if trace.x is None:
+        return
+    yield "values", rerun(trace, x=LARGE * trace.x)
+    if trace.given or trace.padded:
+        return
+    if trace.steps == 1:
+        x = drawn.uniform(-1, 1, (STEPS, *trace.x.shape[1:]))
+        header = replace(trace.header, step_labels=())
+        yield "steps", rerun(replace(trace, x=np.concatenate([trace.x, x[1:]]), steps=STEPS, header=header))
+    if trace.batch == 1:
+        initial = {s: {n: np.repeat(v, 2, axis=0) for n, v in here.items()} for s, here in trace.initial.items()}
+        yield "sequences", rerun(trace, x=np.concatenate([trace.x, numbers(trace.x)], axis=1), initial=initial)

@@ -16,7 +16,7 @@ from ..documents.tables import LongTable
 from ..formulas import tree as formulas
 from ..formulas.symbols import Symbol, symbol
 from ..languages.strings import Words, words_for
-from ..mistakes.effects import MistakeEffects, effects
+from ..mistakes.seeding import MistakeEffects, effects
 from ..mistakes.identify import ChangedEquation, Identification, MistakeExplanation
 from ..mistakes.programs import CARRY, LATE_SUFFIX, OUTPUT, RENAMINGS, Mistake, equation_cell, program_of
 from ..mistakes.trees import tree

@@ -12,9 +12,8 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.mistakes.effects import MistakeEffect, effects
 from lstm_trace.mistakes.identify import Search
-from lstm_trace.mistakes.seeding import seeded
+from lstm_trace.mistakes.seeding import MistakeEffect, effects, seeded
 from lstm_trace.mistakes.table import ROWS
 from tests.mistakes.networks import NETWORKS, network
 from tests.support.tiers import some

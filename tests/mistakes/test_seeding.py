@@ -118,7 +118,7 @@ def test_a_problem_with_the_weights_of_one_gate() -> None:
     data = {"weights": {"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, "x": [[1.0, 2.0]], "h0": [0.5], "ask": ["i_t"]}
     found = lt.run(data, mistake="sign:z_i,W_hi@h_prev")
     assert found["i_t"].item() == pytest.approx(1 / (1 + math.exp(-(0.5 - 2 - 0.125))))
-    with pytest.raises(lt.LstmTraceError, match="does not hold the parameters W_xf"):
+    with pytest.raises(lt.LstmTraceError, match="line `W_xf @ x_t` needs W_xf, which the weights do not have"):
         lt.run(data, mistake="copied:W_xi,W_xf")
 
 
@@ -179,7 +179,7 @@ def test_a_file_whose_equations_are_not_its_cells_is_still_refused(tmp_path: Pat
         ("a\nb", "there is no such mistake"),
         ("\x1b[31mred", "there is no such mistake"),
         ("order:" + "i" * 100_000, "no mistake of this cell"),
-        ("9" * 100_000 + "/order:f,i", "there is no such mistake"),
+        ("9" * 100_000 + "/order:f,i", "there is no such place"),
         ("constant:z_f,1e999", "no mistake of this cell"),
     ],
 )
