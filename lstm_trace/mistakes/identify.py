@@ -29,7 +29,7 @@ from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 #: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
 MOST_PRODUCTS, LEAST = 2**22, (2, 8)
 #: How many of the best single mistakes a second one is added to.
-KEPT = 16
+KEPT = 12
 #: A float64 run of ours may differ from the same run of another program by this many times what one in the outputs' own
 #: dtype differs from it; two legitimate orders of a sum were seen to differ by 3 times (design.md: 8, and 8 ulp of 1).
 MARGIN = 8

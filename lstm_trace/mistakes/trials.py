@@ -340,7 +340,8 @@ class _Batch:
         merged = self._once(lines, {**known, **states})
         units = np.arange(next((v.shape[-1] for v in states.values()), 0) if self.in_place else 0)
         for unit in units[:-1]:  # the units after it read the new states of those up to it
-            states = {s: np.where(units == unit, merged[CARRY + s], v) for s, v in states.items()}
+            wide = {s: v for s, v in states.items() if v.shape[-1] == len(units)}
+            states = {**states, **{s: np.where(units == unit, merged[CARRY + s], v) for s, v in wide.items()}}
             now = self._once(lines, {**known, **states})
             merged = {
                 n: np.where(units > unit, v, merged[n]) if v.ndim == 3 and v.shape[-1] == len(units) else v
