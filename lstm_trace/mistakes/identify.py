@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.remark import Remark
-from ..cell.network import Scope, layer_and_direction
+from ..cell.network import Scope, forward_stages, layer_and_direction
 from ..documents.result import Result
 from ..engine.run import in_arithmetic, rerun
 from ..errors import OptionError, some
@@ -305,6 +305,14 @@ def _searched(trace: Trace) -> tuple[int, int]:
     return sequences, min(trace.steps, max(LEAST[1], MOST_PRODUCTS // (weights * sequences)))
 
 
+def whole_run(trace: Trace, verb: str) -> Trace:
+    """The forward pass in float64. verb: what needs every line of it. Raises OptionError if the trace has only some."""
+    own = in_arithmetic(replace(trace, stages=forward_stages(trace.stages)), None)
+    if absent := [line.name for s in own.stages for line in s.cell.lines if line.name not in own.lines[s.scope]]:
+        raise OptionError(f"{verb} needs every line: run the model without ask; not computed: {some(absent, 5)}")
+    return own
+
+
 def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Identification:
     """What explains the values that another program computed over the input of a run.
 
@@ -320,9 +328,7 @@ def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Ide
     """
     if trace.header.arithmetic or any(holds(trace)):
         raise OptionError("identify searches what the equations compute: leave hold and arithmetic out")
-    own = in_arithmetic(trace, None)
-    if absent := [line.name for s in own.stages for line in s.cell.lines if line.name not in own.lines[s.scope]]:
-        raise OptionError(f"identify needs every line: run the model without ask; not computed: {some(absent, 5)}")
+    own = whole_run(trace, "identify")
     read = given_values(values, own)
     with np.errstate(over="ignore"):
         single = all(np.array_equal(v, v.astype(np.float32), equal_nan=True) for v in read.values.values())

@@ -5,8 +5,10 @@ each mistake of the table does to the output for one input, with those that this
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +18,11 @@ from ..cell.network import GIVEN, VALID, Scope, Stage, X, forward_stages, layer_
 from ..engine.inputs import RunInputs
 from ..engine.memory import Pool, Weights
 from ..engine.request import EVERYTHING, ModelSpec, lay_out, requested
-from ..engine.run import RunJob, in_arithmetic, rerun
+from ..engine.run import RunJob, rerun
 from ..errors import OptionError, ShapeError, nearest, require_known, some, within
 from ..trace.printed import slashed
 from ..trace.trace import Trace
-from .identify import Search, tolerances
+from .identify import Search, tolerances, whole_run
 from .programs import LATE_SUFFIX, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, PlacedMistake
@@ -209,11 +211,10 @@ class MistakeEffect(NamedTuple):
 class MistakeEffects:
     """The mistakes that apply to a model and an input.
 
-    trace: the right run in float64. tolerance: up to this the output counts as the right one. remedies: what would
-    show hidden mistakes (`steps`, `states`, `biases`, `weights`, `values`, `sequences`), and how many, most first.
+    tolerance: up to this the output counts as the right one. remedies: what would show hidden mistakes (`steps`,
+    `states`, `biases`, `weights`, `values`, `sequences`), and how many, most first.
     """
 
-    trace: Trace
     effects: tuple[MistakeEffect, ...]
     tolerance: float
     remedies: Mapping[str, int]
@@ -235,45 +236,46 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
     Raises:
         OptionError: if there is no such row or place, or if the trace has only some of the lines.
     """
+    right = whole_run(trace, "mistakes")
+    search = Search(right, {})
+    places = {text: text.rstrip("/") or "everywhere" for text in search.places.values()}
     for row in rows:
         require_known("kind of mistake", row[:40], ROWS, otherwise="")
-    stages = forward_stages(trace.stages)
-    if any(stage.computed is not None and len(stage.computed) < len(stage.cell.lines) for stage in stages):
-        raise OptionError(
-            "the trace has only the lines that are asked for, and a mistake may touch any: run all of them"
-        )
-    right = in_arithmetic(replace(trace, stages=stages), None)
-    search = Search(right, {})
-    known = {text.rstrip("/") or "everywhere": text for text in search.places.values()}
     if place is not None:
-        require_known("place", place.rstrip("/")[:40], known)
-    only = None if place is None else known[place.rstrip("/")]
-    candidates = [
-        one for one in search.candidates()
-        if (not rows or one.mistakes[0].mistake.row.key in rows) and only in (None, one.mistakes[0].place)
-    ]  # fmt: skip
+        require_known("place", place[:40].rstrip("/"), [*places.values()])
+
+    def chosen(one: PlacedMistake) -> bool:
+        return one.mistake.row.key in (rows or ROWS) and place in (None, places[one.place], one.place)
+
     own = trace.output if trace.header.arithmetic is None else right.output
     tolerance = float(tolerances(right.output, own, own).max())
-    found = [*_moved(right, candidates)]
-    first = _first_equal([mark for *_, mark in found], tolerance)
-    every = tuple(
-        MistakeEffect(c.mistakes[0], moved, found[k][0].mistakes[0] if k < n else None, moved <= tolerance)
-        for n, ((c, moved, _), k) in enumerate(zip(found, first, strict=True))
-    )
-    hidden = [candidate for candidate, moved, _ in found if moved <= tolerance]
-    shown = {name: sum(moved > tolerance for _, moved, _ in _moved(other, hidden))
-             for name, other in _richer(right) if hidden}  # fmt: skip
-    remedies = sorted(((name, n) for name, n in shown.items() if n), key=lambda one: -one[1])
-    return MistakeEffects(right, every, tolerance, dict(remedies))
+    found = [*_moved(right, [one for one in search.candidates() if chosen(one.mistakes[0])])]
+    # those with the same mark are neighbours in their order
+    order = sorted(range(len(found)), key=lambda k: found[k].mark[0])
+    apart = (bool((np.abs(found[a].mark - found[b].mark) > tolerance).any()) for a, b in pairwise(order))
+    group, first = dict(zip(order, accumulate(apart, initial=0), strict=False)), dict[int, PlacedMistake]()
+    every = []
+    for k, ((placed,), moved) in enumerate((one.candidate.mistakes, one.moved) for one in found):
+        same = first.setdefault(group[k], placed)
+        every.append(MistakeEffect(placed, moved, None if same is placed else same, moved <= tolerance))
+    hidden = [one.candidate for one in found if one.moved <= tolerance]
+    runs = _richer(right) if hidden else ()
+    counts = Counter({name: sum(one.moved > tolerance for one in _moved(other, hidden)) for name, other in runs})
+    return MistakeEffects(tuple(every), tolerance, dict(one for one in counts.most_common() if one[1]))
 
 
-def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float, Array]]:
-    """Each candidate whose sizes fit: how far it moves the outputs, and a mark, which is the same for the same outputs:
-    random sums of the differences.
-    """
-    stages = forward_stages(trace.stages)
-    read = {source for stage in stages for source in stage.sources.values()}
-    ends = [(s.scope, OUTPUT) for s in stages if f"{s.scope}/{s.cell.output}" not in read]
+class _Moved(NamedTuple):
+    """How far a mistake moves the outputs, and a mark, the same for the same outputs: random sums of the changes."""
+
+    candidate: Candidate
+    moved: float
+    mark: Array
+
+
+def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[_Moved]:
+    """What each candidate does to the outputs of a model, if the sizes allow it."""
+    read = {source for stage in trace.stages for source in stage.sources.values()}
+    ends = [(s.scope, OUTPUT) for s in trace.stages if f"{s.scope}/{s.cell.output}" not in read]
     runs = MistakeRuns(trace, ends)
     size = sum(runs.right(end).size for end in ends)
     sums = np.random.default_rng(SEED).normal(size=(3, size)) / np.sqrt(size)
@@ -282,18 +284,7 @@ def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Cand
         if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
             with np.errstate(invalid="ignore"):
                 off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
-            yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)
-
-
-def _first_equal(marks: Sequence[Array], tolerance: float) -> list[int]:
-    """For each mark the first one that equals it within a tolerance: equal ones are neighbours when sorted."""
-    order = sorted(range(len(marks)), key=lambda k: (marks[k][0], k))
-    group, groups = 0, dict[int, int]()
-    for before, k in zip([*order[:1], *order], order, strict=False):
-        group += bool((np.abs(marks[k] - marks[before]) > tolerance).any())
-        groups[k] = group
-    first: dict[int, int] = {}
-    return [first.setdefault(groups[k], k) for k in range(len(marks))]
+            yield _Moved(candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100))
 
 
 def _richer(trace: Trace) -> Iterator[tuple[str, Trace]]:
@@ -312,12 +303,9 @@ def _richer(trace: Trace) -> Iterator[tuple[str, Trace]]:
     if trace.x is None:
         return
     yield "values", rerun(trace, x=LARGE * trace.x)
-    if trace.given or trace.padded:
-        return
-    if trace.steps == 1:
-        x = drawn.uniform(-1, 1, (STEPS, *trace.x.shape[1:]))
-        header = replace(trace.header, step_labels=())
-        yield "steps", rerun(replace(trace, x=np.concatenate([trace.x, x[1:]]), steps=STEPS, header=header))
-    if trace.batch == 1:
+    if trace.steps == 1 and not trace.given and not trace.padded:
+        x = np.concatenate([trace.x, *(numbers(trace.x) for _ in range(STEPS - 1))])
+        yield "steps", rerun(replace(trace, x=x, steps=STEPS, header=replace(trace.header, step_labels=())))
+    if trace.batch == 1 and not trace.given and not trace.padded:
         initial = {s: {n: np.repeat(v, 2, axis=0) for n, v in here.items()} for s, here in trace.initial.items()}
         yield "sequences", rerun(trace, x=np.concatenate([trace.x, numbers(trace.x)], axis=1), initial=initial)

@@ -117,7 +117,7 @@ def test_the_tolerance_is_that_of_the_dtype() -> None:
 
 
 def test_a_trace_of_some_lines_is_refused() -> None:
-    with pytest.raises(lt.OptionError, match="only the lines that are asked for"):
+    with pytest.raises(lt.OptionError, match="mistakes needs every line: run the model without ask; not computed: "):
         effects(lt.run(PROBLEM, ask="0/i_t"))
 
 
