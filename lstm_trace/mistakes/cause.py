@@ -6,24 +6,22 @@ is computed. So whatever reads it, in this step or in the next one, reads the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Scope, Stage, counted_at_padding, forward_stages, scope_and_name
 from ..trace.derived import GATHERED
-from ..trace.trace import Trace
 from ..trace.window import between
 from ..verification.alignment import padding
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
-from .identify import ChangedEquation, places_of
-from .programs import mistakes_in, program_of
+from .identify import ChangedEquation, Given, Search, changed_equations
+from .programs import RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -61,169 +59,111 @@ def cause(found: Comparison) -> Cause | None:
     first, known = found.first, found.of_premises or found.shapes or found.first_held
     if first is None or first.equations or first.op == GATHERED or known:
         return None
-    search = _CauseSearch(found, first)
-    cells = [(stage.cell, found.sides[0].lines.get(scope, {})) for scope, stage in search.stages.items()]
+    stages = {stage.scope: stage for stage in forward_stages(found.sides[0].stages)}
+    cells = [(stage.cell, found.sides[0].lines.get(scope, {})) for scope, stage in stages.items()]
     held = any(cell.plain is not None or not there.keys() >= cell.by_name.keys() for cell, there in cells)
-    if held or first.scope not in search.stages:
-        return None
-    names = [*search.stages[first.scope].cell.by_name]
-    places = ((first.scope, name) for name in names[names.index(first.line) :])
-    place = next((one for one in places if one in search.given and search.given[one].wrong.any()), None)
-    # that all values are 0 is no evidence of any mistake, nor are some that follow from what was not given
-    told = search.explained(place) if place and search.given[place].values.any() else None
+    told = None if held or first.scope not in stages else _explained(found, first, _search(found, first, stages))
     return None if told and told.rest and first.through else told
 
 
-class _GivenLine(NamedTuple):
-    """A line that b gave: its values, those that a's equation gives for b's operands, and how far apart the two may be,
-    infinite where they do not count.
+def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Stage]) -> Search:
+    """The mistakes of a, to be found in the named lines that b gave. Whatever reads a line reads b's value; those that
+    b did not give are a's, and are computed anew where it matters.
     """
-
-    values: Array
-    right: Array
-    limit: Array
-
-    @property
-    def wrong(self) -> Array:
-        """Where the values do not follow by a's equation."""
-        return sizes_apart(self.values, self.right) > self.limit
-
-    def agrees(self, one: Array, other: Array) -> Array:
-        """Where two values are the same but for rounding."""
-        same = one.shape == other.shape
-        return sizes_apart(one, other) <= MARGIN * self.limit if same else np.zeros(self.values.shape, bool)
-
-    def mended(self, values: Array) -> Array:
-        """Where values of a candidate are b's, or a's equation gave these already."""
-        return self.agrees(values, self.values) | ~self.wrong
-
-    def chance(self, there: Array) -> float:
-        """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
-        off = sizes_apart(self.values, self.right)[there]
-        return float(np.exp(np.log(np.clip(2 * MARGIN * self.limit[there] / off, 1e-99, 1)).sum()))
+    a, b = found.sides
+    bounds = {(d.scope, d.line): np.nan_to_num(d.bound, nan=0.0, posinf=0.0) for d in found.lines if d.scope in stages}
+    places = [(s, n) for s, n in bounds if n in b.lines[s] and stages[s].cell.by_name[n].assigned]
+    lines = {s: {**a.lines[s], **{n: b.lines[s][n] for scope, n in places if s == scope}} for s in stages}
+    count = max(3, MOST // sum(v[:1].size for here in a.lines.values() for v in here.values()))
+    t = 0 if first.first is None or first.first.t is None else a.index(first.first.t)
+    start = max(0, min(t + 2 - count if stages[first.scope].backwards else t - 1, a.steps - count))
+    steps = slice(start, min(start + count, a.steps))
+    trace = between(replace(a, stages=tuple(stages.values()), lines=lines), a.span[steps])
+    outside, used, given = padding(a, b), counted_at_padding(a.stages), dict[Place, Given]()
+    for scope, name in places:
+        dropped = False if outside is None or name in used[scope] else outside[steps]
+        values, limit = trace.lines[scope][name], np.where(dropped, np.inf, MARGIN * bounds[scope, name])
+        given[scope, name] = Given(values, np.broadcast_to(limit, values.shape))
+    search = Search(trace, given)
+    search.trials = MistakeRuns(trace, places, {place: one.values for place, one in given.items()})
+    return search
 
 
-@dataclass(eq=False)
-class _CauseSearch:
-    """The mistakes with which b's lines follow from each other."""
+def _candidates(search: Search, place: Place) -> Iterator[Candidate]:
+    """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not given,
+    and in what earlier stages pass on.
+    """
+    stages, behind = search.trials.stages, {place[0]}
+    for scope, stage in reversed(stages.items()):
+        behind |= {scope_and_name(source)[0] for source in stage.sources.values()} if scope in behind else set()
 
-    comparison: Comparison
-    first: LineDifference
+    def may(scope: Scope, program: RewrittenCell) -> bool:
+        passed = scope != place[0] and (scope, stages[scope].cell.output) in search.given
+        if program.words:
+            return not passed or program.words[0][0] == "outputs"
+        return any((scope, name) not in search.given or (scope, name) == place for name, _ in program.changes)
 
-    @cached_property
-    def stages(self) -> dict[Scope, Stage]:
-        """The stages by scope, without those of gradients."""
-        return {stage.scope: stage for stage in forward_stages(self.comparison.sides[0].stages)}
+    for one in search.candidates():
+        if any(scope in behind and may(scope, program) for scope, program in one.programs.items()):
+            yield one
 
-    @cached_property
-    def steps(self) -> slice:
-        """The steps that are looked at: all, unless they are many."""
-        a, at = self.comparison.sides[0], self.first.first
-        count = max(3, MOST // sum(v[:1].size for here in a.lines.values() for v in here.values()))
-        t = 0 if at is None or at.t is None else a.index(at.t)
-        start = max(0, min(t + 2 - count if self.stages[self.first.scope].backwards else t - 1, a.steps - count))
-        return slice(start, min(start + count, a.steps))
 
-    @cached_property
-    def trace(self) -> Trace:
-        """b with every line; those that it did not give are a's, and are computed anew where it matters."""
-        a, b = self.comparison.sides
-        lines = {s: {**a.lines[s], **{n: b.lines[s][n] for scope, n in self.places if s == scope}} for s in self.stages}
-        return between(replace(a, stages=tuple(self.stages.values()), lines=lines), a.span[self.steps])
+def _agree(values: Array, given: Given, at: Any = slice(None)) -> Array:
+    """Where values of a candidate are b's."""
+    target = given.values[at]
+    same = values.shape == target.shape
+    return sizes_apart(values, target) <= given.tolerance[at] if same else np.zeros(target.shape, bool)
 
-    @cached_property
-    def places(self) -> list[Place]:
-        """The named lines that b gave."""
-        lines = self.comparison.sides[1].lines
-        there = [(d.scope, d.line) for d in self.comparison.lines if d.scope in self.stages]
-        return [(s, n) for s, n in there if n in lines[s] and self.stages[s].cell.by_name[n].assigned]
 
-    @cached_property
-    def given(self) -> Mapping[Place, _GivenLine]:
-        """What b gave, with what follows from it without a mistake."""
-        a, b = self.comparison.sides
-        outside, used = padding(a, b), counted_at_padding(a.stages)
-        none = Candidate({scope: program_of(stage.cell) for scope, stage in self.stages.items()})
-        right, bounds = next(self.runs([none])), {(d.scope, d.line): d.bound for d in self.comparison.lines}
-        found = {}
-        for scope, name in self.places:
-            values, bound = self.trace.lines[scope][name], np.nan_to_num(bounds[scope, name], nan=0.0, posinf=0.0)
-            dropped = False if outside is None or name in used[scope] else outside[self.steps]
-            limit = np.broadcast_to(np.where(dropped, np.inf, bound), values.shape)
-            found[scope, name] = _GivenLine(values, right[scope, name], limit)
-        return found
+def _explained(found: Comparison, first: LineDifference, search: Search) -> Cause | None:
+    """What explains the first line that is wrong somewhere."""
+    stages, given = search.trials.stages, search.given
+    none = Candidate({scope: program_of(stage.cell) for scope, stage in stages.items()})
+    off = {place: sizes_apart(given[place].values, right) for place, right in next(search.trials.run([none])).items()}
+    wrongs = {place: off[place] > one.tolerance / MARGIN for place, one in given.items()}
+    names = [*stages[first.scope].cell.by_name]
+    places = ((first.scope, name) for name in names[names.index(first.line) :])
+    place = next((one for one in places if one in given and wrongs[one].any()), None)
+    if place is None or not given[place].values.any():  # that all values are 0 is no evidence of any mistake
+        return None
+    line, wrong = given[place], wrongs[place]
 
-    def runs(
-        self, candidates: Sequence[Candidate], only: Place | None = None, at: slice = slice(None)
-    ) -> Iterator[Mapping[Place, Array]]:
-        """The lines that were given, or only one, as candidates compute them from b's operands, at some steps."""
-        given = {(scope, name): self.trace.lines[scope][name][at] for scope, name in self.places}
-        wanted = self.places if only is None else [only]
-        return MistakeRuns(between(self.trace, self.trace.span[at]), wanted, given).run(candidates)
+    def left(lines: Mapping[Place, Array]) -> int:
+        """How many lines are wrong with a mistake, or are so without it and not explained by it."""
+        return sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
 
-    def candidates(self, place: Place) -> Iterator[Candidate]:
-        """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not
-        given, and in what earlier stages pass on.
-        """
-        runs, behind = MistakeRuns(self.trace, ()), {place[0]}
-        for scope, stage in reversed(self.stages.items()):
-            if scope not in behind:
-                continue
-            behind |= {scope_and_name(source)[0] for source in stage.sources.values()}
-            program, passed = program_of(stage.cell), scope != place[0] and (scope, stage.cell.output) in self.places
-            names = tuple(name for name in program.rows if (scope, name) not in self.places or (scope, name) == place)
-            for mistake in mistakes_in(program, names).values():
-                words = mistake.program.words
-                if not words or ((words[0][0] == "outputs" or not passed) and runs.applies(stage, *words[0])):
-                    yield Candidate({scope: mistake.program}, (PlacedMistake("", mistake),))
+    (t, row, _), candidates = first_index(stages[place[0]], wrong) or (0, 0, 0), [*_candidates(search, place)]
+    near = slice(max(t - 1, 0), t + 2)
+    alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
+    trace = between(search.trace, search.trace.span[near])
+    runs = MistakeRuns(trace, [place], {p: one.values[near] for p, one in given.items()}).run(alone)
+    failing = {
+        c.same for c, v in zip(alone, runs, strict=True)
+        if not (_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all()
+    }
+    candidates = [candidate for candidate in candidates if candidate.same not in failing]
+    fits: list[tuple[int, int, Candidate, Array]] = []
+    for candidate, lines in zip(candidates, search.trials.run(candidates), strict=True):
+        good = _agree(lines[place], line)
+        whole = (good | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+        if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
+            partly = 0 if good.all() else 1 if whole.all() else 2
+            fits.append((partly, left(lines), candidate, wrong & whole))
+    best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
+    best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
+    if not best:
+        return None
+    partly, _, candidate, there = best[0]
+    part: list[tuple[int, ...] | None] = []
+    for axis, begin in enumerate((search.trace.first, 0, 0)):
+        some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, np.isfinite(line.tolerance)))
+        alone = tuple(begin + int(k) for k in np.flatnonzero(some))
+        part.append(alone if partly and not some[every].all() else None)
+    each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
+    told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
+    return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
 
-    def explained(self, place: Place) -> Cause | None:
-        """What explains a line that is wrong somewhere."""
-        line, candidates, wrong = self.given[place], [*self.candidates(place)], self.given[place].wrong
-        t, row, _ = first_index(self.stages[place[0]], wrong) or (0, 0, 0)
-        near, here = slice(max(t - 1, 0), t + 2), _GivenLine(*(values[t, row] for values in line))
-        alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
-        each = zip(alone, self.runs(alone, place, near), strict=True)
-        failing = {one.same for one, values in each if not here.mended(values[place][t - near.start, row]).all()}
-        candidates = [candidate for candidate in candidates if candidate.same not in failing]
-        fits: list[tuple[tuple[int, int, int], Candidate, Array]] = []
-        for candidate, values in zip(candidates, self.runs(candidates), strict=True):
-            whole = line.mended(values[place]).all(axis=2, keepdims=True)  # of a step and sequence
-            if whole[t, row] and line.chance(wrong & whole) * len(candidates) < CHANCE:
-                partly = 0 if line.agrees(values[place], line.values).all() else 1 if whole.all() else 2
-                left = self.left(values)
-                fits.append(((partly, len(left - self.wrong), len(left)), candidate, wrong & whole))
-        best = [fit for fit in fits if fit[0] == min(score for score, *_ in fits)]
-        best = [*{fit[1].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
-        if not best:
-            return None
-        ((partly, *_), candidate, there), counts = best[0], np.isfinite(line.limit)
-        part: list[tuple[int, ...] | None] = []
-        for axis, first in enumerate((self.trace.first, 0, 0)):
-            some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, counts))
-            at = tuple(first + int(k) for k in np.flatnonzero(some))
-            part.append(at if partly and not some[every].all() else None)
-        ((scope, program),) = candidate.programs.items()
-        equations = tuple(ChangedEquation(scope, n, str(program.own.rows[n]), str(r)) for n, r in program.changes)
-        return Cause("/".join(place), tuple(self.placed(fit[1]) for fit in best), equations, tuple(part), partly > 1)
 
-    @cached_property
-    def wrong(self) -> set[Place]:
-        """The lines that are wrong somewhere."""
-        return {place for place, line in self.given.items() if line.wrong.any()}
-
-    def left(self, values: Mapping[Place, Array]) -> set[Place]:
-        """The lines that are wrong with a mistake, or are so without it and not explained by it."""
-        lines = ((place, line, values[place]) for place, line in self.given.items())
-        return {
-            p for p, line, v in lines if not (line.mended(v) if p in self.wrong else line.agrees(v, line.values)).all()
-        }
-
-    def placed(self, candidate: Candidate) -> PlacedMistake:
-        """The mistake of a candidate with its place: other stages of the same cell may have it as well."""
-        ((scope, program),) = candidate.programs.items()
-        scopes = [s for s, stage in self.stages.items() if stage.cell == self.stages[scope].cell]
-        each = zip(scopes, self.runs([Candidate({s: program}) for s in scopes]), strict=True)
-        there = {scope, *(s for s, values in each if self.left(values) < self.wrong)}
-        place = next((text for places, text in places_of([*self.stages]).items() if there == {*places}), f"{scope}/")
-        return PlacedMistake(place, candidate.mistakes[0].mistake)
+def _chance(limit: Array, off: Array, there: Array) -> float:
+    """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
+    return float(np.exp(np.log(np.clip(2 * limit[there] / off[there], 1e-99, 1)).sum()))

@@ -239,12 +239,7 @@ class Search:
         yield replace(self._explanation(*first), equal=equal, separates=self._separates([c for _, c in found]))
 
     def _explanation(self, fit: Fit, candidate: Candidate) -> MistakeExplanation:
-        equations = tuple(
-            ChangedEquation(scope, name, str(right), str(changes[name]))
-            for scope, program in candidate.programs.items() if (changes := dict(program.changes))
-            for name, right in program.own.rows.items() if name in changes
-        )  # fmt: skip
-        return MistakeExplanation(candidate.mistakes, fit, equations)
+        return MistakeExplanation(candidate.mistakes, fit, changed_equations(candidate))
 
     def _separates(self, candidates: Sequence[Candidate]) -> str | None:
         """The first line in which candidates differ that agree on what is given."""
@@ -263,6 +258,15 @@ class Search:
 def _rank(one: tuple[Fit, Candidate]) -> tuple[float, float]:
     """The best first; those that explain everything in the order of the table."""
     return -one[0].share, one[0].mean if one[0].share < 1 else 0
+
+
+def changed_equations(candidate: Candidate) -> tuple[ChangedEquation, ...]:
+    """The equations that a candidate changes, in their order."""
+    return tuple(
+        ChangedEquation(scope, name, str(right), str(changes[name]))
+        for scope, program in candidate.programs.items() if (changes := dict(program.changes))
+        for name, right in program.own.rows.items() if name in changes
+    )  # fmt: skip
 
 
 def tolerances(run: Array, rounded: Array, values: Array, printed: Array | float = 0.0) -> Array:
