@@ -138,7 +138,8 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     trace = between(search.trace, search.trace.span[near])
     runs = MistakeRuns(trace, [place], {p: one.values[near] for p, one in given.items()}).run(alone)
     failing = {
-        c.same for c, v in zip(alone, runs, strict=True)
+        c.same
+        for c, v in zip(alone, runs, strict=True)
         if not (_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all()
     }
     candidates = [candidate for candidate in candidates if candidate.same not in failing]

@@ -7,7 +7,7 @@ row of the table to a program gives another, so two mistakes at once are one app
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -100,12 +100,12 @@ class RewrittenCell:
         """The mistakes by rows that are not rare."""
         return self.made([row for row in ROWS.values() if not row.rare])
 
-    def made(self, rows: Iterable[MistakeRow], names: Collection[str] | None = None) -> Mapping[str, Mistake]:
-        """What some rows make of it, by key. names: equations of which a mistake changes one or more; None for any."""
+    def made(self, rows: Iterable[MistakeRow]) -> Mapping[str, Mistake]:
+        """What some rows make of it, by key."""
         found: dict[str, Mistake] = {}
         seen = {self.same}
         for row in rows:
-            for mistake in row_mistakes(row, self, names):
+            for mistake in row_mistakes(row, self):
                 if (same := mistake.program.same) not in seen:
                     seen.add(same)
                     found.setdefault(mistake.key, mistake)
@@ -186,29 +186,17 @@ def program_of(cell: Cell) -> RewrittenCell:
     return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-@lru_cache(maxsize=64)
-def mistakes_in(program: RewrittenCell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
-    """The mistakes that change one of these equations, and the words, which may change any."""
-    return program.made(ROWS.values(), names)
-
-
-def row_mistakes(row: MistakeRow, program: RewrittenCell, names: Collection[str] | None = None) -> Iterator[Mistake]:
-    """What one row of the table makes of a program: at every place that it fits, and at those that belong together.
-
-    names: equations of which it changes one or more; None for any.
-    """
-    within = program.rows if names is None else names
+def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
+    """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
     if row.word in RENAMINGS:
         for given, renamed in RENAMINGS[row.word](program.own):
             new = {name: right.replaced(renamed) for name, right in program.rows.items()}
-            if all(new[name] == program.rows[name] for name in within):
-                continue
             if (made := program.changed(new)) is not None and _is_cell(made):
                 yield Mistake(f"{row.key}:{given}", made, _changed(program, made), value=given)
         return
     for value in row.values or ("",):
         if not row.word:
-            yield from _rewritings(row, value, program, within)
+            yield from _rewritings(row, value, program)
         elif (row.word, value) not in program.words:
             made = RewrittenCell(program.own, program.changes, (*program.words, (row.word, value)))
             yield Mistake(row.key_of(value.replace(" ", "-")), made, value=value)
@@ -219,7 +207,7 @@ def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
     return tuple(name for name, right in after.rows.items() if right != before.rows[name])
 
 
-def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Collection[str]) -> Iterator[Mistake]:
+def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
     own = program.own
     rows = program.inlined if row.inline else program.rows
     pattern = row.pattern(value)
@@ -244,8 +232,6 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Col
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
     for (place, bound), members in order:
-        if not any(equation in within for equation, _ in members):
-            continue
         new = {**program.rows, **{equation: rows[equation] for equation, _ in members}}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
