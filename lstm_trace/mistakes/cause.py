@@ -6,7 +6,7 @@ is computed. So whatever reads it, in this step or in the next one, reads the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
 from .identify import ChangedEquation, Given, Search, changed_equations
-from .programs import RewrittenCell, program_of
+from .programs import OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -89,25 +89,6 @@ def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Sta
     return search
 
 
-def _candidates(search: Search, place: Place) -> Iterator[Candidate]:
-    """Every mistake that may change a line: in its own equation, in what a state becomes, in lines that were not given,
-    and in what earlier stages pass on.
-    """
-    stages, behind = search.trials.stages, {place[0]}
-    for scope, stage in reversed(stages.items()):
-        behind |= {scope_and_name(source)[0] for source in stage.sources.values()} if scope in behind else set()
-
-    def may(scope: Scope, program: RewrittenCell) -> bool:
-        passed = scope != place[0] and (scope, stages[scope].cell.output) in search.given
-        if program.words:
-            return not passed or program.words[0][0] == "outputs"
-        return any((scope, name) not in search.given or (scope, name) == place for name, _ in program.changes)
-
-    for one in search.candidates():
-        if any(scope in behind and may(scope, program) for scope, program in one.programs.items()):
-            yield one
-
-
 def _agree(values: Array, given: Given, at: Any = slice(None)) -> Array:
     """Where values of a candidate are b's."""
     target = given.values[at]
@@ -132,23 +113,30 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         """How many lines are wrong with a mistake, or are so without it and not explained by it."""
         return sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
 
-    (t, row, _), candidates = first_index(stages[place[0]], wrong) or (0, 0, 0), [*_candidates(search, place)]
+    behind = {place[0]}  # the stages that it may depend on
+    for scope, stage in reversed(stages.items()):
+        behind |= {scope_and_name(source)[0] for source in stage.sources.values()} if scope in behind else set()
+    passed = {s for s, stage in stages.items() if s != place[0] and (s, stage.cell.output) in given}
+
+    def may(scope: Scope, program: RewrittenCell) -> bool:
+        passes = (name.startswith(OUTPUT) for name, _ in (*program.changes, *program.words))
+        return scope in behind and (scope not in passed or any(passes))
+
+    candidates = [one for one in search.candidates() if any(may(*item) for item in one.programs.items())]
+    t, row, _ = first_index(stages[place[0]], wrong) or (0, 0, 0)
     near = slice(max(t - 1, 0), t + 2)
     alone = [c for c in candidates if AT_ONCE.issuperset(w for p in c.programs.values() for w, _ in p.words)]
     trace = between(search.trace, search.trace.span[near])
     runs = MistakeRuns(trace, [place], {p: one.values[near] for p, one in given.items()}).run(alone)
-    failing = {
-        c.same
-        for c, v in zip(alone, runs, strict=True)
-        if not (_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all()
-    }
+    first_row = ((_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all() for v in runs)
+    failing = {candidate.same for candidate, good in zip(alone, first_row, strict=True) if not good}
     candidates = [candidate for candidate in candidates if candidate.same not in failing]
     fits: list[tuple[int, int, Candidate, Array]] = []
     for candidate, lines in zip(candidates, search.trials.run(candidates), strict=True):
-        good = _agree(lines[place], line)
-        whole = (good | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+        right = _agree(lines[place], line)
+        whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
         if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
-            partly = 0 if good.all() else 1 if whole.all() else 2
+            partly = 0 if right.all() else 1 if whole.all() else 2
             fits.append((partly, left(lines), candidate, wrong & whole))
     best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
     best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
@@ -158,8 +146,8 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     part: list[tuple[int, ...] | None] = []
     for axis, begin in enumerate((search.trace.first, 0, 0)):
         some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, np.isfinite(line.tolerance)))
-        alone = tuple(begin + int(k) for k in np.flatnonzero(some))
-        part.append(alone if partly and not some[every].all() else None)
+        only = tuple(begin + int(k) for k in np.flatnonzero(some))
+        part.append(only if partly and not some[every].all() else None)
     each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
     told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)

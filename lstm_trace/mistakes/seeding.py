@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from ..trace.trace import Trace
 from .identify import Search, tolerances, whole_run
 from .programs import LATE_SUFFIX, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
-from .trials import Candidate, MistakeRuns, PlacedMistake
+from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 from .words import WORDS, StagePremises
 
 #: So much of a text that is no key is repeated in a message.
@@ -106,13 +107,14 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
         if not found:
             why = (
                 f"there is no such place; there are {some(trace.scopes, 8)}" if not there
-                else f"there is no such mistake{nearest(name[:MOST_SAID], ROWS)}" if row is None
+                else "there is no such mistake" if row is None
                 else f"{name} does not fit these equations" if not known
                 else "it changes nothing in this network" if len(same) == 1
-                else f"no mistake of this cell{nearest(key[:MOST_SAID], known)}; here there are {some([*known], 4)}"
+                else f"no mistake of this cell; here there are {some([*known], 4)}"
             )  # fmt: skip
-            where = "`lstm-trace mistakes MODEL` lists those that there are"
-            raise OptionError(f"mistake {text[:MOST_SAID]!r}: {why}; {where}")
+            near = nearest(*((name[:MOST_SAID], ROWS) if row is None else (key[:MOST_SAID], known)))
+            why += " (`lstm-trace mistakes MODEL` lists those that there are)" + (near if there and not same else "")
+            raise OptionError(f"mistake {text[:MOST_SAID]!r}: {why}")
         programs |= {scope: made.program for scope, made in found.items()}
         placed.append(PlacedMistake(place, next(iter(found.values()))))
     return Candidate({s: p for s, p in programs.items() if p.changes or p.words}, tuple(placed))
@@ -125,59 +127,51 @@ def _plain(key: str) -> list[str]:
 
 def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stage, ...], Weights]:
     """The inputs, stages and weights of a run with mistakes. Raises OptionError if a trace cannot have them."""
-    runs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages])
-    every = {scope: _said(one, candidate.programs.get(scope)) for scope, one in runs.premises.items()}
-    read = {source for one in every.values() for source in one.sources.values()}
-    if any(one.outputs and f"{s}/{one.stage.cell.output}" not in read for s, one in every.items()):
+    runs, programs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages]), candidate.programs
+    every = {scope: _said(one, programs.get(scope)) for scope, one in runs.premises.items()}
+    sources = {source for one in every.values() for source in one.sources.values()}
+    if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
-    cells = {scope: program.rewritten() for scope, program in candidate.programs.items()}
+    cells = {s: programs[s].rewritten() if s in programs else one.stage.cell for s, one in every.items()}
     wired = replace(trace, stages=tuple(replace(one.stage, sources=one.sources) for one in every.values()))
-    given = {scope: {**here} for scope, here in trace.given.items()}
-    sources = {scope: {**one.sources} for scope, one in every.items()}
-    shared: dict[str, dict[tuple[Scope, str], Array]] = {X: {}, VALID: {}}
-    initial, weights = dict[str, dict[Scope, Array]](), dict[Scope, dict[str, Array]]()
+    read: dict[Place, tuple[str, Any]] = {}
     for scope, one in every.items():
         for name, source in one.sources.items():
             before, line = scope_and_name(source)
             values, changes = wired.operand(scope, name), one.changes(source)
             if before in every and (changes or every[before].outputs):
-                sources[scope][name], values = GIVEN, next(runs.run([candidate]))[before, OUTPUT]
-            elif before in cells and line == every[before].stage.cell.output:
-                sources[scope][name] = f"{before}/{cells[before].output}"
-            for change in changes if values is not None else ():
+                source, values = GIVEN, next(runs.run([candidate]))[before, OUTPUT]
+            elif before in every and line == every[before].stage.cell.output:
+                source = f"{before}/{cells[before].output}"
+            for change in changes:
                 values = change(values)
-            if values is not None and source in shared:
-                shared[source][scope, name] = values
-            elif values is not None and sources[scope][name] == GIVEN:
-                given.setdefault(scope, {})[name] = values
+            read[scope, name] = source, values
+    x, valid = (_common([v for source, v in read.values() if source == kind]) for kind in (X, VALID))
+    if x is None:
+        read |= {place: (GIVEN, v) for place, (source, v) in read.items() if source == X}
+    lengths, mask = trace.lengths, trace.mask
+    if any(one.lengths for one in every.values()):
+        if valid is None:
+            raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
+        lengths, mask = None, valid[:, :, 0] > 0
+    stages, initial, weights = [], dict[str, dict[Scope, Array]](), dict[Scope, dict[str, Array]]()
+    for scope, one in every.items():
+        new = {name: read[scope, name][0] for name in one.sources}
+        stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
         late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
         for state, values in (*one.initial.items(), *late.items()):
             initial.setdefault(state, {})[scope] = values
         own = trace.parameters.get(scope, {})
         weights[scope] = {name: np.reshape(v, own[name].shape) for name, v in one.parameters.items()}
-    x, valid = (_common([*there.values()]) for there in shared.values())
-    for (scope, name), values in shared[X].items() if x is None else ():
-        sources[scope][name] = GIVEN
-        given.setdefault(scope, {})[name] = values
-    lengths, mask = trace.lengths, trace.mask
-    if any(one.lengths for one in every.values()):
-        if valid is None:
-            raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
-        lengths, mask = None, valid[:, :, 0] > 0
-    fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given,
-                    step_labels=trace.header.step_labels)  # fmt: skip
-    stages = (
-        replace(s, cell=cells.get(s.scope, s.cell), sources=sources[s.scope], computed=None) for s in trace.stages
-    )
-    return fed, tuple(stages), weights
+    given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
+    fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
+    return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
 
 
 def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
     """The premises of a stage with the words of its program. Raises OptionError if a trace cannot have them."""
-    found = one
-    for word, given in program.words if program else ():
-        found = WORDS[word](found, given) or found
+    found = reduce(lambda p, word: WORDS[word[0]](p, word[1]) or p, program.words if program else (), one)
     for name, what in _UNSAID.items():
         if getattr(found, name) != getattr(one, name):
             raise OptionError(f"it {what}, which neither the equations nor the premises of a trace can say")
@@ -236,44 +230,40 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
     Raises:
         OptionError: if there is no such row or place, or if the trace has only some of the lines.
     """
-    right = whole_run(trace, "mistakes")
-    search = Search(right, {})
-    places = {text: text.rstrip("/") or "everywhere" for text in search.places.values()}
     for row in rows:
         require_known("kind of mistake", row[:40], ROWS, otherwise="")
-    if place is not None:
-        require_known("place", place[:40].rstrip("/"), [*places.values()])
-
-    def chosen(one: PlacedMistake) -> bool:
-        return one.mistake.row.key in (rows or ROWS) and place in (None, places[one.place], one.place)
-
+    right = whole_run(trace, "mistakes")
+    search, scopes = Search(right, {}), right.scopes
+    at = search.places.get(tuple(s for s in scopes if place == "everywhere" or (place and is_at(s, place))))
+    if place is not None and at is None:
+        there = some([text.rstrip("/") or "everywhere" for text in search.places.values()], 20)
+        raise OptionError(f"there is no place {place[:40]!r}; there are {there}")
+    candidates = [
+        one for one in search.candidates() for placed in one.mistakes
+        if placed.mistake.row.key in (rows or ROWS) and at in (None, placed.place)
+    ]  # fmt: skip
     own = trace.output if trace.header.arithmetic is None else right.output
     tolerance = float(tolerances(right.output, own, own).max())
-    found = [*_moved(right, [one for one in search.candidates() if chosen(one.mistakes[0])])]
+    found = [*_moved(right, candidates)]
     # those with the same mark are neighbours in their order
-    order = sorted(range(len(found)), key=lambda k: found[k].mark[0])
-    apart = (bool((np.abs(found[a].mark - found[b].mark) > tolerance).any()) for a, b in pairwise(order))
+    order = sorted(range(len(found)), key=lambda k: found[k][2][0])
+    apart = (bool((np.abs(found[a][2] - found[b][2]) > tolerance).any()) for a, b in pairwise(order))
     group, first = dict(zip(order, accumulate(apart, initial=0), strict=False)), dict[int, PlacedMistake]()
     every = []
-    for k, ((placed,), moved) in enumerate((one.candidate.mistakes, one.moved) for one in found):
+    for k, (candidate, moved, _) in enumerate(found):
+        (placed,) = candidate.mistakes
         same = first.setdefault(group[k], placed)
         every.append(MistakeEffect(placed, moved, None if same is placed else same, moved <= tolerance))
-    hidden = [one.candidate for one in found if one.moved <= tolerance]
+    hidden = [candidate for candidate, moved, _ in found if moved <= tolerance]
     runs = _richer(right) if hidden else ()
-    counts = Counter({name: sum(one.moved > tolerance for one in _moved(other, hidden)) for name, other in runs})
+    counts = Counter({name: sum(moved > tolerance for _, moved, _ in _moved(other, hidden)) for name, other in runs})
     return MistakeEffects(tuple(every), tolerance, dict(one for one in counts.most_common() if one[1]))
 
 
-class _Moved(NamedTuple):
-    """How far a mistake moves the outputs, and a mark, the same for the same outputs: random sums of the changes."""
-
-    candidate: Candidate
-    moved: float
-    mark: Array
-
-
-def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[_Moved]:
-    """What each candidate does to the outputs of a model, if the sizes allow it."""
+def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float, Array]]:
+    """Each candidate that the sizes allow, how far it moves the outputs, and a mark, the same for the same outputs:
+    random sums of the changes.
+    """
     read = {source for stage in trace.stages for source in stage.sources.values()}
     ends = [(s.scope, OUTPUT) for s in trace.stages if f"{s.scope}/{s.cell.output}" not in read]
     runs = MistakeRuns(trace, ends)
@@ -284,28 +274,25 @@ def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[_Moved]:
         if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
             with np.errstate(invalid="ignore"):
                 off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
-            yield _Moved(candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100))
+            yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)
 
 
 def _richer(trace: Trace) -> Iterator[tuple[str, Trace]]:
     """Runs of the same model with what this one does not have: several steps, states, biases, sequences."""
-    drawn = np.random.default_rng(SEED)
-
-    def numbers(array: Array) -> Array:
-        return drawn.uniform(-1, 1, array.shape)
-
+    drawn = partial(np.random.default_rng(SEED).uniform, -1, 1)
     for name, part, begin in (("states", "initial", ""), ("biases", "parameters", "b"), ("weights", "parameters", "W")):
         own: Mapping[str, Mapping[str, Array]] = getattr(trace, part)
         every = [(n, v) for here in own.values() for n, v in here.items() if n.startswith(begin)]
         if zero := {n for n, v in every if not (v.all() if name == "weights" else v.any())}:
-            changed = {s: {n: numbers(v) if n in zero else v for n, v in here.items()} for s, here in own.items()}
+            changed = {s: {n: drawn(v.shape) if n in zero else v for n, v in here.items()} for s, here in own.items()}
             yield name, rerun(trace, **{part: changed})
-    if trace.x is None:
+    if trace.x is not None:
+        yield "values", rerun(trace, x=LARGE * trace.x)
+    if trace.x is None or trace.given or trace.padded:
         return
-    yield "values", rerun(trace, x=LARGE * trace.x)
-    if trace.steps == 1 and not trace.given and not trace.padded:
-        x = np.concatenate([trace.x, *(numbers(trace.x) for _ in range(STEPS - 1))])
+    if trace.steps == 1:
+        x = np.concatenate([trace.x, drawn((STEPS - 1, *trace.x.shape[1:]))])
         yield "steps", rerun(replace(trace, x=x, steps=STEPS, header=replace(trace.header, step_labels=())))
-    if trace.batch == 1 and not trace.given and not trace.padded:
+    if trace.batch == 1:
         initial = {s: {n: np.repeat(v, 2, axis=0) for n, v in here.items()} for s, here in trace.initial.items()}
-        yield "sequences", rerun(trace, x=np.concatenate([trace.x, numbers(trace.x)], axis=1), initial=initial)
+        yield "sequences", rerun(trace, x=np.concatenate([trace.x, drawn(trace.x.shape)], axis=1), initial=initial)
