@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -89,11 +88,9 @@ def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Sta
     return search
 
 
-def _agree(values: Array, given: Given, at: Any = slice(None)) -> Array:
+def _agree(values: Array, given: Given, at: slice = slice(None)) -> Array:
     """Where values of a candidate are b's."""
-    target = given.values[at]
-    same = values.shape == target.shape
-    return sizes_apart(values, target) <= given.tolerance[at] if same else np.zeros(target.shape, bool)
+    return sizes_apart(values, given.values[at]) <= given.tolerance[at]
 
 
 def _explained(found: Comparison, first: LineDifference, search: Search) -> Cause | None:
@@ -114,8 +111,8 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         return sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
 
     behind = {place[0]}  # the stages that it may depend on
-    for scope, stage in reversed(stages.items()):
-        behind |= {scope_and_name(source)[0] for source in stage.sources.values()} if scope in behind else set()
+    for stage in reversed(search.trace.stages):
+        behind |= {scope_and_name(source)[0] for source in stage.sources.values() if stage.scope in behind}
     passed = {s for s, stage in stages.items() if s != place[0] and (s, stage.cell.output) in given}
 
     def may(scope: Scope, program: RewrittenCell) -> bool:

@@ -102,19 +102,20 @@ class Identification(Result):
         return f"<Identification: {said}, {self.tried:,} tried; print(…) has all>"
 
 
+def is_at(scope: Scope, place: str) -> bool:
+    """Whether a stage is at a place: `1/`, `above/`, `reverse/`, `1/reverse/`, or everywhere if it is empty."""
+    layer, direction = layer_and_direction(scope)
+    return all(part in (str(layer), direction, "above" if layer else "") for part in place.split("/") if part)
+
+
 def places_of(scopes: Sequence[Scope]) -> Mapping[tuple[Scope, ...], str]:
     """Where a mistake may be, with how that is written: everywhere, in a layer, in those above the first, in a
     direction, or in one stage.
     """
-    parts = [(scope, *layer_and_direction(scope)) for scope in scopes]
-    found = {tuple(scopes): ""}
-    for layer in dict.fromkeys(layer for _, layer, _ in parts):
-        found.setdefault(tuple(s for s, at, _ in parts if at == layer), f"{layer}/")
-    found.setdefault(tuple(s for s, at, _ in parts if at), "above/")
-    for direction in dict.fromkeys(d for _, _, d in parts):
-        found.setdefault(tuple(s for s, _, d in parts if d == direction), f"{direction}/")
-    for scope in scopes:
-        found.setdefault((scope,), f"{scope}/")
+    layers, directions = (dict.fromkeys(parts) for parts in zip(*map(layer_and_direction, scopes), strict=True))
+    found: dict[tuple[Scope, ...], str] = {}
+    for text in ("", *(f"{part}/" for part in (*layers, "above", *directions, *scopes))):
+        found.setdefault(tuple(scope for scope in scopes if is_at(scope, text)), text)
     return {place: text for place, text in found.items() if place}
 
 

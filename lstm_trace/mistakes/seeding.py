@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, VALID, Scope, Stage, X, forward_stages, layer_and_direction, scope_and_name
+from ..cell.network import GIVEN, VALID, Scope, Stage, X, forward_stages, scope_and_name
 from ..engine.inputs import RunInputs
 from ..engine.memory import Pool, Weights
 from ..engine.request import EVERYTHING, ModelSpec, lay_out, requested
@@ -23,7 +23,7 @@ from ..engine.run import RunJob, rerun
 from ..errors import OptionError, ShapeError, nearest, require_known, some, within
 from ..trace.printed import slashed
 from ..trace.trace import Trace
-from .identify import Search, tolerances, whole_run
+from .identify import Search, is_at, tolerances, whole_run
 from .programs import LATE_SUFFIX, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
@@ -78,12 +78,6 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
         except ShapeError as error:
             what = error.problems[0].partition(". ")[0].splitlines()[0]
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
-
-
-def is_at(scope: Scope, place: str) -> bool:
-    """Whether a stage is at a place: `1/`, `above/`, `reverse/`, `1/reverse/`, or everywhere if it is empty."""
-    layer, direction = layer_and_direction(scope)
-    return all(part in (str(layer), direction, "above" if layer else "") for part in place.split("/") if part)
 
 
 def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
@@ -250,10 +244,9 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
     apart = (bool((np.abs(found[a][2] - found[b][2]) > tolerance).any()) for a, b in pairwise(order))
     group, first = dict(zip(order, accumulate(apart, initial=0), strict=False)), dict[int, PlacedMistake]()
     every = []
-    for k, (candidate, moved, _) in enumerate(found):
-        (placed,) = candidate.mistakes
-        same = first.setdefault(group[k], placed)
-        every.append(MistakeEffect(placed, moved, None if same is placed else same, moved <= tolerance))
+    for k, (one, moved, _) in enumerate(found):
+        same = first.setdefault(group[k], one.mistakes[0])
+        every.append(MistakeEffect(*one.mistakes, moved, None if same is one.mistakes[0] else same, moved <= tolerance))
     hidden = [candidate for candidate, moved, _ in found if moved <= tolerance]
     runs = _richer(right) if hidden else ()
     counts = Counter({name: sum(moved > tolerance for _, moved, _ in _moved(other, hidden)) for name, other in runs})
