@@ -245,8 +245,8 @@ def effects(trace: Trace, rows: Sequence[str] = (), place: str | None = None) ->
     group, first = dict(zip(order, accumulate(apart, initial=0), strict=False)), dict[int, PlacedMistake]()
     every = []
     for k, (one, moved, _) in enumerate(found):
-        same = first.setdefault(group[k], one.mistakes[0])
-        every.append(MistakeEffect(*one.mistakes, moved, None if same is one.mistakes[0] else same, moved <= tolerance))
+        same = first.setdefault(group[k], placed := one.mistakes[0])
+        every.append(MistakeEffect(placed, moved, None if same is placed else same, moved <= tolerance))
     hidden = [candidate for candidate, moved, _ in found if moved <= tolerance]
     runs = _richer(right) if hidden else ()
     counts = Counter({name: sum(moved > tolerance for _, moved, _ in _moved(other, hidden)) for name, other in runs})
