@@ -172,18 +172,12 @@ def facts(result: Comparison) -> dict[str, Any]:
 def _cause_facts(result: Comparison) -> dict[str, Any] | None:
     if (cause := result.cause) is None:
         return None
-    said = [mistakes.sentence([one], result.words()) for one in cause.found]
+    first, *others = ((one, mistakes.sentence([one], result.words())) for one in cause.found)
     sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
     only = {name: places and [*places] for name, places in zip(PARTS, cause.part, strict=True)}
-    keys = {
-        "key": cause.found[0].mistake.key,
-        "place": cause.found[0].place,
-        "line": cause.line,
-        "sentence": said[0],
-        **sides,
-    }
-    equal = [{"key": str(one), "sentence": what} for one, what in zip(cause.found[1:], said[1:], strict=True)]
-    return {**keys, "equal": equal, "only": only, "rest": cause.rest}
+    keys = {"key": first[0].mistake.key, "place": first[0].place, "line": cause.line, "sentence": first[1]}
+    equal = [{"key": str(one), "sentence": what} for one, what in others]
+    return {**keys, **sides, "equal": equal, "only": only, "rest": cause.rest}
 
 
 def _lines(result: Comparison) -> LongTable:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..base.arrays import by_key
 from ..cell.lines import Cell
 from ..cell.network import layer_and_direction
 from ..documents.blocks import Block, Code, Heading, Items, Para, Stacked, Text, marked
@@ -16,9 +17,9 @@ from ..documents.tables import LongTable
 from ..formulas import tree as formulas
 from ..formulas.symbols import Symbol, symbol
 from ..languages.strings import Words, words_for
-from ..mistakes.seeding import MistakeEffects, effects
 from ..mistakes.identify import ChangedEquation, Identification, MistakeExplanation
 from ..mistakes.programs import CARRY, LATE_SUFFIX, OUTPUT, RENAMINGS, Mistake, equation_cell, program_of
+from ..mistakes.seeding import MistakeEffects, effects
 from ..mistakes.trees import tree
 from ..mistakes.trials import PlacedMistake
 from ..trace.trace import Trace
@@ -264,15 +265,10 @@ def _near(result: Identification) -> list[MistakeExplanation]:
 
 def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
     """`COLUMNS` of everything that explains the values, or is near."""
-
-    def row(mistakes: Sequence[PlacedMistake], *fit: Any) -> tuple[Any, ...]:
-        return bool(result.found), " + ".join(map(str, mistakes)), *fit, sentence(mistakes, words)
-
-    rows: list[tuple[Any, ...]] = []
-    for one in (*result.found, *_near(result)):
-        rows.append(row(one.mistakes, *one.fit))
-        rows += [row(other, *one.fit) for other in one.equal]
-    return rows
+    return [
+        (bool(result.found), " + ".join(map(str, each)), *one.fit, sentence(each, words))
+        for one in (*result.found, *_near(result)) for each in (one.mistakes, *one.equal)
+    ]  # fmt: skip
 
 
 def answer(result: Identification, words: Words) -> Iterator[str]:
@@ -336,15 +332,15 @@ class MistakeOverview(Finding):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each kind of mistake, and one for each mistake."""
-        kinds: dict[str, list[tuple[float, bool]]] = {}
-        rows = []
-        for placed, moved, same, hidden in self.found.effects:
-            kinds.setdefault(placed.mistake.row.key, []).append((moved, hidden))
-            other = None if same is None or hidden else str(same)
-            rows.append((str(placed), sentence([placed], words), None if hidden else moved, other))
+        every = self.found.effects
+        rows = [
+            (str(one.placed), sentence([one.placed], words), None if one.hidden else one.moved,
+             str(one.same) if one.same and not one.hidden else None)
+            for one in every
+        ]  # fmt: skip
         summed = [
-            (kind, len(each), sum(hidden for _, hidden in each), max((m for m, gone in each if not gone), default=None))
-            for kind, each in kinds.items()
+            (kind, len(each), sum(e.hidden for e in each), max((e.moved for e in each if not e.hidden), default=None))
+            for kind, each in by_key((one.placed.mistake.row.key, one) for one in every).items()
         ]
         columns, more = ("kind_of_mistake", "mistakes", "hidden", "moved"), (words.word("effects.kinds.note"),)
         notes = (words.word("effects.note"),)
