@@ -106,10 +106,6 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         return None
     line, wrong = given[place], wrongs[place]
 
-    def left(lines: Mapping[Place, Array]) -> int:
-        """How many lines are wrong with a mistake, or are so without it and not explained by it."""
-        return sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
-
     behind = {place[0]}  # the stages that it may depend on
     for stage in reversed(search.trace.stages):
         behind |= {scope_and_name(source)[0] for source in stage.sources.values() if stage.scope in behind}
@@ -134,7 +130,9 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
         if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
             partly = 0 if right.all() else 1 if whole.all() else 2
-            fits.append((partly, left(lines), candidate, wrong & whole))
+            # the lines that are wrong with the mistake, or are so without it and not explained by it
+            left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
+            fits.append((partly, left, candidate, wrong & whole))
     best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
     best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
     if not best:

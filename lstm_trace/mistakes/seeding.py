@@ -156,8 +156,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
         late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
         for state, values in (*one.initial.items(), *late.items()):
             initial.setdefault(state, {})[scope] = values
-        own = trace.parameters.get(scope, {})
-        weights[scope] = {name: np.reshape(v, own[name].shape) for name, v in one.parameters.items()}
+        weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}
     given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
