@@ -1,38 +1,50 @@
-"""The cases of the suite: a node of ONNX with its numbers, and its outputs by each reading of ONNX's text.
+"""The cases of the suite, and the folder that has them.
 
-Weights and inputs come from integers, as multiples of 1/64, and are therefore equal on every machine. The expected
-outputs are computed in float64. Where ONNX's text and onnxruntime differ there are two readings: `text` bounds the cell
-state by `clip` before its activation, takes the operators' own constants where none are given, and returns the initial
-states of an empty row; `onnxruntime` does none of these.
+A case is a node of ONNX with its numbers. Weights and inputs come from integers, as multiples of 2^-20, and are
+therefore equal on every machine. The expected outputs are computed in float64. Where ONNX's text and onnxruntime differ
+there are two readings: `text` bounds the cell state by `clip` before its activation, takes the operators' own constants
+where none are given, and returns the initial states of an empty row; `onnxruntime` does none of these.
+
+The folder has each case in the layout of ONNX's backend tests, as .npz, and as a trace with every line; `cases.json`
+says what each case is.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
 from importlib.resources import files
 from math import prod
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...model.build import in_layout, prepare_found
+from ...base.files import read_bytes, read_json
+from ...base.writing import written
+from ...errors import FileError, MissingError, OptionError, nearest, reading
+from ...model.build import prepare_found
+from ...trace.files.trace_file import save
 from ...trace.trace import Trace
-from ...weights.onnx.node import OPERATORS, NodeReading, options_of
+from ...weights.formats.arrays import npz_bytes
+from ...weights.onnx.node import OPERATORS, ROLES, NodeReading
+from ...weights.onnx.reader import node_cell, node_readings
+from ...weights.onnx.writing import node_model, tensor
 from ..programs import CARRY, OUTPUT
 from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
-READINGS = ("text", "onnxruntime")
-SIZES = {"T": 4, "B": 2, "I": 2, "H": 3}
-WEIGHTS = ("W", "R", "B", "P")
+READINGS, INDEX, PREFIX = ("text", "onnxruntime"), "cases.json", "test_"
+SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
+LENGTHS = "sequence_lens"
 Outputs = dict[str, Array]
-Values = Mapping[Place, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,87 +58,79 @@ class Case:
     name: str
     cell: str
     attributes: Mapping[str, Any]
-    give: tuple[str, ...]
-    lengths: tuple[int, ...]
+    give: Sequence[str]
+    lengths: Sequence[int]
     sizes: Mapping[str, int]
-    outputs: tuple[str, ...]
+    outputs: Sequence[str]
     scale: int = 1
+
+    @property
+    def direction(self) -> str:
+        """The directions in which it runs, by ONNX's word."""
+        return str(self.attributes.get("direction", "forward"))
 
     @property
     def options(self) -> tuple[str, ...]:
         """What `--only` chooses it by: the cell, the direction, and whatever differs from a plain one."""
         usual = [name.title() for name in OPERATORS[self.cell].activations.values()]
-        functions = list(self.attributes.get("activations", usual))
-        named = [k for k, v in self.attributes.items() if v and not k.startswith(("activation", "direction"))]
+        functions = [*self.attributes.get("activations", usual)]
+        named = ["peephole"] * ("P" in self.give) + ["lengths"] * bool(self.lengths)
+        named += [k for k, v in self.attributes.items() if v and not k.startswith(("activation", "direction"))]
         if functions != usual * (len(functions) // len(usual)):
             named += ["activations", *sorted({name.lower() for name in functions} - {"sigmoid", "tanh"})]
-        given = ["peephole"] * ("P" in self.give) + ["lengths"] * bool(self.lengths)
-        return (self.cell, self.attributes.get("direction", "forward"), *given, *named)
+        return (self.cell, self.direction, *named)
 
     @cached_property
     def inputs(self) -> Outputs:
         """Every input of the node in ONNX's axes (layout 0), in float32: from -1 to 1, x from -2 to 2."""
-        sizes = {**self.sizes, "D": 1 + (self.attributes.get("direction") == "bidirectional")}
+        sizes = {**self.sizes, "D": 1 + (self.direction == "bidirectional")}
         found: Outputs = {}
         for name, axes in OPERATORS[self.cell].axes.items():
-            if name == "sequence_lens":
-                found |= {name: np.array(self.lengths, np.int32)} if self.lengths else {}
-            elif name in ("X", "W", "R", *self.give):
-                shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
+            shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
+            if name in ("X", "W", "R", *self.give):
                 drawn = numbers(f"{self.name}/{name}", prod(shape)) * (2 * self.scale if name == "X" else 1)
                 found[name] = drawn.astype(np.float32).reshape(shape)
+            elif name == LENGTHS and self.lengths:
+                found[name] = np.array(self.lengths, np.int32)
         return found
+
+    @property
+    def stored(self) -> Outputs:
+        """The weights."""
+        return {name: array for name, array in self.inputs.items() if name in ROLES}
+
+    @property
+    def fed(self) -> Outputs:
+        """The inputs of the model, in the node's layout."""
+        found = {name: array for name, array in self.inputs.items() if name not in ROLES}
+        turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
+        return found | (turned if self.attributes.get("layout") else {})
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
         arrays = {name: array.astype(float) for name, array in self.inputs.items()}
-        weights = {name: arrays[name] for name in WEIGHTS if name in arrays}
-        options = options_of(NodeReading(cast(Any, None), None, dict(self.attributes), cast(Any, None), self.cell))
-        if reading == "text":
-            options = {key: self._by_text(value) for key, value in options.items()}
-            options |= {"output_clip": options["clip"]} if "clip" in options and self.cell == "lstm" else {}
-        direction = self.attributes.get("direction", "forward")
-        options |= {"merge": "concat"} if direction == "bidirectional" else {"direction": direction}
-        found = in_layout(weights, "onnx", self.name, None, set())
-        unread = "f" if options.get("coupled") else "\0"  # the weights of a gate that is 1 - i
-        found = replace(found, weights={k: v for k, v in found.weights.items() if not k.endswith(unread)})
-        model = prepare_found(found, self.cell, options | {"padding": "zero"})
+        node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell)), as_text=reading == "text")
+        found = node_cell(self.name, node, {name: arrays[name] for name in self.stored})
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
-        return model.run(
-            arrays["X"], **cast(Any, {k: v for k, v in given.items() if v is not None}), arithmetic=arithmetic
-        )
+        given = {key: value for key, value in given.items() if value is not None}
+        return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
-    def _by_text(self, option: Any) -> Any:
-        """An option by ONNX's text, which has no constants of 0 for activations that were given none."""
-        if isinstance(option, Mapping):  # of the reverse direction
-            return {key: self._by_text(value) for key, value in option.items()}
-        given = "activation_alpha" in self.attributes or not isinstance(option, str)
-        return option if given else option.partition("(")[0]
-
-    def results(self, trace: Trace, values: Values, reading: str = "text", turned: bool = True) -> Outputs:
+    def results(
+        self, trace: Trace, values: Mapping[Place, Array], reading: str = "text", turned: bool = True
+    ) -> Outputs:
         """The outputs of the node from the values of `wanted` in a run, by stage and line.
 
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
         whole, *carried = wanted(trace)
-        found: dict[str, list[Array]] = {}
-        for place in carried:
-            state = np.array(values[place][0 if turned and place[0].endswith("reverse") else -1])
+        found = {"Y": [np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)]}
+        for scope, line in carried:
+            state = np.array(values[scope, line][0 if turned and scope.endswith("reverse") else -1])
             if reading == "onnxruntime" and self.lengths:
                 state[np.array(self.lengths) == 0] = 0
-            found.setdefault(place[1], []).append(state)
-        y = np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)
-        stacked = dict(zip(("Y", "Y_h", "Y_c"), (y, *map(np.stack, found.values())), strict=False))
-        if self.attributes.get("layout"):
-            stacked = {name: np.moveaxis(array, -2, 0) for name, array in stacked.items()}
-        return {name: stacked[name] for name in self.outputs}
-
-    def fed(self) -> Outputs:
-        """The inputs of the model, which are not weights, by name and in the node's layout."""
-        found = {name: array for name, array in self.inputs.items() if name not in WEIGHTS}
-        if self.attributes.get("layout"):
-            found |= {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
-        return found
+            found.setdefault(f"Y_{line.removeprefix(CARRY)[0]}", []).append(state)
+        stacked = {name: np.stack(each) if name != "Y" else each[0] for name, each in found.items()}
+        return {k: np.moveaxis(stacked[k], -2, 0) if self.attributes.get("layout") else stacked[k] for k in self.outputs}
 
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
@@ -141,9 +145,9 @@ class Case:
         """
         text, other, rounded = self.run("text"), self.run("onnxruntime"), self.run("text", "float32")
         distance = max(float(abs(rounded[name] - text[name]).max()) for name in text)
-        tolerance = float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
         same = all(np.array_equal(text[name], other[name]) for name in text)
-        return {"text": text} | ({} if same else {"onnxruntime": other}), tolerance
+        readings = dict(zip(READINGS, (text,) if same else (text, other), strict=False))
+        return readings, float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
 
 
 def wanted(trace: Trace) -> list[Place]:
@@ -165,16 +169,128 @@ def numbers(seed: str, count: int) -> Array:
 @cache
 def catalogue() -> dict[str, Case]:
     """Every case by name."""
-    tables = tomllib.loads((files(__package__) / "cases.toml").read_text("utf-8"))
-    every = (case for cell, rows in tables.items() for name, row in rows.items() for case in _cases(cell, name, row))
-    return {case.name: case for case in every}
+    found = {}
+    for cell, rows in tomllib.loads((files(__package__) / "cases.toml").read_text("utf-8")).items():
+        states = OPERATORS[cell].states
+        for title, row in rows.items():
+            own = {"give": ["B", *states], "lengths": [], "outputs": OUTPUTS[: 1 + len(states)], "scale": 1}
+            own |= {key: row.pop(key) for key in own if key in row} | {"sizes": SIZES | row.pop("sizes", {})}
+            for direction in row.pop("directions", [""]):
+                name = f"{cell}_{title}_{direction}".rstrip("_")
+                said = {"direction": direction} if direction not in ("", "forward") else {}
+                found[name] = Case(name, cell, said | row, **own)
+    return found
 
 
-def _cases(cell: str, name: str, row: dict[str, Any]) -> Iterator[Case]:
-    states, sizes, scale = OPERATORS[cell].states, {**SIZES, **row.pop("sizes", {})}, row.pop("scale", 1)
-    give, lengths = tuple(row.pop("give", ["B", *states])), tuple(row.pop("lengths", ()))
-    outputs = tuple(row.pop("outputs", ["Y", "Y_h", "Y_c"][: 1 + len(states)]))
-    for direction in row.pop("directions", [""]):
-        whole = f"{cell}_{name}_{direction}".rstrip("_")
-        said = {"direction": direction} if direction not in ("", "forward") else {}
-        yield Case(whole, cell, said | row, give, lengths, sizes, outputs, scale)
+@cache
+def measured() -> dict[str, Any]:
+    """What the cases show of the table of mistakes, as `python -m docs.conformance` has found it (`core.json`)."""
+    found: dict[str, Any] = json.loads((files(__package__) / "core.json").read_text("utf-8"))
+    return found
+
+
+def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[Case]:
+    """The cases of a level (core, full) that have one of the options `only`, and nothing that a model does not use.
+
+    source: the model, whose nodes are cases as well. Raises OptionError for an unknown option, or if no case is left.
+    """
+    every = [case for case in catalogue().values() if opset >= 14 or "layout" not in case.attributes]
+    known = sorted({name for case in every for name in case.options})
+    if unknown := [name for name in only if name not in known]:
+        raise OptionError(f"no case has the option {unknown[0]!r}{nearest(unknown[0], known, 'there are')}")
+    if level == "core":
+        every = [case for case in every if case.name in measured()["cases"]]
+    if source is not None:
+        own = cases_of(Path(source))
+        uses = {cell: {"forward", *(o for c in own if c.cell == cell for o in c.options)} for cell in OPERATORS}
+        every = [case for case in every if {*case.options} <= uses[case.cell]] + own
+    if not (found := [case for case in every if not only or {*only} & {*case.options}]):
+        raise OptionError(f"no case is left with {', '.join(only)}; leave --only out, or write --level full")
+    return found
+
+
+def cases_of(path: Path) -> list[Case]:
+    """A case for each different node of an ONNX model, with its attributes and inputs, and small sizes of ours.
+
+    Raises MissingError without the onnx package, FileError for what is not such a model.
+    """
+    found: dict[str, Case] = {}
+    for node in node_readings(path):
+        facts = {key: value for key, value in node.facts.items() if key != "hidden_size"}
+        give = [name for name in node.operator.inputs if node.input(name) and name not in ("X", "W", "R", LENGTHS)]
+        outputs = [name for name, value in zip(OUTPUTS, node.node.output, strict=False) if value]
+        case = Case("", node.cell, facts, give, [3, 1] if node.input(LENGTHS) else [], SIZES, outputs)
+        found.setdefault(repr(case), replace(case, name=f"model_{node.cell}_{len(found)}"))
+    if not found:
+        raise MissingError(f"{path}: no LSTM, GRU or RNN node, so there is nothing to test; is it the right model?")
+    return [*found.values()]
+
+
+# -- the folder --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A folder of cases."""
+
+    folder: Path
+    cases: Sequence[Case]
+
+    def place(self, case: Case) -> Path:
+        """The folder of a case."""
+        return self.folder / f"{PREFIX}{case.name}"
+
+
+def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
+    """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
+    suite = Suite(Path(folder), [*cases])
+    with reading(folder):
+        suite.folder.mkdir(parents=True, exist_ok=True)
+        if any(suite.folder.iterdir()):
+            raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
+        for case in suite.cases:
+            for name, content in _contents(case, opset).items():
+                path = suite.place(case) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
+    rows = (
+        asdict(c) | {"options": c.options, "seed": c.name, "tolerance": c.expected[1], "readings": [*c.expected[0]]}
+        for c in suite.cases
+    )
+    with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
+        lines = ",\n".join(map(json.dumps, rows))
+        file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
+    return suite
+
+
+def _contents(case: Case, opset: int) -> dict[str, bytes]:
+    """The files of a case, but for its trace."""
+    stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
+    whole = node_model(case.cell, case.name, {"hidden_size": case.sizes["H"], **case.attributes}, case.stored, case.fed,
+                       stored["text"], opset)
+    content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
+    for one, found in stored.items():
+        content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
+        for kind, arrays in (("input", case.fed), ("output", found)):
+            for k, (name, array) in enumerate(arrays.items()):
+                content[f"{'test' if one == 'text' else one}_data_set_0/{kind}_{k}.pb"] = tensor(name, array)
+    return content
+
+
+def read(folder: str) -> Suite:
+    """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
+    path, found = Path(folder, INDEX), list[Case]()
+    index = read_json(path, read_bytes(path))
+    version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
+    names = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if version != VERSION or not names:
+        raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
+    for name in names:
+        if re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):  # of a model; its node says all
+            found.append(replace(cases_of(Path(folder, PREFIX + name, "model.onnx"))[0], name=name))
+        elif name in catalogue():
+            found.append(catalogue()[name])
+        else:
+            raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
+    return Suite(Path(folder), found)

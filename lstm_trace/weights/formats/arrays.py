@@ -6,6 +6,7 @@ tensor by the library, except for bfloat16, which numpy lacks.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -73,6 +74,18 @@ def npz_arrays(path: str | Path) -> Iterator[dict[str, Lazy]]:
         if foreign := [name for name in names if not name.endswith(".npy")]:
             raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
         yield {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
+
+
+def npz_bytes(arrays: Arrays) -> bytes:
+    """An .npz file, byte by byte the same on every system."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, array in arrays.items():
+            entry, data = zipfile.ZipInfo(f"{name}.npy"), io.BytesIO()
+            entry.create_system = 3
+            npy.write_array(data, np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+            file.writestr(entry, data.getvalue())
+    return content.getvalue()
 
 
 def load_npy(path: str | Path) -> Any:

@@ -1,4 +1,4 @@
-"""An engine on each case, in a process of its own: with a time limit, few variables of ours, and a folder that goes."""
+"""An engine on each case, in a process of its own, and the outputs in its files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -22,17 +20,17 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.extras import versions
+from ...base.files import check_size
+from ...base.program import run_apart
 from ...errors import FileError, LstmTraceError, MissingError, OptionError
 from ...weights.formats.arrays import load_npy, npz_arrays
-from ...weights.guards import package
-from .cases import Case, Outputs
+from ...weights.onnx.constants import stored_tensor
+from .cases import PREFIX, Case, Outputs, Suite
 from .child import ENGINES
-from .suite import PREFIX, Suite
 
-#: What a process gets of our environment: where programs and libraries are, no proxies, no keys.
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
 MOST_SAID, MOST_BYTES = 160, 1 << 24
+HOLE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -58,37 +56,22 @@ class Engine:
 
     def run(self, suite: Suite, case: Case, limit: float) -> Ran:
         """One case in a process of its own, at most `limit` seconds."""
-        with tempfile.TemporaryDirectory(prefix="conformance-") as home, open(Path(home, "said"), "w+b") as said:
+        with tempfile.TemporaryDirectory(prefix="conformance-") as home:
             outputs, place = Path(home, "outputs.npz"), suite.place(case).resolve()
             places = {"model": place / "model.onnx", "inputs": place / "inputs.npz", "outputs": outputs, "case": place}
-            command = [re.sub(r"\{(\w+)\}", lambda hole: str(places[hole[1]]), word) for word in self.command]
-            environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-            environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), home) | {"OMP_NUM_THREADS": "1"}
-            environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, ("", *sys.path)))
             began = monotonic()
-            process = subprocess.Popen(  # noqa: S603 - the user names the engine
-                command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
-                start_new_session=True,
-            )  # fmt: skip
-            try:
-                code = process.wait(limit)
-            except subprocess.TimeoutExpired:
-                return Ran("hung", {}, f"no answer in {limit:g} s", limit)
-            finally:
-                if os.name == "posix":
-                    with suppress(ProcessLookupError):  # what it has started, too
-                        os.killpg(process.pid, signal.SIGKILL)
-                process.kill()
-                process.wait()
-            seconds = monotonic() - began
-            said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
-            text = _short((said.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1])
-            if 0 < code < 128:
-                return Ran("refused", {}, text or f"exit code {code}", seconds)
-            if code or not outputs.exists():
+            filled = [HOLE.sub(lambda hole: str(places[hole[1]]), word) for word in self.command]
+            code, text = run_apart(filled, home, limit)
+            if code == 0 and outputs.exists():
+                found = read_outputs(outputs, case)
+            elif code is None:
+                found = Ran("hung", {}, f"no answer in {limit:g} s")
+            elif 0 < code < 128:
+                found = Ran("refused", {}, _short(text) or f"exit code {code}")
+            else:
                 how = signal.Signals(-code).name if code < 0 else f"exit code {code}, and no outputs"
-                return Ran("crashed", {}, f"{how}{'; ' * bool(text)}{text}", seconds)
-            return replace(read_outputs(outputs, case), seconds=seconds)
+                found = Ran("crashed", {}, f"{how}{'; ' * bool(text)}{_short(text)}")
+            return replace(found, seconds=monotonic() - began)
 
 
 def _short(said: str) -> str:
@@ -101,27 +84,23 @@ def engine(kind: str, value: str) -> Engine:
 
     Raises OptionError for a command without places for files, MissingError for what is not installed.
     """
+    title = value
     if kind == "command":
-        words = [os.path.abspath(word) if os.path.exists(word) else word for word in shlex.split(value)]
-        holes = set(re.findall(r"\{(\w+)\}", value))
+        words, holes = shlex.split(value), {*HOLE.findall(value)}
         if "outputs" not in holes or not holes <= {"model", "inputs", "outputs", "case"}:
             expected = "expected {model}, {inputs} and {outputs} (or {case}, the folder of a case)"
             raise OptionError(f"--command {value!r}: {expected}; the outputs are written to {{outputs}}, as .npz")
         if shutil.which(words[0]) is None:
             raise MissingError(f"--command: there is no program {words[0]}, or it may not be run; give its path")
-        return Engine(Path(words[0]).name, tuple(words))
-    if kind == "engine" and not versions([ENGINES[value][0]]):
-        raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value][0]}")
-    if kind != "engine" and (
-        not PathFinder.find_spec(re.split("[.:]", value)[0], ["", *sys.path]) or (kind == "python") != (":" in value)
-    ):
+        return Engine(Path(words[0]).name, tuple(os.path.abspath(w) if os.path.exists(w) else w for w in words))
+    if kind == "engine":
+        if not (version := versions([ENGINES[value]])):
+            raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value]}")
+        title, value = version if version.startswith(value) else f"{value} ({version})", f"{__package__}.child:{value}"
+    elif not PathFinder.find_spec(value.split(":")[0].split(".")[0], ["", *sys.path]) or (":" in value) != (kind == "python"):
         expected = "package.module:function" if kind == "python" else "package.module"
         raise MissingError(f"--{kind} {value}: expected {expected} of a package that can be imported from here")
-    child = (sys.executable, "-m", f"{__package__}.child", kind, value, "{model}", "{inputs}", "{outputs}")
-    if kind != "engine":
-        return Engine(value, child)
-    version = versions([ENGINES[value][0]])
-    return Engine(version if version.startswith(value) else f"{value} ({version})", child)
+    return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
 
 
 def each(suite: Suite, run: Callable[[Case], Ran]) -> Iterator[Ran]:
@@ -130,14 +109,12 @@ def each(suite: Suite, run: Callable[[Case], Ran]) -> Iterator[Ran]:
         yield from pool.map(run, suite.cases)
 
 
-# -- outputs in files ------------------------------------------------------------------------------------------------
-
-
 def written_outputs(folder: str, case: Case) -> Ran:
     """What an engine wrote elsewhere: CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin."""
-    name = PREFIX + case.name
-    found = [path for suffix in (".npz", ".npy", "") if (path := Path(folder, name + suffix)).exists()]
-    return read_outputs(found[0], case) if found else Ran("refused", {}, "there are no outputs of this name")
+    for suffix in (".npz", ".npy", ""):
+        if (path := Path(folder, f"{PREFIX}{case.name}{suffix}")).exists():
+            return read_outputs(path, case)
+    return Ran("refused", {}, "there are no outputs of this name")
 
 
 def read_outputs(path: Path, case: Case) -> Ran:
@@ -145,8 +122,7 @@ def read_outputs(path: Path, case: Case) -> Ran:
     names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
     parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
     try:
-        if (size := sum(part.stat().st_size for part in parts)) > MOST_BYTES:
-            raise FileError(f"{path.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
+        check_size(path.name, sum(part.stat().st_size for part in parts), most=MOST_BYTES)
         if path.suffix == ".npz":
             with npz_arrays(path) as opened:
                 outputs = {names.get(key, key): np.asarray(array) for key, array in opened.items()}
@@ -161,12 +137,6 @@ def read_outputs(path: Path, case: Case) -> Ran:
 
 def _array(path: Path) -> Array:
     """An array in a file of its own. Raises FileError, MissingError."""
-    if path.suffix == ".npy":
-        return load_npy(path)
     if path.suffix == ".bin":
         return np.frombuffer(path.read_bytes(), "<f4")
-    onnx = package("onnx", path)
-    try:
-        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes()))
-    except Exception as error:  # protobuf and numpy raise many kinds
-        raise FileError(f"{path.name}: not a tensor of ONNX ({type(error).__name__})") from None
+    return load_npy(path) if path.suffix == ".npy" else stored_tensor(path)
