@@ -62,7 +62,7 @@ COMMANDS = (
     "plot {trace} --kind contribution --of 1/forward/1999/0/h_t[3] -o {out}/p.svg",
     "explain ablation {trace} --of 1/forward/1999/0/h_t[3] -o {out}/a.md",
     "explain ablation {trace} --of 1/forward/1999/0/h_t[3] --over lines -o {out}/a.md",
-    "identify --weights {small} --input {x} --output {y}",
+    "identify {small} --input {x} --expected {y}",
 )
 
 

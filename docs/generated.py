@@ -23,7 +23,9 @@ from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.notations import notations, spellings
 from lstm_trace.cli import main
+from lstm_trace.errors import some
 from lstm_trace.export.formats import TABLE_FORMATS
+from lstm_trace.mistakes.table import ROWS
 from lstm_trace.plot import kinds
 
 ROOT = Path(__file__).parents[1]
@@ -213,11 +215,24 @@ def _routes() -> str:
     return table(["request", "parameters, or members of the body", "what it does"], rows)
 
 
+def _mistakes() -> str:
+    """The rows of the table of mistakes: what is rewritten, or the word, and the values that it has."""
+    rows = []
+    for row in ROWS.values():
+        of = f"{row.of}{' = ' if row.whole else ': '}" if row.of != "*" else ""
+        both = [f"`{of}{row.left} => {row.right}`", *[f"`{row.also}`"] * bool(row.also)]
+        change = f"word: {row.word}" if row.word else " and ".join(both)
+        rows.append([f"`{row.key}`", change, some([f"`{value}`" for value in row.values if value], 6)])
+    return table(["row", "what is rewritten", "values ({k}), or what the word is given"], rows)
+
+
 # -- all of it -------------------------------------------------------------------------------------------------------
+
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
     "functions": _functions, "json": _json, "unread": _unread, "notations": _notations,
+    "mistakes": _mistakes,
     "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}

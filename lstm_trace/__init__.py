@@ -23,6 +23,7 @@ conveniences.AT |= {
     "lifted.compare": "lstm_trace.api:diff",
     "exported.graph": "lstm_trace.lifting.graphs.exported:read",
     "onnx.graph": "lstm_trace.lifting.graphs.onnx_graph:read",
+    "run.mistake": "lstm_trace.mistakes.seeding:seeded",
     "trace.save": "lstm_trace.trace.files.trace_file:save",
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",
@@ -33,6 +34,7 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",
     "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",
     "trace.html": "lstm_trace.results.overview:html",
+    "comparison.cause": "lstm_trace.mistakes.cause:cause",
     "comparison.to_frame": "lstm_trace.results.comparison:to_frame",
     "comparison.lines_frame": "lstm_trace.results.comparison:lines_frame",
     "trace.not_finite": "lstm_trace.trace.not_finite:first_not_finite",
@@ -50,7 +52,7 @@ conveniences.AT |= dict.fromkeys(
 conveniences.AT["Conformance.xml"] = "lstm_trace.results.conformance:junit"
 conveniences.READINGS |= {
     "Comparison": "lstm_trace.results.comparison",
-    "Identification": "lstm_trace.results.identification",
+    "Identification": "lstm_trace.results.mistakes",
     "Verification": "lstm_trace.results.verification",
 }
 

@@ -34,7 +34,7 @@ from .formulas.numbers import Style
 from .languages import Language
 from .lifting.lift import lift
 from .lifting.lifted import Lifted, aligned
-from .mistakes.identify import Identification, identify as search_readings
+from .mistakes.identify import Identification, identify_values as explained
 from .model.capture import Traces, capture
 from .model.edit import edit
 from .model.exercises import (
@@ -47,7 +47,7 @@ from .model.exercises import (
 )
 from .model.model import Model, RunArguments
 from .model.problem import problem
-from .model.sources import as_traces, is_bare, open_source, prepare, run
+from .model.sources import as_trace, as_traces, is_bare, is_run, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import ReportOptions
 from .results import How
@@ -55,6 +55,8 @@ from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
+from .results.lines import LineList
+from .results.mistakes import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat
 from .trace.files import trace_file
@@ -62,11 +64,8 @@ from .trace.rows import Selected
 from .trace.trace import Trace
 from .verification.compare import ROUNDING, Comparison, Tolerance, changes, compare_weights, gap
 from .verification.verify import Verification, verify
-from .weights.find import find
 from .weights.formats.arrays import beside
-from .weights.layouts import layout as stored_as
-from .weights.live_modules import as_array
-from .weights.read import SAYING, Found, as_asked, choose, read_model
+from .weights.read import Found, read_model
 
 if TYPE_CHECKING:
     from .one_value.derivation import ValueDerivation
@@ -94,41 +93,92 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
 
 
 @checked
-def identify(
-    weights: Mapping[str, Any] | str | Path, x: Any, y: Any, *, name: str | None = None, layout: Any = None,
-    options: Mapping[str, Any] | None = None, h0: Any = None, c0: Any = None, atol: float | None = None,
-    clips: Sequence[float] = (),
-) -> Identification:  # fmt: skip
-    """Infer the weight layout that reproduces another program's outputs, for porting models.
+def lines(source: Any, *, name: str = "", layout: Any = None, options: Mapping[str, Any] | None = None) -> LineList:
+    """List the lines that another program may print, for `diff` and `identify`.
 
     Args:
-        weights: a model file, or arrays named as in a framework or stored in a `layout`.
-        x: the input, (T, I), (T, B, I) or (B, T, I).
-        y: the h (or c) that the other program computed for x: at every step, or at the last one.
+        source: a trace, or a model as for `prepare`.
         name: name of the layer, if there are several.
         layout: how the arrays are stored, if their names do not say.
         options: options of the cell that the weights do not determine.
-        h0: the initial hidden state, (B, H); zeros if None.
-        c0: the initial cell state, (B, H); zeros if None.
-        atol: absolute tolerance of a match; None means 1e-5 of the largest output.
-        clips: clipping bounds to try in addition to the usual ones.
 
     Returns:
-        The layouts that reproduce y, the closest of the others, and the properties that y leaves undetermined.
+        A `LineList`, a result (docs/results.md): for each line of each layer and direction, in order of computation,
+        its number of units, its equation, and its names in notations; `snippet("c")`, and of `c++` and `python`, is a
+        function that prints them.
 
     Raises:
-        ShapeError: if y fits no layout.
-        OptionError: if the model has an option that the search does not cover.
+        LstmTraceError: as for `prepare`.
+
+    >>> found = lines(run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t"))
+    >>> [(one.key, one.units, one.equation) for one in found.named]
+    [('0/forward/z_i', 1, 'W_xi @ x_t + W_hi @ h_prev'), ('0/forward/i_t', 1, 'sigmoid(z_i)')]
     """
-    options = options or {}
-    if isinstance(weights, str | Path):
-        found = read_model(weights, layout)
-    else:
-        found = find(weights, None if layout is None else stored_as(layout))
-    one = as_asked(choose(found, name, "the weights"), options)
-    others = {name: value for name, value in options.items() if name not in SAYING}
-    one = replace(one, options={**one.options, **others})
-    return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
+    if isinstance(source, Trace):
+        return LineList.of(source)
+    return LineList.of(prepare(source, options=options, name=name, layout=layout))
+
+
+@checked
+def identify(
+    source: Any, x: Any = None, y: Any = None, *, atol: float | None = None, **arguments: Unpack[RunArguments]
+) -> Identification:
+    """Find the mistake that explains the values of another program, for porting models (docs/identify.md).
+
+    Args:
+        source: the model: anything that `run` accepts, or a trace of it, or the path of one.
+        x: the input, as for `run`; a problem or a trace contains its own.
+        y: what the other program computed: its output as an array, values by name (`{"f_t": …, "1/reverse/h_t": …}`),
+            or the path of a file (docs/diff.md lists the formats). Values that are missing are NaN.
+        atol: by how much a right value may differ; None means what rounding explains.
+        arguments: those of `run`; `hold`, `arithmetic` and `given` are for values that no equation computes.
+
+    Returns:
+        `right` (whether the model gives these values), `found` (the mistakes that explain them, each with its
+        equations, what else is equal, and the line that would tell them apart), and `nearest` if there is none.
+
+    Raises:
+        FileError: if y does not fit the model.
+        OptionError: if y is missing, or lines are held.
+
+    >>> weights = {"W_xh": [[0.5]], "W_hh": [[0.25]], "b_h": [1.0]}
+    >>> other = run({**weights, "b_h": [0.0]}, [[1.0], [2.0]], cell="rnn").output
+    >>> said = identify(weights, [[1.0], [2.0]], other, cell="rnn")
+    >>> [str(one) for one in said.found[0].mistakes], said.found[0].equations[0].wrong
+    (['bias-lost:z_h'], 'W_xh @ x_t + W_hh @ h_prev')
+    """
+    if y is None:
+        raise OptionError("y has what the other program computed: an array, values by name, or a file")
+    if isinstance(source, Trace) and (x is not None or arguments):
+        raise OptionError("a trace contains its weights and input: leave x and the other arguments out")
+    trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else {}))
+    return explained(trace, y, Tolerance(atol=atol).atol)
+
+
+@checked
+def mistakes_of(
+    source: Any, x: Any = None, *, rows: Sequence[str] | str | None = None, place: str | None = None,
+    **arguments: Unpack[RunArguments],
+) -> MistakeOverview:  # fmt: skip
+    """List the mistakes that a port of this model may have, and what each does to its output (docs/mistakes.md).
+
+    Args:
+        source: a trace with every line, or anything that `run` accepts.
+        x: the input, as for `run`.
+        rows: kinds of mistakes, such as `exchange`; all if empty.
+        place: the only place: `everywhere`, a layer (`1`), `above`, a direction, or a stage (`1/reverse`).
+        arguments: those of `run`.
+
+    Returns:
+        A result with `found.effects` (each mistake with its place, how far it moves the output, and the first that
+        gives the same output), `found.hidden` (those that this model and input cannot show) and `found.remedies`.
+
+    Raises:
+        OptionError: if there is no such kind or place.
+        LstmTraceError: as for `run`.
+    """
+    trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else arguments))
+    return overview(trace, [rows] if isinstance(rows, str) else rows or (), place)
 
 
 @overload
@@ -369,7 +419,7 @@ __all__ = [  # noqa: RUF022
     "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
     "client", "cell_name",
     # Verify and compare
-    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
+    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of", "inspect", "lines",
     # Explain
     "explain", "derivation", "profile", "sheet",
     # Gradients and training

@@ -31,8 +31,10 @@ VERBS = {
     "diff": "Compare two traces, problems or models.",
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
-    "identify": "Infer the layout of an LSTM's weights from a known output.",
+    "lines": "List the lines that a port may print, with code that prints them.",
+    "identify": "Find the mistake that explains another program's values.",
     "conformance": "Test an engine that runs ONNX models.",
+    "mistakes": "List the mistakes of ports, and what each does to an output.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",
@@ -40,8 +42,8 @@ VERBS = {
     "example": "List the example problems, or print one.",
 }
 #: The module in `verbs/` of a verb that shares its module with others.
-MODULES = dict.fromkeys(("show", "export", "inspect", "schema", "example"), "printed")
-MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor"), "verdicts")
+MODULES = dict.fromkeys(("show", "export", "inspect", "lines", "schema", "example"), "printed")
+MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor", "mistakes"), "verdicts")
 #: If this is set, the location of an unexpected error and the warnings of libraries are printed.
 DEBUG = "LSTM_TRACE_DEBUG"
 

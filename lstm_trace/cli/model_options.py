@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -237,11 +237,20 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
-def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file; or the trace of the problem in it, or of the model in it run over its input."""
+def opened_with(
+    source: str, given: dict[str, Any], allow_nonfinite: bool = False, ask: Sequence[str] | None = None
+) -> Trace:
+    """The trace in a file; or the trace of the problem in it, or of the model in it run over its input.
+
+    ask: the requested lines, if not those of the problem.
+    """
+    from ..trace.files.trace_file import is_trace
+
     first, hold = given.get("count_from"), given.get("hold")
-    if _is_run(source, given):
-        return counted(lambda held: with_bar(*prepared(source, {**given, "hold": held}, allow_nonfinite)), first, hold)
+    if _is_run(source, given) or (ask is not None and not is_trace(source)):
+        asked: dict[str, Any] = {} if ask is None else {"ask": ask}
+        ready = partial(prepared, source, allow_nonfinite=allow_nonfinite)
+        return counted(lambda held: with_bar(*ready(given={**given, "hold": held}), **asked), first, hold)
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=hold, count_from=first)
 
 
@@ -294,19 +303,20 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
     """The options for one of two sources: the shared ones that it accepts, then its own."""
-    from ..trace.files.external_values import is_external
+    from ..model.value_files import is_values
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
 
     source, other, side = pair[at], pair[1 - at], "ab"[at]
+    model, others = (not is_values(path) and is_model(path) for path in (source, other))
     own = {name: given[f"{name}_{side}"] for name in (*STORED, *TOKENS) if given.get(f"{name}_{side}") is not None}
-    if own and not is_model(source):
+    if own and not model:
         option = next(iter(own)).replace("_", "-")
         raise click.UsageError(f"--{option}-{side} applies to a model, and {source} is not one; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
-    if is_trace(source) and not (is_trace(other) or is_external(other)):
+    if is_trace(source) and not (is_trace(other) or is_values(other)):
         common = {"tokens": common["tokens"]}
-    elif not is_model(source) and is_model(other):
+    elif not model and others:
         common = {name: value for name, value in common.items() if name in INPUTS}
     return {**common, **own}
 

@@ -19,8 +19,8 @@ from ..base.arrays import Array
 from ..base.extras import missing
 from ..cell.network import Scope, layer_and_direction
 from ..errors import MissingError, OptionError, nearest
-from ..frames.table import resolved
 from ..trace.address import index_text, no_entry
+from ..trace.labels import resolved
 
 try:
     import pyarrow as pa

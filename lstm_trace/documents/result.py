@@ -47,8 +47,6 @@ class Result:
     """A result, with its report, files, frame, picture and JSON, and a view in a notebook."""
 
     __array_ufunc__ = None  # as for a trace
-    #: Symbols in its formulas that differ from the standard table.
-    own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     #: The most columns of its text on a terminal.
     widest: ClassVar[int] = 100
     #: Further formats, by suffix.
@@ -72,6 +70,11 @@ class Result:
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
         return _reading(self, "blocks")(self, words, show)  # type: ignore[no-any-return]
+
+    @cached_property
+    def own(self) -> Mapping[str, Any]:
+        """The symbols in its formulas that differ from the standard table."""
+        return _reading(self, "own", lambda _: {})(self)  # type: ignore[no-any-return]
 
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""

@@ -14,12 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.network import Scope, Stage, layer_and_direction
 from ..documents.result import Result
+from ..engine.run import in_arithmetic, rerun
+from ..errors import OptionError, some
+from ..model.given_values import given_values
+from ..trace.held import entries as holds
 from ..trace.trace import Trace
-from .programs import Mistake, RewrittenCell, program_of
+from ..trace.window import between, rows
+from .programs import OUTPUT, Mistake, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
+#: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
+MOST_PRODUCTS, LEAST = 2**22, (2, 8)
 #: How many of the best single mistakes a second one is added to.
 KEPT = 16
 #: A float64 run of ours may differ from the same run of another program by this many times what one in the outputs' own
@@ -70,16 +78,19 @@ class MistakeExplanation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Identification(Result):
-    """What explains the values of another program. as_read: how well the model does without a mistake.
+    """What explains the values of another program. trace: the model's own run, in float64.
 
-    found: the mistakes that explain them all, plainest first; empty if the model does, or nothing does. nearest: the
-    best of those that do not explain all. tried: how many candidates were run.
+    as_read: how well the model does without a mistake. found: the mistakes that explain the values, plainest first;
+    empty if the model does, or nothing does. nearest: the best of those that do not explain all. tried: how many
+    candidates were run. remarks: what the reader should know of the search.
     """
 
+    trace: Trace
     as_read: Fit
     found: tuple[MistakeExplanation, ...]
     nearest: tuple[MistakeExplanation, ...]
     tried: int
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -91,12 +102,31 @@ class Identification(Result):
         return f"<Identification: {said}, {self.tried:,} tried; print(…) has all>"
 
 
+def places_of(scopes: Sequence[Scope]) -> Mapping[tuple[Scope, ...], str]:
+    """Where a mistake may be, with how that is written: everywhere, in a layer, in those above the first, in a
+    direction, or in one stage.
+    """
+    parts = [(scope, *layer_and_direction(scope)) for scope in scopes]
+    found = {tuple(scopes): ""}
+    for layer in dict.fromkeys(layer for _, layer, _ in parts):
+        found.setdefault(tuple(s for s, at, _ in parts if at == layer), f"{layer}/")
+    found.setdefault(tuple(s for s, at, _ in parts if at), "above/")
+    for direction in dict.fromkeys(d for _, _, d in parts):
+        found.setdefault(tuple(s for s, _, d in parts if d == direction), f"{direction}/")
+    for scope in scopes:
+        found.setdefault((scope,), f"{scope}/")
+    return {place: text for place, text in found.items() if place}
+
+
 @dataclass(eq=False)
 class Search:
-    """The candidates of a network, and how well they explain given values."""
+    """The candidates of a network, and how well they explain given values. whole: the search over the whole run, if
+    this one is over its first sequences and steps.
+    """
 
     trace: Trace
     given: Mapping[Place, Given]
+    whole: Search | None = None
     tried: int = 0
     fits: dict[frozenset[tuple[Scope, RewrittenCell]], Fit] = field(default_factory=dict)
 
@@ -107,20 +137,8 @@ class Search:
 
     @cached_property
     def places(self) -> Mapping[tuple[Scope, ...], str]:
-        """Where a mistake may be, with how that is written: everywhere, in a layer, in those above the first, in a
-        direction, or in one stage.
-        """
-        scopes = [*self.trials.stages]
-        parts = [(scope, *layer_and_direction(scope)) for scope in scopes]
-        found = {tuple(scopes): ""}
-        for layer in dict.fromkeys(layer for _, layer, _ in parts):
-            found.setdefault(tuple(s for s, at, _ in parts if at == layer), f"{layer}/")
-        found.setdefault(tuple(s for s, at, _ in parts if at), "above/")
-        for direction in dict.fromkeys(d for _, _, d in parts):
-            found.setdefault(tuple(s for s, _, d in parts if d == direction), f"{direction}/")
-        for scope in scopes:
-            found.setdefault((scope,), f"{scope}/")
-        return {place: text for place, text in found.items() if place}
+        """Where a mistake may be: see `places_of`."""
+        return places_of([*self.trials.stages])
 
     def candidates(self, after: Candidate | None = None) -> list[Candidate]:
         """Every mistake at every place, added to a candidate; of those that compute the same the first."""
@@ -160,7 +178,8 @@ class Search:
             explained += int((error <= given.tolerance[there]).sum())
             total += target.size
             worst = max(worst, float(error.max(initial=0)))
-            summed += float(error.sum())
+            with np.errstate(over="ignore"):
+                summed += float(error.sum())
         return Fit(explained / total, worst, summed / total)
 
     @cached_property
@@ -181,24 +200,31 @@ class Search:
 
     def run(self) -> Identification:
         """The search: no mistake, then one, then two."""
-        as_read = self.right()
+        as_read = (self.whole or self).right()
         if as_read.share == 1:
-            return Identification(as_read, (), (), self.tried)
+            return Identification(self.trace, as_read, (), (), self.tried)
         ranked = self.ranked(self.candidates())
-        found = [one for one in ranked if one[0].share == 1]
+        found = self._explaining(ranked)
         better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].mean < as_read.mean]
         pairs: list[tuple[Fit, Candidate]] = []
         for _, first in better if not found else ():
             here = self.ranked(self.candidates(first))
             pairs += here[:KEPT]
-            found = [one for one in here if one[0].share == 1]
+            found = self._explaining(here)
             if found:
                 break
         near = sorted((*ranked[:KEPT], *pairs), key=lambda one: (-one[0].share, one[0].mean))[:3]
         return Identification(
-            as_read, tuple(self._explained(found)), tuple(self._explanation(*one) for one in near if not found),
-            self.tried,
+            self.trace, as_read, tuple(self._explained(found)),
+            tuple(self._explanation(*one) for one in near if not found), self.tried,
         )  # fmt: skip
+
+    def _explaining(self, ranked: Sequence[tuple[Fit, Candidate]]) -> list[tuple[Fit, Candidate]]:
+        """Those that explain every given value of the whole run."""
+        found = [one for one in ranked if one[0].share == 1]
+        if found and self.whole is not None:
+            found = [one for one in self.whole.ranked([c for _, c in found]) if one[0].share == 1]
+        return found
 
     def _explained(self, found: Sequence[tuple[Fit, Candidate]]) -> Iterator[MistakeExplanation]:
         if not found:
@@ -209,8 +235,9 @@ class Search:
 
     def _explanation(self, fit: Fit, candidate: Candidate) -> MistakeExplanation:
         equations = tuple(
-            ChangedEquation(scope, name, str(program.own.rows[name]), str(right))
-            for scope, program in candidate.programs.items() for name, right in program.changes
+            ChangedEquation(scope, name, str(right), str(changes[name]))
+            for scope, program in candidate.programs.items() if (changes := dict(program.changes))
+            for name, right in program.own.rows.items() if name in changes
         )  # fmt: skip
         return MistakeExplanation(candidate.mistakes, fit, equations)
 
@@ -247,4 +274,57 @@ def identify(trace: Trace, given: Mapping[Place, Given]) -> Identification:
         trace: the right run, in float64, with every line.
         given: the other program's values by scope and line; the line `output` is what a stage passes on.
     """
-    return Search(trace, given).run()
+    whole = Search(trace, given)
+    sequences, steps = _searched(trace)
+    part = between(rows(trace, slice(sequences)), range(trace.first, trace.first + steps))
+    some = {place: Given(*(v[:steps, :sequences] for v in vars(one).values())) for place, one in given.items()}
+    some = {place: one for place, one in some.items() if not np.isnan(one.values).all()}
+    if (sequences, steps) == (trace.batch, trace.steps) or not some or Search(part, some).right().share == 1:
+        return whole.run()
+    sizes = {"sequences": sequences, "batch": trace.batch, "steps": steps, "of": trace.steps}
+    found = Search(part, some, whole).run()
+    return replace(found, trace=trace, remarks=() if found.right else (Remark("identify.limited", sizes),))
+
+
+def _searched(trace: Trace) -> tuple[int, int]:
+    """How many of the first sequences and steps are searched: all, unless that would take minutes."""
+    weights = sum(v.size for own in trace.parameters.values() for v in own.values())
+    sequences = min(trace.batch, max(LEAST[0], MOST_PRODUCTS // (weights * trace.steps)))
+    if any(stage.backwards for stage in trace.stages):  # it begins with the last step
+        return sequences, trace.steps
+    return sequences, min(trace.steps, max(LEAST[1], MOST_PRODUCTS // (weights * sequences)))
+
+
+def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Identification:
+    """What explains the values that another program computed over the input of a run.
+
+    Args:
+        trace: the model's own run.
+        values: a file, an array, or arrays by name, as for `given_values`; float64 in which every value is one of
+            float32 was computed so.
+        atol: by how much a right value may differ; None: what the rounding of their dtype and printed digits explains.
+
+    Raises:
+        FileError: if the values do not fit the run.
+        OptionError: if lines of the run are held, or no value is a number.
+    """
+    if trace.header.arithmetic or any(holds(trace)):
+        raise OptionError("identify searches what the equations compute: leave hold and arithmetic out")
+    own = in_arithmetic(trace, None)
+    if absent := [line.name for s in own.stages for line in s.cell.lines if line.name not in own.lines[s.scope]]:
+        raise OptionError(f"identify needs every line: run the model without ask; not computed: {some(absent, 5)}")
+    read = given_values(values, own)
+    with np.errstate(over="ignore"):
+        single = all(np.array_equal(v, v.astype(np.float32), equal_nan=True) for v in read.values.values())
+    rounded = rerun(replace(own, header=replace(own.header, dtype="float32"))) if single else own
+    last = own.stages[-1]
+    given: dict[Place, Given] = {}
+    for (scope, name), found in read.values.items():
+        both = own.lines[scope][name], rounded.lines[scope][name]
+        off = tolerances(*both, np.where(np.isfinite(found), found, 0), read.rounding[scope, name])
+        one = Given(np.where(read.given[scope, name], found, np.nan), off if atol is None else np.full_like(off, atol))
+        given[scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name] = one
+    if not any(np.isfinite(one.values).any() for one in given.values()):
+        raise OptionError("none of the values is a number: there is nothing to explain")
+    result = identify(own, given)
+    return replace(result, remarks=(*read.notes, *result.remarks))

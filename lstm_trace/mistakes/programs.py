@@ -7,7 +7,7 @@ row of the table to a program gives another, so two mistakes at once are one app
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -30,14 +30,14 @@ PASSED = "passed_t"  # a value that is passed on and has no name
 class Mistake(NamedTuple):
     """A mistake in a cell: its key, the program with it, and what a sentence about it says.
 
-    names: the equations that it changes. part: what the letters of its pattern stand for, as equations write it. value:
+    names: the equations that it changes. part: what each letter of its pattern stands for in the first of them. value:
     what stands for `{k}`, or what its word is given.
     """
 
     key: str
     program: RewrittenCell
     names: tuple[str, ...] = ()
-    part: str = ""
+    part: Mapping[str, str] = {}  # a proxy could not be pickled
     value: str = ""
 
     @property
@@ -88,18 +88,19 @@ class RewrittenCell:
     @cached_property
     def mistakes(self) -> Mapping[str, Mistake]:
         """What the table makes of it, by key; of mistakes that do the same only the first."""
-        return self._made(ROWS.values())
+        return self.made(ROWS.values())
 
     @cached_property
     def usual(self) -> Mapping[str, Mistake]:
         """The mistakes by rows that are not rare."""
-        return self._made([row for row in ROWS.values() if not row.rare])
+        return self.made([row for row in ROWS.values() if not row.rare])
 
-    def _made(self, rows: Iterable[MistakeRow]) -> Mapping[str, Mistake]:
+    def made(self, rows: Iterable[MistakeRow], names: Collection[str] | None = None) -> Mapping[str, Mistake]:
+        """What some rows make of it, by key. names: equations of which a mistake changes one or more; None for any."""
         found: dict[str, Mistake] = {}
         seen: set[RewrittenCell] = {self}
         for row in rows:
-            for mistake in row_mistakes(row, self):
+            for mistake in row_mistakes(row, self, names):
                 if mistake.program not in seen:
                     seen.add(mistake.program)
                     found.setdefault(mistake.key, mistake)
@@ -180,17 +181,29 @@ def program_of(cell: Cell) -> RewrittenCell:
     return RewrittenCell(CellEquations(cell, rows | {OUTPUT: tree(cell.output)}))
 
 
-def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
-    """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
+@lru_cache(maxsize=64)
+def mistakes_in(program: RewrittenCell, names: tuple[str, ...]) -> Mapping[str, Mistake]:
+    """The mistakes that change one of these equations, and the words, which may change any."""
+    return program.made(ROWS.values(), names)
+
+
+def row_mistakes(row: MistakeRow, program: RewrittenCell, names: Collection[str] | None = None) -> Iterator[Mistake]:
+    """What one row of the table makes of a program: at every place that it fits, and at those that belong together.
+
+    names: equations of which it changes one or more; None for any.
+    """
+    within = program.rows if names is None else names
     if row.word in RENAMINGS:
-        for given, names in RENAMINGS[row.word](program.own):
-            new = {name: right.replaced(names) for name, right in program.rows.items()}
+        for given, renamed in RENAMINGS[row.word](program.own):
+            new = {name: right.replaced(renamed) for name, right in program.rows.items()}
+            if all(new[name] == program.rows[name] for name in within):
+                continue
             if (made := program.changed(new)) is not None and _is_cell(made):
                 yield Mistake(f"{row.key}:{given}", made, _changed(program, made), value=given)
         return
     for value in row.values or ("",):
         if not row.word:
-            yield from _rewritings(row, value, program)
+            yield from _rewritings(row, value, program, within)
         elif (row.word, value) not in program.words:
             made = RewrittenCell(program.own, program.changes, (*program.words, (row.word, value)))
             yield Mistake(row.key_of(value.replace(" ", "-")), made, value=value)
@@ -201,7 +214,7 @@ def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
     return tuple(name for name, right in after.rows.items() if right != before.rows[name])
 
 
-def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
+def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Collection[str]) -> Iterator[Mistake]:
     own = program.own
     rows = program.inlined if row.inline else program.rows
     pattern = row.pattern(value)
@@ -226,6 +239,8 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
     for (place, bound), members in order:
+        if not any(equation in within for equation, _ in members):
+            continue
         new = {**program.rows, **{equation: rows[equation] for equation, _ in members}}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
@@ -238,13 +253,15 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
             said = row.key_of(place, bound if place in several else "", value)
-            part = ", ".join(dict.fromkeys(_bound(site, ", ") for _, site in members))
-            yield Mistake(said, made, _changed(program, made), part, value)
+            names = _changed(program, made)
+            first = next(site for name, site in members if name in names)
+            part = {letter: str(node) for letter, node in first.found.items()}
+            yield Mistake(said, made, names, part, value)
 
 
-def _bound(site: Site, mark: str = ",") -> str:
+def _bound(site: Site) -> str:
     """What the letters of a pattern stand for at a site, but not the terms that are left as they were."""
-    return mark.join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
+    return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
 def _before(late: str) -> ExpressionTree:
@@ -270,16 +287,23 @@ def _functions(rights: Iterable[ExpressionTree]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def equation_lines(cell: Cell, name: str, right: ExpressionTree) -> tuple[Line, ...] | None:
-    """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
+def equation_cell(cell: Cell, right: ExpressionTree) -> Cell | None:
+    """One equation of a cell as a cell whose inputs are the other values; None if it is no equation."""
     known = {*cell.by_name, *cell.inputs, *cell.states, *(n for n in right.names() if n.endswith(LATE_SUFFIX))}
     inputs = tuple(dict.fromkeys(n for n in right.names() if n in known))
     functions = "".join(f"{function.text}\n" for function in cell.functions) + _functions([right])
+    matrices = [name for name in dict.fromkeys(right.names()) if name in cell.matrices]
+    declared = f"matrix: {', '.join(matrices)}\n" if matrices else ""
     try:
-        made = parse(f"{functions}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
+        return parse(f"{functions}{declared}value_ = {right}\noutput: value_", 1, inputs or ("x_t",))
     except CellError:
         return None
-    return made.expanded.lines
+
+
+def equation_lines(cell: Cell, right: ExpressionTree) -> tuple[Line, ...] | None:
+    """The lines of one equation of a cell, in which its other values are inputs; None if it is no equation."""
+    found = equation_cell(cell, right)
+    return None if found is None else found.expanded.lines
 
 
 def _is_cell(program: RewrittenCell) -> bool:
@@ -290,7 +314,7 @@ def _is_cell(program: RewrittenCell) -> bool:
     for name, right in program.changes:
         reads = {n.removesuffix(LATE_SUFFIX) for n in right.names()}
         before = all(order[n] < order[name] for n in right.names() if n in cell.by_name)
-        if not (before and reads <= known) or equation_lines(cell, name, right) is None:
+        if not (before and reads <= known) or equation_lines(cell, right) is None:
             return False
     return True
 

@@ -25,6 +25,8 @@ from ..cell.lines import number
 #: What the letters of a pattern stand for, apart from `s` and `F`.
 LETTERS = frozenset("abcdeWpqvn")
 REST, FUNCTION = "s", "F"
+#: What `F` does not stand for: calls that choose, limit or combine values.
+OPERATIONS = frozenset(("where", "clip", "concat", "quotient", "maximum", "min", "max", "sum", "mean", "count"))
 
 #: How tightly an expression binds, as in `cell/lines.py`; a name, a number and a call most.
 _BINDING = {"sum": 1, ">": 0, "*": 2, "/": 2, "@": 2}
@@ -50,11 +52,13 @@ class ExpressionTree(NamedTuple):
         if self.kind == "slice":
             return f"{self.parts[0].within(4)}[{self.value[0]}:{self.value[1]}]"
         if self.kind == "sum":
-            signs = [*zip(self.value, self.parts, strict=True)]
-            return "".join(
-                (("-" if sign < 0 else "") if not k else " - " if sign < 0 else " + ") + part.within(2 + (sign < 0))
-                for k, (sign, part) in enumerate(signs)
-            )
+            signs = [
+                (-sign, part._replace(value=-part.value)) if part.kind == "number" and part.value < 0 else (sign, part)
+                for sign, part in zip(self.value, self.parts, strict=True)
+            ]
+            (sign, first), *others = signs
+            begin = first.within(2) if sign > 0 else f"-{first.within(3)}"
+            return begin + "".join(f" {'+' if sign > 0 else '-'} {part.within(2)}" for sign, part in others)
         least = _BINDING[self.kind]
         return f"{self.parts[0].within(least)} {self.kind} {self.parts[1].within(least + 1)}"
 
@@ -151,7 +155,7 @@ def matches(
         yield from _terms([*zip(pattern.value, pattern.parts, strict=True)], theirs, allows, found)
     elif pattern.kind == node.kind and len(pattern.parts) == len(node.parts):
         called = pattern.kind == "call" and pattern.value == FUNCTION
-        if pattern.value != node.value and not called:
+        if (node.value in OPERATIONS) if called else (pattern.value != node.value):
             return
         ways: list[Found] = [{**found, FUNCTION: ExpressionTree("name", node.value)} if called else found]
         orders = [node.parts, node.parts[::-1]] if pattern.kind == "*" else [node.parts]

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
-from ..cell.network import VALID, Scope, Stage, X, scope_and_name
+from ..cell.lines import Cell, Line
+from ..cell.network import Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
@@ -29,6 +29,8 @@ Values = Mapping[str, Array]
 Place = tuple[Scope, str]
 #: At most this many numbers are kept of one stage; more candidates are run in several batches.
 MOST_NUMBERS = 2**25
+#: What precedes the name of a line that has a given value, for the value that was computed.
+COMPUTED = "computed "
 
 
 class PlacedMistake(NamedTuple):
@@ -70,11 +72,13 @@ class MistakeRuns:
     """The right run of a network, and what it computes with mistakes.
 
     trace: a run in float64 that has every line. wanted: the lines that are kept, by stage; `output` is what the stage
-    passes on, whatever a candidate says that it is.
+    passes on, whatever a candidate says that it is. given: values of lines that take the place of those computed, for
+    all that reads them; what was computed is kept.
     """
 
     trace: Trace
     wanted: Sequence[Place]
+    given: Mapping[Place, Array] = field(default_factory=dict)
     _results: dict[_Node, Values] = field(default_factory=dict)
     _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
@@ -95,7 +99,9 @@ class MistakeRuns:
 
     def applies(self, stage: Stage, word: str, given: str) -> bool:
         """Whether a word changes anything in a stage."""
-        return WORDS[word](self.premises[stage.scope], given) is not None
+        own = self.premises[stage.scope]
+        found = WORDS[word](own, given)
+        return found is not None and (found.parameters is own.parameters or _separable(stage.cell))
 
     def right(self, place: Place) -> Array:
         """The values of a line in the right run, (T, B, width); `carry h_prev` is what each step carries on."""
@@ -166,9 +172,14 @@ class MistakeRuns:
                 each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
                 shared = all(values is each[0] for values in each)
                 inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
-            batch = _Batch(
-                stage, [node.program or program_of(stage.cell) for node in members], premises, inputs, in_place
-            )
+            for (scope, name), values in self.given.items():
+                if scope == stage.scope:
+                    orders = [slice(None, None, -1 if one.flipped != one.turned else 1) for one in premises]
+                    alike = all(order == orders[0] for order in orders)
+                    each = [values[order] for order in orders[: 1 if alike else None]]
+                    inputs[name] = np.stack(each, axis=1)
+            programs = [node.program or program_of(stage.cell) for node in members]
+            batch = _Batch(stage, programs, premises, inputs, in_place)
             if across:
                 batch = replace(batch, inputs={name: v.swapaxes(0, 2) for name, v in inputs.items()})
             kept = self._kept(stage.scope)
@@ -191,10 +202,9 @@ class MistakeRuns:
         else:
             values = self.trace.x if source == X else self.trace.operand(node.scope, name)
         assert values is not None, source
-        changes = premises.inputs if name != VALID else (premises.lengths,) if premises.lengths else ()
-        for change in changes:
+        for change in premises.changes(source):
             values = change(values)
-        return values[::-1] if premises.flipped else values
+        return values
 
     def _line(self, scope: Scope, line: str) -> str:
         return OUTPUT if line == self.stages[scope].cell.output else line
@@ -248,32 +258,55 @@ class _Batch:
         stage, count = self.stage, len(self.programs)
         steps = len(next(iter(self.inputs.values()))) if self.inputs else self.premises[0].network.steps
         batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
-        lines = stage.cell.expanded.lines
+        late = {name for program in self.programs for _, right in program.changes for name in right.names()}
+        late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
+        lines = self._needed([*kept, *late])
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
-        once, each = _split(lines, {*self.inputs, *self.parameters}, self.overrides)
+        once, each = _split(lines, {*self.inputs, *self.parameters}, {*self.overrides, *self.inputs})
         arithmetic = self._arithmetic()
         if arithmetic:
             once, each = [], [*lines]
         with np.errstate(all="ignore"):
             before = _computed(once, {**fixed, **self.inputs})
-        late = {name for program in self.programs for _, right in program.changes for name in right.names()}
-        late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
-        first = {line: states[state] for state, line in stage.cell.carry if state in states}
+        first = {**{line: states[state] for state, line in stage.cell.carry if state in states}, **states}
         begin = states
-        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(1)) for name in late}
+        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(self._width(name))) for name in late}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                known = {**fixed, **past, **{n: v[t] for n, v in (*self.inputs.items(), *before.items())}}
+                here = {n: v[t] if v.ndim == 4 else v for n, v in (*self.inputs.items(), *before.items())}
+                known = {**fixed, **past, **here}
                 now = self._stepped(each, known, states, arithmetic, batch)
                 states = self._carried(t, now, states, begin, batch, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
+                    value = np.atleast_1d(now[COMPUTED + name if COMPUTED + name in now else name])
                     if name not in out:
-                        out[name] = np.empty((steps, count, batch, now[name].shape[-1]))
-                    out[name][t] = now[name]
+                        out[name] = np.empty((steps, count, batch, value.shape[-1]))
+                    out[name][t] = value
         return out, states
+
+    def _width(self, name: str) -> int:
+        values = None if name == ONE else self.premises[0].network.operand(self.stage.scope, name, slice(0, 1))
+        return 1 if values is None else int(values.shape[-1])
+
+    def _needed(self, kept: Iterable[str]) -> list[Line]:
+        """The lines that are kept, and what they and the states follow from; a given line follows from nothing."""
+        cell = self.stage.cell.expanded
+        ends = {OUTPUT: cell.output, **{CARRY + state: line for state, line in cell.carry}}
+        waiting, found = [*kept, *ends, *(line for line in ends.values() if line not in self.inputs)], set[Any]()
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found.add(name)
+            own = [cell.by_name[name]] if name in cell.by_name else []
+            own += [line for override in self.overrides.get(name, ()) for line in override.lines]
+            reads = [str(o).removesuffix(LATE_SUFFIX) for line in own for o in line.operands]
+            waiting += [read for read in reads if read not in self.inputs]
+        wanted = {name for name in found if name in kept or name not in self.inputs}
+        return [line for line in cell.lines if line.name in wanted]
 
     def _carried(
         self, t: int, now: dict[Any, Array], states: Values, begin: Values, batch: int, kept: Sequence[str]
@@ -291,7 +324,7 @@ class _Batch:
                     v[k] = 0 if one.from_zero else begin[state][k]
                 continue
             if one.skips == t:
-                for name in kept:
+                for name in (COMPUTED + name if COMPUTED + name in now else name for name in kept):
                     now[name] = _wide(now[name], len(self.programs), batch).copy()
                     now[name][k] = 0
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
@@ -335,7 +368,7 @@ class _Batch:
                 value = _wide(value, len(self.programs), batch).copy()
                 operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
                 value[rows] = computed(line, operands, value[rows])
-            now[line.name] = value
+            now[COMPUTED + line.name if line.name in self.inputs else line.name] = value
         for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
             now[name] = now[value]
             if name in self.overrides:
@@ -357,8 +390,9 @@ class _Batch:
         found: dict[str, list[_Override]] = {}
         order = {line.name: k for k, line in enumerate(self.stage.cell.expanded.lines)}
         for (name, right, other), rows in groups.items():
-            lines = equation_lines(self.stage.cell, name, right)
-            assert lines is not None, f"{name} = {right}"
+            lines = equation_lines(self.stage.cell, right)
+            if lines is None:  # an equation of matrices is none by itself
+                continue
             parameters = own
             if other:
                 parameters = {n: np.stack([given[row][n] for row in rows]) for n in own if n in right.names()}
@@ -385,7 +419,7 @@ class _Batch:
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
                     here[line.name] = np.full(1, np.nan)
             new = here[lines[-1].name]
-            value[rows] = new if new.shape[-1] in (1, value.shape[-1]) else np.nan
+            value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
         return value
 
     def _arithmetic(self) -> list[tuple[Array, Any]]:
@@ -397,6 +431,12 @@ class _Batch:
         return [(np.array(rows), computed) for computed, rows in groups.items()]
 
 
+@lru_cache(maxsize=64)
+def _separable(cell: Cell) -> bool:
+    """Whether each equation can be computed on its own: it reads no matrix that is a value of another one."""
+    return all(equation_lines(cell, right) is not None for right in program_of(cell).rows.values())
+
+
 def _applied(line: Line, operands: Sequence[Array]) -> Array:
     """The value of a line; a matrix may be another one for each candidate, (R, M, N)."""
     matrix = operands[line.summed - 1] if line.product else operands[0]
@@ -404,6 +444,12 @@ def _applied(line: Line, operands: Sequence[Array]) -> Array:
         vector = operands[line.summed]
         return np.matmul(vector, matrix if line.op == "vecmat" else matrix.swapaxes(1, 2))
     return OPS[line.op].array(operands, line.constants)
+
+
+def late_width(trace: Trace, scope: Scope, name: str) -> int:
+    """The width of what `late` carries: a line, a state, an input, or 1."""
+    values = None if name == ONE else trace.operand(scope, name, slice(0, 1))
+    return 1 if values is None else values.shape[-1]
 
 
 def _wide(value: Array, count: int, batch: int) -> Array:

@@ -57,6 +57,11 @@ class StagePremises:
     chained: bool = False
     in_place: bool = False
 
+    def changes(self, source: str) -> list[Callable[[Array], Array]]:
+        """What is done to the values of an input, in order."""
+        own = self.inputs if source != VALID else (self.lengths,) if self.lengths else ()
+        return [*own, *[lambda values: values[::-1]] * self.flipped]
+
 
 Word = Callable[[StagePremises, str], StagePremises | None]
 
@@ -227,7 +232,7 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     assert found is not None, how
     change = transform(found[1] + found[3])
     names = [name for name in names if p.parameters[name].ndim == 2]
-    if found[2] == " of all":  # one scale for both operands
+    if found[2] == " of all" and names:  # one scale for both operands
         whole = change(np.concatenate([p.parameters[name].ravel() for name in names]))
         ends = np.cumsum([p.parameters[name].size for name in names])[:-1]
         new = zip(names, np.split(whole, ends), strict=True)

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from ..base import conveniences
 from ..base.arrays import Array
 from ..base.writing import spare
 from ..cell.lines import Cell
@@ -24,7 +25,7 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, LstmTraceError, OptionError, ShapeError, calling, raise_all, reworded, within
+from ..errors import Faults, LstmTraceError, MissingError, OptionError, ShapeError, calling, raise_all, reworded, within
 from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
@@ -64,6 +65,7 @@ class RunArguments(TypedDict, total=False):
     out: Trace | str | Path | None
     plan: Choice
     arithmetic: str | None
+    mistake: Sequence[str] | str | None
     progress: Progress | None
     check: Check | None
     vocabulary: Any
@@ -132,7 +134,7 @@ class Model:
         hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
         batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
         out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-        progress: Progress | None = None, check: Check | None = None,
+        mistake: Sequence[str] | str | None = None, progress: Progress | None = None, check: Check | None = None,
     ) -> Trace:  # fmt: skip
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
@@ -169,6 +171,8 @@ class Model:
             arithmetic: an arithmetic other than that of the weights' dtype, computed line by line (docs/arithmetic.md):
                 `by-hand-4`, `float16`, `q4.12`, …; the values are stored as float64. None: that of the problem;
                 `float64`: none.
+            mistake: the key of a mistake that the run has on purpose, or several (docs/mistakes.md): `exchange:f,i`,
+                `1/reverse/order:f,i`. The trace has the rewritten equations, or the changed premises.
             progress: called with (steps done, total steps).
             check: called with the trace before it is returned, and before its file gets its name; it may raise to
                 reject the trace, in which case `out` must not be used.
@@ -179,6 +183,9 @@ class Model:
         Raises:
             ShapeError, MissingError, OptionError, TooLargeError: if the arguments do not fit the model.
         """
+        if mistake is not None:
+            arguments = {name: value for name, value in locals().items() if name not in ("self", "mistake")}
+            return self._mistaken([mistake] if isinstance(mistake, str) else [*mistake], **arguments)
         if isinstance(out, str | Path):
             spare(out, self.sources)
         model = self
@@ -209,6 +216,23 @@ class Model:
             from ..engine.stream import run_to_file
 
             return run_to_file(job, out, progress, check)
+        if check is not None:
+            check(found)
+        return found
+
+    def _mistaken(self, mistakes: list[str], ask: Any, record: Any, out: Any, check: Any, **given: Any) -> Trace:
+        """A run with mistakes in it. They are put into a run of every line, if there are weights for all."""
+        if others := [name for name, value in (("record", record), ("out", out)) if value is not None]:
+            raise OptionError(f"{others[0]}: a run with a mistake stores the requested lines: leave {others[0]} out")
+        if self.defaults.hold or given["hold"]:
+            raise OptionError("hold: lines are held in a run without a mistake: leave one of the two out")
+        asked = self.defaults.ask if ask is None else listed("ask", ask)
+        try:
+            right = self.run(**given, ask=())
+        except MissingError:
+            right = self.run(**given, ask=ask)
+        with within(self.defaults.where):
+            found: Trace = conveniences.call("run.mistake", right, mistakes, asked)
         if check is not None:
             check(found)
         return found

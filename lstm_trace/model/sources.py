@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from ..base.arrays import as_texts, describe
-from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
 from ..base.remark import Remark
 from ..cell.named_cells import CellName
@@ -31,13 +30,15 @@ from ..trace.trace import Header, Trace
 from ..weights.formats.arrays import told_apart
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found, with_lookup, with_readout
+from .given_values import given_values
 from .model import Model, RunArguments
 from .problem import LARGER, prepare_problem, problem_of, read_problem
 from .tokens import Split, readable, with_tokens
+from .value_files import ARROW, arrow_table, csv_rows, is_values
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
-SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
+SUFFIXES = (".npy", ".npz", ".csv", ".tsv", *ARROW, ".json")
 
 
 class Input(NamedTuple):
@@ -84,9 +85,9 @@ def read_input(
         with npz_arrays(path) as arrays:
             return _named(arrays, wanted, path)
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
-    if suffix == ".parquet":
-        return _parquet(path, wanted)
+        return _csv(path, wanted)
+    if suffix in ARROW:
+        return _arrow(path, wanted)
     if suffix not in SUFFIXES:
         raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
     values = load_npy(path) if suffix == ".npy" else read_data(path, read_bytes(path, GIVE_ARRAY))
@@ -130,16 +131,11 @@ def _labels(values: Any, name: str, path: Any) -> list[Any]:
         return as_texts(values)
 
 
-def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
+def _csv(path: str | Path, wanted: Wanted) -> Input:
     """The numbers, one row per step; the column names come from a heading."""
-    import csv
-    import io
-
-    text = decoded(path, read_bytes(path, GIVE_ARRAY))
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    except csv.Error as error:
-        raise FileError(f"{path}: {error}") from None
+    with within(str(path)):
+        separator = "\t" if Path(path).suffix.lower() == ".tsv" else ","
+        rows = [row for _, row in csv_rows(decoded(path, read_bytes(path, GIVE_ARRAY)), separator)]
     heading = [name.strip() for name in rows.pop(0)] if rows and not all(map(_is_number, rows[0])) else []
     if not rows:
         raise FileError(f"{path}: no rows of numbers")
@@ -189,33 +185,26 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     return wanted
 
 
-def _parquet(path: str | Path, wanted: Wanted) -> Input:
-    from ..weights.guards import afford, told
+def _arrow(path: str | Path, wanted: Wanted) -> Input:
+    fed: list[str] = []
 
-    try:
-        import pyarrow.lib
-        from pyarrow import parquet, types
-    except ImportError:
-        raise MissingError(missing(str(path), "pyarrow")) from None
-    with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
-        opened = parquet.ParquetFile(path)
-        schema = opened.schema_arrow
-        fed = _fed(schema.names, wanted, path) or []
+    def choose(schema: Any) -> list[str]:
+        from pyarrow import types
+
+        fed.extend(_fed(schema.names, wanted, path) or [])
         numeric = (types.is_floating, types.is_integer, types.is_boolean)
         wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
         if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {some(wrong, 6)}; choose others with --key")
-        facts = opened.metadata
-        stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
-        afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
-        column = wanted.token_column
-        table = opened.read([*fed, *([] if column is None else [column])])
-        if nulls := [name for name in fed if table.column(name).null_count]:
-            raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
-        columns = [table.column(name).to_numpy() for name in fed]
-        values = np.stack(columns, axis=-1) if columns else np.empty((0, 0))
-        tokens = None if column is None else _labels(table.column(column).to_pylist(), column, path)
-        return Input(values, tuple(fed), tokens)
+        return [*fed, *([] if wanted.token_column is None else [wanted.token_column])]
+
+    table = arrow_table(path, choose)
+    if nulls := [name for name in fed if table.column(name).null_count]:
+        raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
+    columns = [table.column(name).to_numpy() for name in fed]
+    values, column = np.stack(columns, axis=-1) if columns else np.empty((0, 0)), wanted.token_column
+    tokens = None if column is None else _labels(table.column(column).to_pylist(), column, path)
+    return Input(values, tuple(fed), tokens)
 
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module has a class of its framework
@@ -308,8 +297,9 @@ def run(
     hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
     batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
     out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
-    progress: Progress | None = None, check: Check | None = None, vocabulary: Any = None, embedding: Any = None,
-    unknown: str | None = None, split: Split | None = None, head: Any = None,
+    mistake: Sequence[str] | str | None = None, progress: Progress | None = None, check: Check | None = None,
+    vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, split: Split | None = None,
+    head: Any = None,
 ) -> Trace:  # fmt: skip
     """Trace `source` over `x`: `prepare` and `Model.run` in one call.
 
@@ -340,6 +330,7 @@ def run(
         out: a trace to reuse, or the path of a .safetensors file into which the trace is streamed.
         plan: `lines`, `planned`, `compiled` or `auto`.
         arithmetic: an arithmetic other than that of the weights' dtype (docs/arithmetic.md).
+        mistake: the key of a mistake that the run has on purpose, or several (docs/mistakes.md).
         progress: called with (steps done, total steps).
         check: called with the trace before it is returned; it may raise to reject the trace.
         vocabulary: the numbers of tokens, as for `prepare`.
@@ -418,18 +409,17 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
     """The trace of any source, and what should be said of it: a trace, its file, or anything that `run` accepts.
 
     x, arguments: as for `run`, for a source that is run; without a vocabulary x may also be the path of a file, and
-    `hold` applies to every source. like: the reference, for which a file may also have values that another program
-    printed (`read_external`).
+    `hold` applies to every source. like: the reference, for which a file, or an array, may also have the values of
+    another program (`given_values`).
     Raises LstmTraceError; OptionError for such values without a reference, or with lines to be held in them.
     """
-    from ..trace.files.external_values import is_external, read_external
-
-    if isinstance(source, str | Path) and is_external(source):
+    if is_values(source):
         if like is None or arguments.get("hold"):
             said = "are compared with a trace, a problem or a model: give that first"
             said = said if like is None else "are not held: leave the hold out"
-            raise OptionError(f"{source}: values that another program printed {said}")
-        return read_external(source, like)
+            where = f"{source}: " if isinstance(source, str | Path) else ""
+            raise OptionError(f"{where}values that another program printed {said}")
+        return given_values(source, like).as_trace(like)
     if not is_run(source):
         trace, hold = source if isinstance(source, Trace) else open_source(source), arguments.get("hold")
         return (with_holds(trace, trace_file.read_holds(hold)) if hold else trace), []
@@ -440,10 +430,8 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
 
 def is_run(source: Any) -> bool:
     """Whether a source has to be run: it is no trace, no file of one, and no values that another program printed."""
-    from ..trace.files.external_values import is_external
-
     path = isinstance(source, str | Path)
-    return not (isinstance(source, Trace) or (path and (trace_file.is_trace(source) or is_external(source))))
+    return not (isinstance(source, Trace) or is_values(source) or (path and trace_file.is_trace(source)))
 
 
 def is_bare(source: Any) -> bool:
@@ -469,7 +457,8 @@ def as_traces(
         one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    return one, two, [*remarks, *others, *told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)]
+    apart = [] if is_values(b) else told_apart(a, b, (one.x, two.x), *[arguments.get("embedding")] * 2)
+    return one, two, [*remarks, *others, *apart]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

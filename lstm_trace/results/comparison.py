@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,14 @@ from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference
-from . import changes
+from . import changes, mistakes
 from .divergence import FROM
 from .explanation import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..mistakes.cause import Cause
     from ..plot.figure import Figure
     from ..trace.trace import Trace
 
@@ -49,6 +51,10 @@ UNIT_COLUMNS = (
 MAP_COLUMNS = 16
 #: A distance in units in the last place is shown if it is smaller: of values that are near.
 NEAR = 4096
+#: So many mistakes that explain the first difference as well as the one that is named are said.
+EQUAL = 2
+#: In which steps, sequences and units alone a mistake was made.
+PARTS = "steps", "rows", "units"
 #: So many inputs and weights that differ are named.
 PREMISES = 8
 #: So many units of each layer and direction are in the table, and of all.
@@ -63,11 +69,13 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     measures of each line, and a map by line and step.
     """
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
-    if tabled := result.changes is not None and result.changes.differences > 0:
+    if tabled := result.changes is not None and _was_changed(result):
         if result.of_content:
             yield Items(tuple((remark.said(words),) for remark in result.of_content))
         yield from changes.blocks(result, result.changes, words)
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=not tabled)))
+    if result.cause is not None:
+        yield from mistakes.stacked(result.cause.equations, result.sides[0], words)
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         table = _units(result, words)
@@ -98,6 +106,19 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
+
+
+def _was_changed(result: Comparison) -> bool:
+    """Whether it is said what was changed; a mistake that is named says more than that lines were not computed."""
+    told = result.changes
+    if told is None or result.cause is None:
+        return told is not None and told.differences > 0
+    return any(change.kind != "line" for change in told.most)
+
+
+def own(result: Comparison) -> Mapping[str, Any]:
+    """The symbols of its equations."""
+    return {} if result.cause is None else mistakes.symbols(result.sides[0], result.cause.equations)
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -141,10 +162,28 @@ def facts(result: Comparison) -> dict[str, Any]:
     found: dict[str, Any] = {"same": result.same, "verdict": result.verdict}
     found |= {"sentences": list(sentences(result, result.words()))}
     units = _unit_table(result).facts()["rows"]
+    found["cause"] = _cause_facts(result)
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
     found["not_finite"] = [first and first.facts() for first in result.not_finite]
     said = {name: list(getattr(result, name)) for name in ("content", "premises", "notes")}
     return {**found, **said, "units": units, "output": output, "lines": lines}
+
+
+def _cause_facts(result: Comparison) -> dict[str, Any] | None:
+    if (cause := result.cause) is None:
+        return None
+    said = [mistakes.sentence([one], result.words()) for one in cause.found]
+    sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
+    only = {name: places and [*places] for name, places in zip(PARTS, cause.part, strict=True)}
+    keys = {
+        "key": cause.found[0].mistake.key,
+        "place": cause.found[0].place,
+        "line": cause.line,
+        "sentence": said[0],
+        **sides,
+    }
+    equal = [{"key": str(one), "sentence": what} for one, what in zip(cause.found[1:], said[1:], strict=True)]
+    return {**keys, "equal": equal, "only": only, "rest": cause.rest}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -181,8 +220,11 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
         yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
+        if result.cause is not None:
+            others = dict.fromkeys(mistakes.sentence([one], words) for one in result.cause.found[1:])
+            yield from (words.word("diff.cause.equal", what=other) for other in [*others][:EQUAL])
         yield from content
-        if result.changes is not None and result.changes.differences:
+        if result.changes is not None and _was_changed(result):
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
@@ -230,8 +272,9 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.table["and"].join(one.said(words) for one in result.first_held)
     if result.shapes:
         return Remark("diff.shapes", {"shapes": result.shapes}).said(words)
+    mistake = "" if result.cause is None else _mistake(result.cause, first, result, words)
     if not math.isfinite(whole):
-        return _nonfinite(first, result, words)
+        return mistake or _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
     a, b = (_equation(*pair, words) for pair in zip(first.equations or ("", ""), result.sides, strict=True))
@@ -239,12 +282,20 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         names = words.word("list").join(in_words(one, words) for one in first.lacking)
         return words.word("diff.lacking", a=a, b=b, names=names, size=size)
     if own is None and not of_a:
-        return words.word(f"diff.unrecorded{kind}")
+        return mistake or words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
-        check = words.word("diff.check.sum") if kind else first.op
-        through = words.word("diff.through", names=words.some(first.through, 5)) if first.through else ""
-        key = f"diff.own{kind}" if first.equations is None else "diff.equation"
-        return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
+        if first.equations is not None:
+            return words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
+        if mistake:
+            return mistake
+        if first.through:
+            said = words.word("diff.between", size=f"{own:.3g}", names=words.some(_before(first, result), 5))
+            outputs = {stage.unpadded(stage.cell.output) for stage in result.sides[0].stages}
+            alone = outputs.issuperset(line.line for line in result.lines)
+            return words.word("semicolon").join((said, words.word("diff.output.alone"))) if alone else said
+        return words.word(
+            f"diff.own{kind}", size=f"{own:.3g}", check=words.word("diff.check.sum") if kind else first.op
+        )
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
@@ -253,6 +304,25 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word("diff.inherited.part", own=error, size=size, source=source)
     error = words.word("diff.own.rounding", own=error) if own else error
     return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
+
+
+def _before(first: LineDifference, result: Comparison) -> list[str]:
+    """The named lines that the first line that differs reads, and that are not in both."""
+    reads = re.findall(r"\w+", result.sides[0].stage(first.scope).cell.equations.get(first.line, first.line))
+    return [name for name in first.through if name in reads] or [*first.through]
+
+
+def _mistake(cause: Cause, first: LineDifference, result: Comparison, words: Words) -> str:
+    """With which mistake the first line that differs follows from b's own operands."""
+    where = []
+    for name, places in zip(PARTS, cause.part, strict=True):
+        if places is not None:
+            where.append(words.word(f"diff.cause.{name}", at=words.some([str(words.nth(k)) for k in places], 5)))
+    only = words.word("diff.cause.only", where=words.comma_list(*where)) if where else ""
+    names = [e.name for e in cause.equations if e.name in first.through] or _before(first, result)
+    kind = ".rest" if cause.rest else ".between" if names else ""
+    what, line, named = mistakes.sentence(cause.found[:1], words), words.address(cause.line), words.some(names, 5)
+    return words.word(f"diff.cause{kind}", what=what, line=line, only=only, names=named)
 
 
 def _equation(equation: str | Remark, side: Trace, words: Words) -> str:

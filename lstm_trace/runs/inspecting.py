@@ -171,6 +171,7 @@ def _described(name: str, kind: str, header: Header, weights: Mapping[str, Any],
         ("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}"),
         *more,
         *(("imported", one) for one in header.imported),
+        *(("mistake", one) for one in header.mistakes),
     ]
     rows = (row for label, one in said if one for row in wrapped(message(one), 78, f"  {label:<12}", " " * 14))
     return {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Literal
 
@@ -261,3 +262,44 @@ def _fed_back(cell: Cell) -> dict[str, str]:
     last = cell.by_name.get(cell.output)
     repeats = last is not None and last.op == "where"
     return {s: n for s, n in found.items() if not (repeats and n == cell.output and cell.readers.get(s, ()) == (last,))}
+
+
+#: Stata accepts 32 characters; a unit's number of up to five digits follows.
+LONGEST = 26
+#: The name of a product consists only of its factors: `W_xi @ x_t` is `W_xi_x_t`.
+_SPELLED = (("+", "plus"), ("-", "minus"), ("/", "over"), (">", "above"), ("<", "below"), ("=", "equals"))
+
+
+def safe_names(trace: Trace) -> dict[str, str]:
+    """For each line of the trace a name of ASCII letters, digits and `_`, at most 26 long, that begins with a letter.
+
+    All are distinct, even ignoring case. They follow from the equations: a part of a trace has the same names.
+
+    >>> import lstm_trace as lt
+    >>> safe_names(lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t"))["W_xi @ x_t"]
+    'W_xi_x_t'
+    """
+    lines = dict.fromkeys(line for stage in trace.stages for line in stage.cell.lines)
+    cells = [stage.cell for stage in trace.stages]
+    read = [name for cell in cells for name in (*cell.inputs, *cell.states, *cell.parameters)]
+    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines), *read])
+
+
+def resolved(lines: Iterable[str]) -> dict[str, str]:
+    """A safe name for each line; if several would have the same, the first keeps it and the others are numbered."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    for line in dict.fromkeys(lines):
+        text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
+        for sign, word in _SPELLED:
+            text = text.replace(sign, f" {word} ")
+        text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "line"
+        stem = name = (text if text[0].isalpha() else f"n{text}")[:LONGEST].rstrip("_")
+        while name.casefold() in taken:
+            counts[stem] = counts.get(stem, 1) + 1
+            number = f"_{counts[stem]}"
+            name = stem[: LONGEST - len(number)] + number
+        taken.add(name.casefold())
+        found[line] = name
+    return found

@@ -41,7 +41,8 @@ class Header:
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
     as printed, and in addresses without a slash (`trace/printed.py`). title_tex: the title as it was written, if it has
-    formulas. digits, language, notation: how a report shows it, unless other ones are requested.
+    formulas. digits, language, notation: how a report shows it, unless other ones are requested. mistakes: keys of
+    the mistakes that the run has on purpose (docs/mistakes.md).
     """
 
     title: str = ""
@@ -63,6 +64,7 @@ class Header:
     agreement: tuple[str, ...] = ()
     count_from: int = 0
     title_tex: str = ""
+    mistakes: tuple[str, ...] = ()
     digits: int | None = None
     language: str | None = None
     notation: str | None = None
@@ -94,6 +96,7 @@ class Trace(TraceOutputs):
     position of the first step, 0 unless only some steps were recorded; then `initial` holds the states carried into
     those steps, and lengths still count from the beginning of the input. sums: sums of a stage over all steps, shaped
     like parameters.
+    rounding: of values that another program printed, half a unit of the last digit, by scope and name.
     memory: the buffer that a planned run wrote into, for `out=`. x and the arrays by scope are what is stored, and can
     be written, by `out=` for one; who changes one has another run than the lines tell.
     A trace is a mapping from names to values, `trace["h_t"]` or `trace["0/forward/h_t"]`, as read-only views. Iteration
@@ -120,6 +123,7 @@ class Trace(TraceOutputs):
     first: int = 0
     mask: Array | None = None
     sums: dict[str, dict[str, Array]] = field(default_factory=dict)
+    rounding: dict[str, dict[str, Array]] = field(default_factory=dict)
     memory: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

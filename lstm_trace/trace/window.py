@@ -127,6 +127,8 @@ def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> T
     lengths = None if trace.lengths is None else trace.lengths[which]
     held: dict[str, Any] = {"initial": _some(trace.initial, which), "memory": None}
     held |= {part: _some(getattr(trace, part), at) for part in ("given", "lines")}
+    printed = trace.rounding.items()  # of lines, and of sums, which have no steps
+    held["rounding"] = {s: {n: half[at] if half.ndim == 3 else half for n, half in own.items()} for s, own in printed}
     return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, **others})
 
 

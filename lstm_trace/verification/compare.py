@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
@@ -43,6 +44,7 @@ from .rederive import coarse
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..mistakes.cause import Cause
     from ..plot.figure import Figure
 
 
@@ -156,6 +158,11 @@ class Comparison(Result):
     def same(self) -> bool:
         """Whether the verdict is "same"."""
         return self.verdict == "same"
+
+    @cached_property
+    def cause(self) -> Cause | None:
+        """The mistake with which the first line that differs follows from b's own operands, if the table has one."""
+        return conveniences.call("comparison.cause", self)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         lines = counted(len(self.lines), "line")
@@ -325,9 +332,10 @@ def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterato
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
     """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count.
 
-    The same infinity is the same within any; no tolerance excuses what is no number on one side alone.
+    What was printed with few digits is within half a unit of the last one. The same infinity is the same within any
+    tolerance; none excuses what is no number on one side alone.
     """
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size + gap.b.limit
     if tolerance.ulps is not None:
         limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size, dtype))
     size = gap.size.each

@@ -17,7 +17,7 @@ from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
 from .propagation import Apart, Known, apart, beyond, either
-from .rederive import Rederivation, coarse, differing, values_of
+from .rederive import Rederivation, coarse, differing, known_of
 from .rounding import recorded_sums
 
 #: Maximum number of values of a stage compared at once: some tens of megabytes of work, however long the traces.
@@ -119,10 +119,10 @@ def find_gaps(
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
-                equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
+                equations, through = texts[name], tuple(_derived(stage, name, ways[name], common))
                 again = by_a if equations is None else by_whole
-                held = [values_of(trace, scope, name) for trace in (a, b)]
-                one, two = (Known(values[steps]) for values in held if values is not None)  # it is in both
+                held = [known_of(trace, scope, name) for trace in (a, b)]
+                one, two = (known.at(steps) for known in held if known is not None)  # it is in both
                 recorded = of_a.get(name) if name in a.lines.get(scope, {}) else None  # and not only supplied
                 left_out = None if name in used[scope] else dropped
                 gap = _gap(stage.cell.by_name[name], one, two, recorded, again.get(name), by_b.get(name), left_out)
@@ -139,6 +139,16 @@ def find_gaps(
                     left_out = None if name in used[scope] else dropped
                     alone[name] = beyond(_apart(Known(values[steps]), of_a[name], left_out), [of_a[name]])
             yield stage, steps, gaps, alone
+
+
+def _derived(stage: Stage, name: str, behind: Iterable[str], common: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """Named lines through which a line was derived, and addresses of those of earlier stages that are not in both."""
+    yield from (line for line in behind if line in stage.cell.equations)
+    reads = {read for line in (name, *behind) if line in stage.cell.by_name for read in stage.cell.by_name[line].reads}
+    for source in dict.fromkeys(stage.sources[read] for read in stage.cell.inputs if read in reads):
+        scope, line = scope_and_name(source)
+        if scope and line not in common.get(scope, ()):
+            yield source
 
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
@@ -189,9 +199,10 @@ def _gap(
     """
     size = _apart(one, two, outside)
     bounds = [known for known in (by_a, by_b) if by_a is not None and known is not None]
+    bounds += [known for known in (one, two) if not known.exact]  # printed with few digits
     local = inherited = None
     if by_a is None:
-        wrong = size.each > 0 if size.most else None
+        wrong = beyond(size, bounds)
     else:
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.finite
@@ -199,7 +210,8 @@ def _gap(
     if of_a is not None:
         wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
-        one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
+        inside = (np.where(outside, 0, known.value).astype(known.value.dtype) for known in (one, two))
+        one, two = map(Known, inside, (one.limit, two.limit))
     return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, outside=outside)
 
 
@@ -311,7 +323,8 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     by_a = {name: made for name, made in by_a.items() if made.value.shape == mine[name].shape}
     for gathered in both:
         name = gathered.name
-        one, two = (Known(_row(held[name])) for held in (mine, yours))
+        printed = b.rounding.get(scope, {}).get(name)
+        one, two = Known(_row(mine[name])), Known(_row(yours[name]), 0.0 if printed is None else _row(printed))
         from_a, from_b = (Known(*map(_row, made[name])) if name in made else None for made in (of_a, by_a))
         gap = _gap(Line(name, GATHERED, gathered.reads), one, two, from_a, from_b, None, None)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)

@@ -121,8 +121,8 @@ class LineDifference:
     differs). first: where it first differs, with the value of each side, the local error there, the deviation of a's
     value from its own derivation, whether a differing premise is the cause, and the rounding bound there. equations:
     a's and b's equation of this line, or of a line through which it was derived, if they differ. through: the named
-    lines that only one trace has and through which b's was derived. lacking: operands of a's equation that b lacks, so
-    that no error is b's own.
+    lines that are not in both, and through which b's was derived; addresses for those of earlier stages. lacking:
+    operands of a's equation that b lacks, so that no error is b's own.
     bound: the largest rounding bound of any value of the line; by_bound: whether the bound decides what differs.
     atol, rtol: the smallest of each with which alone the line would have passed. by_step: largest |b - a| at each step,
     infinite where it is not finite. nonfinite: how many values differ by nothing finite, since one of the two is NaN or

@@ -27,6 +27,12 @@ def values_of(trace: Trace, scope: str, name: str) -> Array | None:
     return trace.given.get(scope, {}).get(name) if values is None else values
 
 
+def known_of(trace: Trace, scope: str, name: str) -> Known | None:
+    """The values of a line as `values_of` has them, with what the digits that another program printed leave open."""
+    values = values_of(trace, scope, name)
+    return None if values is None else Known(values, trace.rounding.get(scope, {}).get(name, 0.0))
+
+
 class Rederivation:
     """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and sequences.
 
@@ -127,8 +133,7 @@ class Rederivation:
     def _read(self, stage: Stage, name: str) -> Known | None:
         """A line that both have, or a supplied line of this cell, at all steps."""
         if name in self.common.get(stage.scope, ()):
-            values = values_of(self.values, stage.scope, name)
-            return None if values is None else Known(values)
+            return known_of(self.values, stage.scope, name)
         return self._premise("given", stage.scope, name) if stage.sources.get(name) == GIVEN else None
 
     def _premise(self, part: str, scope: str, name: str, flat: bool = False) -> Known | None:

@@ -133,15 +133,21 @@ def test_differences(tmp_path: Path) -> None:
 
 
 @pytest.mark.few(0)
-def test_layouts(tmp_path: Path) -> None:
+def test_mistakes(tmp_path: Path) -> None:
     weights, x = drawn(), np.random.default_rng(3).normal(size=(6, 2, 3))
     y = lt.run(weights, x).output
     np.savez(tmp_path / "w.npz", **stored(weights, order="ifoc"))
     np.save(tmp_path / "x.npy", x)
-    for name, values in (("y", y), ("z", y[::-1] + 1)):
-        np.save(tmp_path / f"{name}.npy", values)
-        given = "--weights", tmp_path / "w.npz", "--input", tmp_path / "x.npy", "--expected", tmp_path / f"{name}.npy"
-        assert valid("identify", "identify", *given)["explained"] is (name == "y")
+    np.savez(tmp_path / "right.npz", **stored(weights))
+    noise = np.random.default_rng(1).normal(size=y.shape)
+    for verdict, file, values in (
+        ("explained", "w", y), ("right", "right", y), ("unexplained", "w", noise), ("unexplained", "right", y * 1.001)
+    ):  # fmt: skip
+        np.save(tmp_path / "y.npy", values)
+        given = tmp_path / f"{file}.npz", "--input", tmp_path / "x.npy", "--expected", tmp_path / "y.npy"
+        found = valid("identify", "identify", *given)
+        assert found["verdict"] == verdict
+        assert bool(found["found"]) is (verdict == "explained")
     np.savez(tmp_path / "nan.npz", **stored({**weights, "b_i": weights["b_i"] * np.nan}))
     for file in ("w.npz", "nan.npz"):
         valid("inspect", "inspect", tmp_path / file)
@@ -154,6 +160,13 @@ def test_explanations(folder: Path, how: str) -> None:
     example = "squared-error" if how == "training" else "three-steps"
     found = valid("finding", "explain", how, folder / f"{example}.yaml", *of)
     assert found["rows"]
+
+
+@pytest.mark.few(0)
+def test_the_overview_of_mistakes(folder: Path) -> None:
+    found = valid("finding", "mistakes", folder / "three-steps.yaml", "--place", "everywhere")
+    assert found["rows"]
+    assert found["more"]
 
 
 @pytest.mark.few(0)

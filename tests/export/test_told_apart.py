@@ -17,10 +17,10 @@ from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
 from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.export.writers import ExportJob, export
-from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 
 from ..frames.test_types import TOKENS, named
+from ..support.given import read_external
 from ..support.table_cases import expected, same, stacked
 from .test_export import EXACT
 

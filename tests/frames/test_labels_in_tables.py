@@ -200,6 +200,6 @@ def test_a_file_with_these_columns_is_compared(tmp_path: Any) -> None:
     trace = named()
     trace.save(tmp_path / "t.json")
     trace.to_csv(tmp_path / "t.csv")
-    from lstm_trace.trace.files.external_values import read_external
+    from ..support.given import read_external
 
     assert lt.diff(trace, read_external(tmp_path / "t.csv", trace)[0]).verdict == "same"

@@ -10,7 +10,8 @@ from hypothesis import example, given, strategies as st
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
-from lstm_trace.frames.table import columns, resolved, safe_names
+from lstm_trace.frames.table import columns
+from lstm_trace.trace.labels import resolved, safe_names
 
 from ..support.table_cases import QUESTION_19, stacked
 

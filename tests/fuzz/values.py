@@ -12,7 +12,7 @@ from typing import Any
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.trace.files.external_values import read_external
+from tests.support.given import read_external
 
 from .damage import changed, flipped, torn
 from .problems import random_problem

@@ -40,7 +40,7 @@ from .test_report import lstm, q22
 #: How the keys of results begin, whose sentences are tested with what they say.
 OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
-    "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "corpus.", "hold.", "probe.",
+    "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "mistake.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "notfinite", "counted.", "some.", "or", "none", "plot.section", "plot.several",
     "conformance.", "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip

@@ -21,9 +21,10 @@ from lstm_trace.cli import main
 from lstm_trace.documents.result import Result
 from lstm_trace.errors import FileError
 from lstm_trace.frames.terminal import ValueTable
-from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
+
+from ..support.given import read_external
 
 PROBLEM = """
 title: Three words

@@ -27,6 +27,7 @@ from lstm_trace.mistakes.conformance.judging import CaseVerdict
 from lstm_trace.mistakes.conformance.running import Ran
 from lstm_trace.results.conformance import Conformance
 from lstm_trace.results.inspection import ModelInspection
+from lstm_trace.results.mistakes import overview
 from lstm_trace.trace.rows import Selection
 from lstm_trace.verification.plans import Diagnosis, Fault
 from lstm_trace.weights.find import find
@@ -83,6 +84,11 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "same": (lambda: lt.diff(traced(), traced()), "Difference", "Unterschied"),
     "several": (lambda: lt.diff(traced(), traced(), traced(1.5)), "Compared with a", "Verglichen mit a"),
     "identify": (lambda: lt.identify(WEIGHTS, X, traced().output), "Identification", "Identifikation"),
+    "mistakes": (
+        lambda: overview(lt.run(WEIGHTS, X), ["exchange", "order-b"]),
+        "Mistakes, and what they do to the output",
+        "Fehler, und was sie an der Ausgabe ändern",
+    ),
     "inspect": (lambda: ModelInspection("w.npz", tuple(find(WEIGHTS, None))), "w.npz: 1 LSTM", "w.npz: 1 LSTM"),
     "number": (
         lambda: lt.derivation(traced(), "2/c_t[1]", of="3/h_t[0]"),

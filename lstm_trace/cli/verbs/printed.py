@@ -9,9 +9,9 @@ import click
 
 from ...base.option import Option
 from ...export.formats import TABLE_FORMATS
-from ..commands import OUTPUT, command
+from ..commands import FILE, OUTPUT, command
 from ..counting import CountFrom, from_zero, selected
-from ..model_options import layout_options, stored
+from ..model_options import layout_options, model_in, stored
 from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, result_options, selection_options
 
 if TYPE_CHECKING:
@@ -143,6 +143,28 @@ def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
         found = [choose(found, said["name"], model)]
     check_any(found, model)
     return ModelInspection(Path(model).name, beside(model, [as_asked(one, said["options"]) for one in found]))
+
+
+@command("lines")
+@result_options("text")
+@layout_options
+def lines(source: Annotated[str, FILE], *, snippet: Literal["c", "c++", "python"] | None = None, **given: Any) -> Any:
+    """List the lines of SOURCE (a model, problem or trace) that a port may print for diff and identify.
+
+    In order of computation, by layer and direction, with the number of units, and names in other notations.
+
+    Args:
+        snippet: Print a function in this language that prints values so that diff and identify read them.
+    """
+    from ...model.sources import open_source
+    from ...results.lines import LineList
+    from ...trace.files.trace_file import is_trace
+
+    found = LineList.of(open_source(source) if is_trace(source) else model_in(source, given))
+    if snippet is None:
+        return found
+    echo(found.snippet(snippet).strip())
+    return None
 
 
 @command("schema")

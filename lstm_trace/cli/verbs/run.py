@@ -30,9 +30,10 @@ def run(
     steps: Annotated[Any, STEPS] = None,
     plan: bool,
     by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
-    plan_of: Annotated[str | None, Option(metavar="TRACE"), click.Path()] = None,
+    plan_of: Annotated[str | None, Option(metavar="TRACE", hidden=True), click.Path()] = None,
     allow_nonfinite: AllowNonfinite,
     arithmetic: str | None,
+    mistakes: Annotated[tuple[str, ...], Option(flag="--mistake", metavar="KEY")],
     **given: Any,
 ) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
@@ -47,8 +48,9 @@ def run(
         layers: Store only this layer (repeatable).
         steps: Store only these steps: A:B, A: or :B, or T, as the problem counts: B is included if it counts from 1.
         plan: Print the name of the default execution plan and the listing of the numpy plan, and exit.
-        by_plan: Execution plan; auto (the default) chooses by the size of the run.
+        by_plan: Execution plan; auto (the default) chooses by the size of the run. --plan-of TRACE: that of a trace.
         plan_of: Use the execution plan that computed TRACE.
+        mistakes: Put this mistake into the run (repeatable): exchange:f,i, 1/reverse/order:f,i … (docs/mistakes.md).
     """
     from ...cell.arithmetic import named
     from ...engine.plan_choice import CHOICES
@@ -58,7 +60,7 @@ def run(
         raise click.UsageError("--plan-of TRACE determines the plan: leave --by-plan out")
     kind = None if plan else form or trace_format(output)  # before a model is read
     if given["hold"] and is_trace(source):
-        if plan or record or layers or steps or by_plan or plan_of or arithmetic:
+        if plan or record or layers or steps or by_plan or plan_of or arithmetic or mistakes:
             raise click.UsageError(f"{source} is a trace; --hold runs it again as it was: leave the other options out")
         save(_noted(opened_with(source, given, allow_nonfinite)), output, kind)
         return
@@ -75,13 +77,14 @@ def run(
     steps = from_zero({"steps": steps}, model.header.count_from)["steps"]
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
+    chosen |= {"mistake": mistakes} if mistakes else {}
     if plan_of is not None:
         by_plan = load(plan_of).header.plan
         if by_plan not in CHOICES:
             raise click.UsageError(f"{plan_of}: its values are {by_plan}, not computed by a plan of lstm-trace")
     if by_plan is not None:
         chosen["plan"] = by_plan
-    if kind == "safetensors" and other is None:
+    if kind == "safetensors" and other is None and not mistakes:
         with tensors_for(output) as file:
             _noted(with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen))
     else:

@@ -14,7 +14,7 @@ from ...base.remark import Remark
 from ...documents.formats import SUFFIXES
 from .. import model_options
 from ..commands import FILE, FORM, command
-from ..model_options import INPUTS, MODELS, STORED, layout_options, model_in, of_side, opened_two, opened_with, stored
+from ..model_options import INPUTS, MODELS, STORED, model_in, of_side, opened_two, opened_with, prepared, with_bar
 from ..options import conclude, echo, result_options
 
 if TYPE_CHECKING:
@@ -63,45 +63,65 @@ class _Expected(click.Path):
         return "FILE has the other program's outputs; --output is the file to write the result to."
 
 
-@command("identify")
+@command("identify", epilog=model_options.MODELS)
 @result_options("text")
-@layout_options
+@model_options.model_options
 def identify(
+    source: Annotated[str | None, FILE] = None,
     *,
-    weights: Annotated[str, FILE],
-    x: Annotated[str, Option(flag="--input"), FILE],
+    weights: Annotated[str | None, Option(hidden=True), FILE] = None,
     y: Annotated[str, Option(flag="--expected"), _Expected(allow_dash=True)],
-    h0: Annotated[str | None, FILE] = None,
-    c0: Annotated[str | None, FILE] = None,
     atol: Annotated[float | None, Option(least=0)] = None,
-    clips: Annotated[tuple[float, ...], Option(flag="--clip", least=0, above=True)],
     **given: Any,
 ) -> Any:
-    """Infer the layout of the LSTM in WEIGHTS from the outputs that another program computed (--expected) for --input.
+    """Find the mistake that explains the values of another program (--expected): the right and the wrong equation.
 
-    Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
-    and clips.
+    Rewrites the equations of SOURCE by every row of the table of mistakes, everywhere and in each layer, direction and
+    gate, and runs them: gate orders, transposes, biases, activations, clips, states, time, wiring, numbers, input
+    (docs/identify.md). A port that is Python source needs no search: lstm-trace diff MODEL port.py names the equation.
 
-    Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
+    Exit codes: 0 the model gives these values, 1 a mistake explains them or nothing does, 2 error.
 
     Args:
-        weights: The weights: a model file or arrays (.npz).
-        x: The input x: .npy, .npz, .csv, .json, …
-        y: The other program's h (or c): every step, or the last.
-        h0: Initial hidden state (B, H).
-        c0: Initial cell state (B, H).
-        atol: Absolute tolerance of a match (default: 1e-5 of the largest value).
-        clips: Clipping bound to try in addition to the usual ones.
+        weights: Earlier form of SOURCE.
+        y: The other program's output, or its values by name: .npy, .npz, .csv, .parquet, .json, printed text, …
+        atol: How much a right value may differ (default: what the rounding of dtype and printed digits explains).
     """
-    from ... import api
-    from ...model.sources import read_input
+    from ...mistakes.identify import identify_values
+    from ...trace.files.trace_file import is_trace
 
-    states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    said: dict[str, Any] = {**states, **stored(given), "atol": atol, "clips": clips}
-    result = api.identify(weights, read_input(x).values, read_input(y).values, **said)
-    matches, read = result.matches, result.as_read.reading
-    conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
+    if (source is None) == (weights is None):
+        raise click.UsageError("give the model once: lstm-trace identify MODEL --input X --expected Y")
+    source = source or weights or ""
+    run = not is_trace(source)
+    trace = with_bar(*prepared(source, given, given["allow_nonfinite"]), ask=[]) if run else opened_with(source, given)
+    result = identify_values(trace, y, atol)
+    conclude(0 if result.right else 1)
     return result
+
+
+@command("mistakes", epilog=MODELS)
+@result_options("text")
+@model_options.model_options
+def mistakes(
+    source: Annotated[str, FILE],
+    *,
+    rows: Annotated[tuple[str, ...], Option(flag="--row", metavar="KIND")],
+    place: Annotated[str | None, Option(metavar="PLACE")] = None,
+    **given: Any,
+) -> Any:
+    """List the mistakes that a port of SOURCE may have, and how far each moves the output.
+
+    SOURCE is a problem, a trace with every line, or a model with --input. Those that leave no trace in this output are
+    counted, with what would show them.
+
+    Args:
+        rows: Only this kind of mistake: exchange, transposed, … (repeatable).
+        place: Only there: everywhere, a layer (1), above, a direction, or a stage (1/reverse).
+    """
+    from ...results.mistakes import overview
+
+    return overview(opened_with(source, given, ask=()), rows, place)
 
 
 #: At most this many held addresses are listed in a title.
@@ -125,9 +145,10 @@ def diff(
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input (without it, their weights alone).
 
-    Several B are each compared with A. B may also be values that another program printed (.csv with our columns,
-    .jsonl). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
-    named by --hold are held in B. Besides the formats of -o below, .xlsx has both runs as a live spreadsheet.
+    Several B are each compared with A. B may also be values of another program (.npy, .npz, .csv, .parquet, .json, or
+    .txt as printf and numpy print it; see lstm-trace lines). Options that describe stored weights can be given for one
+    side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B. Besides the formats of -o below, .xlsx
+    has both runs as a live spreadsheet.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -195,10 +216,12 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
     reference: that of A, if it was opened already.
     """
     from ...model.sources import as_trace
-    from ...trace.files.external_values import is_external
+    from ...model.value_files import is_values
     from ...weights.formats.arrays import told_apart
 
-    if is_external(b):
+    if is_values(a):
+        raise click.UsageError(f"{a}: values of another program are B; give the trace, problem or model as A, first")
+    if is_values(b):
         if given["hold"]:  # before A is run
             raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
         of_side((a, b), given, 1)  # rejects options given for b alone

@@ -218,11 +218,13 @@ def _claims(trace: Trace) -> Iterator[str]:
 
 
 def _unborne(stage: Stage, base: Cell | None, header: Header, top: bool) -> str:
-    """Where the equations of a stage differ from those of the cell that the trace names.
+    """Where the equations of a stage differ from those of the cell that the trace names; nowhere for a mistake.
 
     base: that cell; None if the trace has equations of its own. top: whether equations may have been added, for example
     a readout.
     """
+    if header.mistakes and header.kind == "equations":
+        return ""
     if stage.direction == "joined":
         if header.merge == "none":
             return "the directions are joined, and merge says none"

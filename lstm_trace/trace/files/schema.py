@@ -271,13 +271,14 @@ class TraceManifest(Strict):
     plan: Literal["lines", "planned", "compiled", "foreign"] = "lines"
     arithmetic: str | None = None
     agreement: list[str] = Field(default_factory=list)
+    mistakes: list[ShortText] = Field(default_factory=list, description="mistakes that the run has on purpose")
     stages: list[StageInfo]
 
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
         """Without newer facts that it does not have, so that earlier versions can read it."""
-        newer = ("aliases", "title_tex", "digits", "language", "notation")
-        return {name: value for name, value in made(self).items() if name not in newer or value not in ({}, "", None)}
+        newer = ("aliases", "title_tex", "digits", "language", "notation", "mistakes")
+        return {name: value for name, value in made(self).items() if name not in newer or (value or value == 0)}
 
 
 class TraceFile(TraceManifest):

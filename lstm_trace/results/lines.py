@@ -1,0 +1,108 @@
+"""The lines of a model that another program may print, and a function with which it prints them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal, NamedTuple, Self, get_args
+
+import numpy as np
+
+from ..cell.network import Stage, forward_stages
+from ..cell.notations import spellings
+from ..documents.result import Finding
+from ..documents.tables import LongTable
+from ..errors import OptionError
+from ..languages.strings import Words
+from ..model.model import Model
+from ..trace.trace import Trace
+
+#: The languages of the functions in snippets.toml.
+SnippetName = Literal["c", "c++", "python"]
+
+
+class NamedLine(NamedTuple):
+    """A line of one layer and direction: its number of units, equation, names in notations, and kind of cell."""
+
+    stage: Stage
+    line: str
+    units: int
+    equation: str
+    aliases: tuple[str, ...]
+    kind: str
+
+    @property
+    def key(self) -> str:
+        """The name with layer and direction."""
+        return f"{self.stage.scope}/{self.line}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LineList(Finding):
+    """The named lines of a model, in order of computation. name: of the model."""
+
+    name: str
+    named: tuple[NamedLine, ...]
+
+    @classmethod
+    def of(cls, source: Model | Trace) -> Self:
+        """Those of a model, or of a trace."""
+        if isinstance(source, Model):
+            states = [np.shape(values) for values in source.defaults.initial.values()]
+            rows = next((shape[-2] for shape in states if len(shape) > 1), 1)
+            alone = source.defaults.x is None and not source.defaults.given and source.input_width is not None
+            x = np.zeros((1, rows, source.input_width or 0))
+            source = source.run(x, batch_first=False, ask=()) if alone else source.run()
+        header, found = source.header, list[NamedLine]()
+        forms = [one for one in spellings(header.kind) if one.notation != header.notation]
+        for stage in forward_stages(source.stages):
+            for line in (line for line in stage.cell.lines if line.assigned):
+                if (values := source.lines.get(stage.scope, {}).get(line.name)) is not None:
+                    own = [header.aliases[line.name]] if line.name in header.aliases else []
+                    own += [f"{form.lines[line.name]} ({form.notation})" for form in forms if line.name in form.lines]
+                    own = [one for one in dict.fromkeys(own) if not one.startswith(f"{line.name} ")]
+                    equation = stage.cell.equations.get(line.name, "")
+                    found.append(NamedLine(stage, line.name, values.shape[-1], equation, tuple(own), header.kind))
+        return cls(header.title or header.kind, tuple(found))
+
+    def snippet(self, language: SnippetName) -> str:
+        """A function that prints these lines in a form that `diff` and `identify` read.
+
+        Args:
+            language: `c`, `c++` or `python`.
+
+        Returns:
+            Its source text, with the names of the lines in a comment.
+
+        Raises:
+            OptionError: for another language.
+        """
+        if language not in get_args(SnippetName):
+            raise OptionError(f"there is no snippet in {language!r}: expected {', '.join(get_args(SnippetName))}")
+        chosen = tomllib.loads((files(__package__) / "snippets.toml").read_text("utf-8"))[language]
+        rows = (f"{chosen['comment']}{one.key} {one.units}" for one in self.named)
+        first = self.named[0] if self.named else None
+        text: str = chosen["text"].replace("LINES\n", "".join(f"{row}\n" for row in rows))
+        return text if first is None else text.replace("LINE", first.key).replace("UNITS", str(first.units))
+
+    def title(self, words: Words) -> str:
+        """Whose lines they are."""
+        return words.word("lines.title", name=self.name)
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """How to print them."""
+        yield words.word("lines.print")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each."""
+        columns = ("layer", "direction", "line", "units", "what", "equation", "aliases")
+        rows = [
+            (
+                one.stage.layer, one.stage.direction, one.line, one.units,
+                words.table.get(f"{one.kind}.{one.line}", ""), one.equation, ", ".join(one.aliases),
+            )
+            for one in self.named
+        ]  # fmt: skip
+        return (LongTable(columns, rows),)
