@@ -6,7 +6,7 @@ or row explains the others' values at once, so the better half of a pair is foun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from ..trace.held import entries as holds
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .programs import OUTPUT, Mistake, RewrittenCell, program_of
+from .table import MistakeRow
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
@@ -140,16 +141,22 @@ class Search:
         """Where a mistake may be: see `places_of`."""
         return places_of([*self.trials.stages])
 
-    def candidates(self, after: Candidate | None = None) -> list[Candidate]:
-        """Every mistake at every place, added to a candidate; of those that compute the same the first."""
+    def candidates(
+        self, after: Candidate | None = None, by: Collection[MistakeRow] | None = None
+    ) -> list[Candidate]:  # fmt: skip
+        """Every mistake at every place, added to a candidate; of those that compute the same the first.
+
+        by: rows of the table; None for all, or the usual ones after another mistake.
+        """
         known = after.programs if after else {}
         stages = self.trials.stages
         programs = {scope: known.get(scope, program_of(stage.cell)) for scope, stage in stages.items()}
+        made = {p: p.made(by) if by is not None else p.usual if after else p.mistakes for p in programs.values()}
         found: dict[frozenset[tuple[Scope, RewrittenCell]], Candidate] = {}
         for scopes, place in self.places.items():
             changed: dict[str, dict[Scope, Mistake]] = {}
             for scope in scopes:
-                for key, mistake in (programs[scope].usual if after else programs[scope].mistakes).items():
+                for key, mistake in made[programs[scope]].items():
                     there = mistake.program.words == programs[scope].words or self._applies(
                         stages[scope], mistake.program
                     )

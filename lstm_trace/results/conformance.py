@@ -15,8 +15,7 @@ from ..base.writing import Target, written
 from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..languages.strings import Words
-from ..mistakes.conformance.explaining import Cause
-from ..mistakes.conformance.judging import VERDICTS, CaseVerdict
+from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, Cause
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")

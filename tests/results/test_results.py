@@ -22,9 +22,8 @@ from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance.cases import catalogue
-from lstm_trace.mistakes.conformance.explaining import Cause
-from lstm_trace.mistakes.conformance.judging import CaseVerdict
-from lstm_trace.mistakes.conformance.running import Ran
+from lstm_trace.mistakes.conformance.engines import Ran
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, Cause
 from lstm_trace.results.conformance import Conformance
 from lstm_trace.results.inspection import ModelInspection
 from lstm_trace.results.mistakes import overview

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.running import Ran
+from lstm_trace.mistakes.conformance.engines import Ran
 
 from .onnx_reference import outputs
 

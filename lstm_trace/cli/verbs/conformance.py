@@ -18,9 +18,8 @@ from ..terminal import ProgressBar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...mistakes.conformance.cases import Case
-    from ...mistakes.conformance.running import Ran
-    from ...mistakes.conformance.suite import Suite
+    from ...mistakes.conformance.cases import Case, Suite
+    from ...mistakes.conformance.engines import Ran
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
@@ -77,7 +76,7 @@ def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: A
 
 
 def _written(folder: str, level: Any, given: dict[str, Any]) -> Suite:
-    from ...mistakes.conformance import suite
+    from ...mistakes.conformance import cases as suite
 
     opset = given["opset"] or 14
     return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset)
@@ -108,13 +107,13 @@ def run(
         command: Any program, as in './infer {model} {inputs} {outputs}': reads .npz, writes .npz.
         limit: Time limit of a case.
     """
-    from ...mistakes.conformance import running, suite
+    from ...mistakes.conformance import cases as suite, engines
 
     kinds = {"engine": engine, "python": python, "backend": backend, "command": command}
     chosen = {kind: value for kind, value in kinds.items() if value is not None}
     if len(chosen) != 1:
         raise click.UsageError("give one of --engine, --python, --backend and --command: what runs the models")
-    found = running.engine(*chosen.popitem())
+    found = engines.engine(*chosen.popitem())
     with ExitStack() as stack:
         if folder is None:
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
@@ -139,14 +138,14 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
         outputs: The folder of the outputs.
     """
     from ...errors import NotFoundError
-    from ...mistakes.conformance import running, suite
+    from ...mistakes.conformance import cases as suite, engines
 
     if not Path(outputs).is_dir():
         raise NotFoundError(
             f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
         )
     cases = suite.read(folder)
-    return judged(outputs, cases, lambda case: running.written_outputs(outputs, case), expected)
+    return judged(outputs, cases, lambda case: engines.written_outputs(outputs, case), expected)
 
 
 def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str | None = None) -> Conformance:
@@ -154,9 +153,8 @@ def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str |
 
     run: what an engine gave of a case. expected: a file of known failures.
     """
-    from ...mistakes.conformance.explaining import causes
-    from ...mistakes.conformance.judging import expected_verdicts, judge
-    from ...mistakes.conformance.running import each
+    from ...mistakes.conformance.engines import each
+    from ...mistakes.conformance.judging import causes, expected_verdicts, judge
     from ...results.conformance import Conformance
 
     known = {} if expected is None else expected_verdicts(expected, cases)

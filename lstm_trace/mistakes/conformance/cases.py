@@ -123,14 +123,14 @@ class Case:
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
         whole, *carried = wanted(trace)
-        found = {"Y": [np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)]}
-        for scope, line in carried:
-            state = np.array(values[scope, line][0 if turned and scope.endswith("reverse") else -1])
+        found = {"Y": np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)}
+        for name, line in zip(OUTPUTS[1:], dict.fromkeys(line for _, line in carried), strict=False):
+            scopes = [scope for scope, other in carried if other == line]
+            ends = [0 if turned and scope.endswith("reverse") else -1 for scope in scopes]
+            found[name] = np.stack([values[scope, line][end] for scope, end in zip(scopes, ends, strict=True)])
             if reading == "onnxruntime" and self.lengths:
-                state[np.array(self.lengths) == 0] = 0
-            found.setdefault(f"Y_{line.removeprefix(CARRY)[0]}", []).append(state)
-        stacked = {name: np.stack(each) if name != "Y" else each[0] for name, each in found.items()}
-        return {k: np.moveaxis(stacked[k], -2, 0) if self.attributes.get("layout") else stacked[k] for k in self.outputs}
+                found[name][:, np.array(self.lengths) == 0] = 0
+        return {k: np.moveaxis(found[k], -2, 0) if self.attributes.get("layout") else found[k] for k in self.outputs}
 
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
@@ -219,7 +219,7 @@ def cases_of(path: Path) -> list[Case]:
         facts = {key: value for key, value in node.facts.items() if key != "hidden_size"}
         give = [name for name in node.operator.inputs if node.input(name) and name not in ("X", "W", "R", LENGTHS)]
         outputs = [name for name, value in zip(OUTPUTS, node.node.output, strict=False) if value]
-        case = Case("", node.cell, facts, give, [3, 1] if node.input(LENGTHS) else [], SIZES, outputs)
+        case = Case("", node.cell, facts, give, (3, 1) if node.input(LENGTHS) else (), SIZES, outputs)
         found.setdefault(repr(case), replace(case, name=f"model_{node.cell}_{len(found)}"))
     if not found:
         raise MissingError(f"{path}: no LSTM, GRU or RNN node, so there is nothing to test; is it the right model?")
@@ -267,8 +267,15 @@ def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
 def _contents(case: Case, opset: int) -> dict[str, bytes]:
     """The files of a case, but for its trace."""
     stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
-    whole = node_model(case.cell, case.name, {"hidden_size": case.sizes["H"], **case.attributes}, case.stored, case.fed,
-                       stored["text"], opset)
+    whole = node_model(
+        case.cell,
+        case.name,
+        {"hidden_size": case.sizes["H"], **case.attributes},
+        case.stored,
+        case.fed,
+        stored["text"],
+        opset,
+    )
     content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
     for one, found in stored.items():
         content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)

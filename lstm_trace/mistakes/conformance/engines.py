@@ -20,16 +20,17 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.extras import versions
-from ...base.files import check_size
 from ...base.program import run_apart
 from ...errors import FileError, LstmTraceError, MissingError, OptionError
 from ...weights.formats.arrays import load_npy, npz_arrays
+from ...weights.guards import told
 from ...weights.onnx.constants import stored_tensor
 from .cases import PREFIX, Case, Outputs, Suite
 from .child import ENGINES
 
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
 MOST_SAID, MOST_BYTES = 160, 1 << 24
+_SIGNALS = {one.value: one.name for one in signal.Signals}
 HOLE = re.compile(r"\{(\w+)\}")
 
 
@@ -69,7 +70,7 @@ class Engine:
             elif 0 < code < 128:
                 found = Ran("refused", {}, _short(text) or f"exit code {code}")
             else:
-                how = signal.Signals(-code).name if code < 0 else f"exit code {code}, and no outputs"
+                how = _SIGNALS.get(-code, f"exit code {code}, and no outputs")
                 found = Ran("crashed", {}, f"{how}{'; ' * bool(text)}{_short(text)}")
             return replace(found, seconds=monotonic() - began)
 
@@ -97,7 +98,7 @@ def engine(kind: str, value: str) -> Engine:
         if not (version := versions([ENGINES[value]])):
             raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value]}")
         title, value = version if version.startswith(value) else f"{value} ({version})", f"{__package__}.child:{value}"
-    elif not PathFinder.find_spec(value.split(":")[0].split(".")[0], ["", *sys.path]) or (":" in value) != (kind == "python"):
+    elif not PathFinder.find_spec(re.split("[.:]", value)[0], ["", *sys.path]) or (kind == "python") != (":" in value):
         expected = "package.module:function" if kind == "python" else "package.module"
         raise MissingError(f"--{kind} {value}: expected {expected} of a package that can be imported from here")
     return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
@@ -122,7 +123,8 @@ def read_outputs(path: Path, case: Case) -> Ran:
     names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
     parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
     try:
-        check_size(path.name, sum(part.stat().st_size for part in parts), most=MOST_BYTES)
+        if (size := sum(part.stat().st_size for part in parts)) > MOST_BYTES:
+            raise FileError(f"{path.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
         if path.suffix == ".npz":
             with npz_arrays(path) as opened:
                 outputs = {names.get(key, key): np.asarray(array) for key, array in opened.items()}
@@ -138,5 +140,6 @@ def read_outputs(path: Path, case: Case) -> Ran:
 def _array(path: Path) -> Array:
     """An array in a file of its own. Raises FileError, MissingError."""
     if path.suffix == ".bin":
-        return np.frombuffer(path.read_bytes(), "<f4")
+        with told(path.name, ValueError):  # not a whole number of floats
+            return np.frombuffer(path.read_bytes(), "<f4")
     return load_npy(path) if path.suffix == ".npy" else stored_tensor(path)

@@ -1,22 +1,30 @@
-"""The verdict on a case: what an engine gave, next to the outputs by each reading."""
+"""What an engine gave, next to the outputs by each reading: a verdict on each case, and the mistakes that explain them.
+
+A mistake is an option that is ignored, or one of the table (`mistakes/table.toml`), at one place or everywhere.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from itertools import combinations
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...base.files import decoded, read_bytes
 from ...errors import FileError, some
-from .cases import Case, Outputs
-from .running import Ran
-from .suite import PREFIX, Suite
+from ..identify import Search
+from ..table import ROWS, MistakeRow
+from ..trials import MistakeRuns
+from .cases import PREFIX, READINGS, Case, Outputs, Suite, wanted
+from .engines import Ran
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
+#: At most so many options are ignored at once.
+MOST = 3
+Keys = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -68,31 +76,29 @@ def judge(case: Case, ran: Ran, known: str = "") -> CaseVerdict:
     """The verdict on what an engine gave."""
     if ran.verdict != "ok":
         return CaseVerdict(case, ran, ran.verdict, said=ran.said, known=known)
-    expected, tolerance = case.expected
-    if ran.partial:
-        expected = {one: {k: v for k, v in all.items() if k in ran.outputs} for one, all in expected.items()}
-    shapes = {name: right.shape for name, right in expected["text"].items()}
-    plain = {
-        k: v.reshape(shapes[k]) for k, v in ran.outputs.items() if v.ndim == 1 and v.size == prod(shapes.get(k, ()))
-    }
-    ran = replace(ran, outputs=ran.outputs | plain)  # a file of plain numbers has no shape
-    gaps = {one: gap(ran.outputs, outputs) for one, outputs in expected.items()}
-    best = min(gaps, key=lambda one: gaps[one][0])
-    off, said = gaps[best]
-    right, reading = off <= tolerance, best if len(gaps) > 1 else ""
-    first = "" if right or said else _first(case, ran.outputs, expected[best])
-    return CaseVerdict(case, ran, "ok" if right else "wrong", reading, off, first, said, known)
+    found, (expected, tolerance) = dict(ran.outputs), case.expected
+    for name, right in expected["text"].items():
+        if name in found and found[name].shape == (right.size,):  # a file of plain numbers has no shape
+            found[name] = found[name].reshape(right.shape)
+    asked = {one: {k: v for k, v in every.items() if k in found or not ran.partial} for one, every in expected.items()}
+    gaps = {one: gap(found, outputs) for one, outputs in asked.items()}
+    reading = min(gaps, key=lambda one: gaps[one][0])
+    off, said = gaps[reading]
+    wrong = not off <= tolerance
+    first = _first(case, found, asked[reading]) if wrong and not said else ""
+    reading = reading if len(gaps) > 1 else ""
+    verdict = "wrong" if wrong else "ok"
+    return CaseVerdict(case, replace(ran, outputs=found), verdict, reading, off, first, said, known)
 
 
 def _first(case: Case, found: Outputs, expected: Outputs) -> str:
     """The address of the first wrong value in the order of computation; a last state is at its last step."""
-    attributes, last = case.attributes, case.sizes["T"] - 1
-    places: list[tuple[int, str]] = []
+    last, places = case.sizes["T"] - 1, list[tuple[int, str]]()
     for name, right in expected.items():
         wrong = ~(np.abs(found[name].astype(float) - right) <= case.expected[1])
-        wrong = np.moveaxis(wrong, 0, -2) if attributes.get("layout") else wrong
+        wrong = np.moveaxis(wrong, 0, -2) if case.attributes.get("layout") else wrong
         for *step, d, row, unit in np.argwhere(wrong).tolist():
-            direction = "reverse" if d or attributes.get("direction") == "reverse" else "forward"
+            direction = "reverse" if d or case.direction == "reverse" else "forward"
             order = last if not step else step[0] if direction == "forward" else last - step[0]
             at = order if direction == "forward" else last - order
             places.append((order, f"0/{direction}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
@@ -105,13 +111,128 @@ def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
     What follows # is a comment. Raises FileError for what is neither.
     """
     found = {}
-    names = [suite.place(case).name for case in suite.cases]
     lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
     for number, row in enumerate(csv.reader(lines), 1):
         case, verdict, *_ = (*map(str.strip, row), "", "")
         if verdict in VERDICTS and case.startswith(PREFIX):
             found[case] = verdict
         elif case and (case, verdict) != ("case", "verdict"):
-            known = f"a case as {names[0]!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
+            one = suite.place(suite.cases[0]).name
+            known = f"a case as {one!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
             raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
     return {case: verdict for case, verdict in found.items() if verdict != "ok"}
+
+
+# -- what explains them ------------------------------------------------------------------------------------------------
+
+#: Options that are not called as the attributes and inputs that give them are, and one that two directions have.
+CALLED = {"P": "peephole", **dict.fromkeys(("activation_alpha", "activation_beta"), "constants of activations")}
+REVERSE = "activations of reverse"
+
+
+def ignorable(case: Case) -> list[str]:
+    """The options of a case that an engine may ignore."""
+    both = case.direction == "bidirectional"
+    given = [*case.attributes, *case.give, *["lengths"] * bool(case.lengths)]
+    names = dict.fromkeys(CALLED.get(n, n) for n in given if n != "layout" and not (both and n == "direction"))
+    return [f"ignored:{name}" for name in (*names, *[REVERSE] * (both and "activations" in names))]
+
+
+def without(case: Case, keys: Iterable[str]) -> Case:
+    """A case as it is if options are ignored; its numbers stay."""
+    gone = {key.removeprefix("ignored:") for key in keys}
+    attributes = {k: v for k, v in case.attributes.items() if CALLED.get(k, k) not in gone}
+    if REVERSE in gone and (functions := attributes.get("activations")):
+        attributes["activations"] = functions[: len(functions) // 2] * 2
+    give = [name for name in case.give if CALLED.get(name, name) not in gone]
+    return replace(case, attributes=attributes, give=give, lengths=() if "lengths" in gone else case.lengths)
+
+
+def made(
+    case: Case, reading: str = "text", by: Collection[MistakeRow] | None = None
+) -> Iterator[tuple[str, list[Outputs]]]:
+    """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
+
+    A direction that runs the wrong way ends at the other end: a reverse one has both, the right one first.
+    """
+    trace = case.trace(reading)
+    candidates, ends = Search(trace, {}).candidates(by=by), [True, False][: 1 + (case.direction != "forward")]
+    for candidate, values in zip(candidates, MistakeRuns(trace, wanted(trace)).run(candidates), strict=True):
+        yield str(candidate.mistakes[0]), [case.results(trace, values, reading, end) for end in ends]
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """Which mistakes reproduce what an engine gave of a case, as sets of keys."""
+
+    one: CaseVerdict
+
+    def _fits(self, outputs: Outputs) -> bool:
+        found = self.one.ran.outputs
+        return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= self.one.case.expected[1]
+
+    def ignoring(self, keys: Iterable[str], count: int) -> list[Keys]:
+        """By so many options of these that are ignored."""
+        each = map(frozenset, combinations([key for key in ignorable(self.one.case) if key in keys], count))
+        return [s for s in each if any(self._fits(without(self.one.case, s).run(reading)) for reading in READINGS)]
+
+    def tabled(self, ignored: Collection[str] = (), known: Collection[str] | None = None) -> list[Keys]:
+        """By one mistake of the table, of those that are known, in the case without the options that are ignored."""
+        by = None if known is None else [ROWS[row] for row in ROWS if any(row in key for key in known)]
+        there, case = frozenset(ignored) & {*ignorable(self.one.case)}, self.one.case
+        return [*dict.fromkeys(
+            there | {key} for reading in case.expected[0] for key, each in made(without(case, there), reading, by)
+            if (known is None or key in known) and any(map(self._fits, each))
+        )]  # fmt: skip
+
+    def plainest(self, known: Keys) -> list[Keys]:
+        """By as few mistakes as can be, of those that are known if it can be."""
+        ways = (
+            *(lambda n=n: self.ignoring(known, n) for n in range(1, MOST + 1)), lambda: self.tabled((), known),
+            lambda: self.ignoring(ignorable(self.one.case), 1), self.tabled,
+            *(lambda n=n: self.ignoring(ignorable(self.one.case), n) for n in range(2, MOST + 1)),
+        )  # fmt: skip
+        return next((found for way in ways if (found := way())), [])
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that explains failures. keys: the mistake, and others that explain the same. attach: the smallest."""
+
+    keys: tuple[str, ...]
+    cases: tuple[str, ...]
+    attach: str
+
+
+def causes(
+    verdicts: Sequence[CaseVerdict], progress: Callable[[int, int], None] = lambda *_: None
+) -> tuple[Cause, ...]:
+    """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
+
+    progress: called with the number of cases that were looked at, and of all.
+    """
+    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.off not in (None, np.inf)}
+    sets, by_case, chosen = dict[str, list[Keys]](), dict[str, Keys](), Keys()
+    for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
+        progress(len(sets), len(wrong))
+        sets[name] = Reproduced(wrong[name]).plainest(Keys().union(*(s for found in sets.values() for s in found)))
+
+    def covered(keys: Keys) -> dict[str, Keys]:
+        return {name: s for name in sets if name not in by_case for s in reversed(sets[name]) if s <= chosen | keys}
+
+    while left := [s for name in sets if name not in by_case for s in sets[name]]:
+        best = max(left, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
+        by_case, chosen = by_case | covered(best), chosen | best
+    for name in [name for name in wrong if name not in by_case]:  # options that are ignored, and something else
+        if (ignored := chosen & {*ignorable(wrong[name].case)}) and (found := Reproduced(wrong[name]).tabled(ignored)):
+            sets[name], by_case[name] = found, min(found, key=lambda s: len(s - chosen))
+            chosen |= by_case[name]
+    every = list[Cause]()
+    for key in chosen:
+        cases = [name for name in wrong if key in by_case.get(name, ())]
+        alone = [name for name in cases if len(by_case[name]) == 1] or cases
+        equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
+        sizes = {name: sum(array.size for array in wrong[name].case.inputs.values()) for name in alone}
+        attach = min(alone, key=lambda name: (len(wrong[name].case.options), sizes[name]))
+        every.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
+    return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))

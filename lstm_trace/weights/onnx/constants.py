@@ -141,6 +141,8 @@ def stored_tensor(path: Path) -> Any:
     onnx = package("onnx", path)
     try:
         return Tensors(path, path.stat().st_size).array(onnx.TensorProto.FromString(path.read_bytes()))
+    except FileError:
+        raise
     except Exception as error:  # protobuf and numpy raise many kinds
         raise FileError(f"{path.name}: not a tensor of ONNX ({type(error).__name__})") from None
 

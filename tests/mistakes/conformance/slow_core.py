@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lstm_trace.mistakes.conformance.explaining import measure
-from lstm_trace.mistakes.conformance.suite import measured
+from docs.conformance import measure
+from lstm_trace.mistakes.conformance.cases import measured
 
 
 def test_the_core_is_current() -> None:

@@ -10,8 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.suite import cases_of, chosen, measured, read, write
+from lstm_trace.mistakes.conformance.cases import Case, cases_of, catalogue, chosen, measured, read, write
 
 from ...support.onnx_reference import outputs
 

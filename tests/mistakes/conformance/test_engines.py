@@ -16,11 +16,9 @@ from jsonschema import Draft202012Validator
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
-from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.explaining import Cause, causes
-from lstm_trace.mistakes.conformance.judging import CaseVerdict, expected_verdicts, judge
-from lstm_trace.mistakes.conformance.running import Ran, engine
-from lstm_trace.mistakes.conformance.suite import Suite, write
+from lstm_trace.mistakes.conformance.cases import Case, Suite, catalogue, write
+from lstm_trace.mistakes.conformance.engines import Ran, engine
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, Cause, causes, expected_verdicts, judge
 from lstm_trace.results.conformance import Conformance
 
 from ...support import conformance_engine
