@@ -44,7 +44,7 @@ VERSION = 1
 READINGS, INDEX, PREFIX = ("text", "onnxruntime"), "cases.json", "test_"
 SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
 LENGTHS = "sequence_lens"
-Outputs = dict[str, Array]
+Outputs, Values = dict[str, Array], Mapping[Place, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,11 @@ class Case:
     def direction(self) -> str:
         """The directions in which it runs, by ONNX's word."""
         return str(self.attributes.get("direction", "forward"))
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether its layout is 1."""
+        return bool(self.attributes.get("layout"))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -104,7 +109,7 @@ class Case:
         """The inputs of the model, in the node's layout."""
         found = {name: array for name, array in self.inputs.items() if name not in ROLES}
         turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
-        return found | (turned if self.attributes.get("layout") else {})
+        return found | turned if self.batch_first else found
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
@@ -115,9 +120,7 @@ class Case:
         given = {key: value for key, value in given.items() if value is not None}
         return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
-    def results(
-        self, trace: Trace, values: Mapping[Place, Array], reading: str = "text", turned: bool = True
-    ) -> Outputs:
+    def results(self, trace: Trace, values: Values, reading: str = "text", turned: bool = True) -> Outputs:
         """The outputs of the node from the values of `wanted` in a run, by stage and line.
 
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
@@ -130,7 +133,7 @@ class Case:
             found[name] = np.stack([values[scope, line][end] for scope, end in zip(scopes, ends, strict=True)])
             if reading == "onnxruntime" and self.lengths:
                 found[name][:, np.array(self.lengths) == 0] = 0
-        return {k: np.moveaxis(found[k], -2, 0) if self.attributes.get("layout") else found[k] for k in self.outputs}
+        return {k: np.moveaxis(found[k], -2, 0) if self.batch_first else found[k] for k in self.outputs}
 
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
@@ -148,6 +151,11 @@ class Case:
         same = all(np.array_equal(text[name], other[name]) for name in text)
         readings = dict(zip(READINGS, (text,) if same else (text, other), strict=False))
         return readings, float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
+
+    def described(self) -> dict[str, Any]:
+        """What `cases.json` says of it."""
+        (readings, tolerance), more = self.expected, {"options": self.options, "seed": self.name}
+        return asdict(self) | more | {"tolerance": tolerance, "readings": [*readings]}
 
 
 def wanted(trace: Trace) -> list[Place]:
@@ -185,8 +193,7 @@ def catalogue() -> dict[str, Case]:
 @cache
 def measured() -> dict[str, Any]:
     """What the cases show of the table of mistakes, as `python -m docs.conformance` has found it (`core.json`)."""
-    found: dict[str, Any] = json.loads((files(__package__) / "core.json").read_text("utf-8"))
-    return found
+    return dict(json.loads((files(__package__) / "core.json").read_text("utf-8")))
 
 
 def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[Case]:
@@ -254,12 +261,8 @@ def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
-    rows = (
-        asdict(c) | {"options": c.options, "seed": c.name, "tolerance": c.expected[1], "readings": [*c.expected[0]]}
-        for c in suite.cases
-    )
+    lines = ",\n".join(json.dumps(case.described()) for case in suite.cases)
     with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
-        lines = ",\n".join(map(json.dumps, rows))
         file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
     return suite
 
@@ -267,15 +270,8 @@ def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
 def _contents(case: Case, opset: int) -> dict[str, bytes]:
     """The files of a case, but for its trace."""
     stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
-    whole = node_model(
-        case.cell,
-        case.name,
-        {"hidden_size": case.sizes["H"], **case.attributes},
-        case.stored,
-        case.fed,
-        stored["text"],
-        opset,
-    )
+    sized = {"hidden_size": case.sizes["H"], **case.attributes}
+    whole = node_model(case.cell, case.name, sized, case.stored, case.fed, stored["text"], opset)
     content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
     for one, found in stored.items():
         content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)

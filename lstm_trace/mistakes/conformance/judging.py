@@ -96,13 +96,12 @@ def _first(case: Case, found: Outputs, expected: Outputs) -> str:
     last, places = case.sizes["T"] - 1, list[tuple[int, str]]()
     for name, right in expected.items():
         wrong = ~(np.abs(found[name].astype(float) - right) <= case.expected[1])
-        wrong = np.moveaxis(wrong, 0, -2) if case.attributes.get("layout") else wrong
-        for *step, d, row, unit in np.argwhere(wrong).tolist():
-            direction = "reverse" if d or case.direction == "reverse" else "forward"
-            order = last if not step else step[0] if direction == "forward" else last - step[0]
-            at = order if direction == "forward" else last - order
-            places.append((order, f"0/{direction}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
-    return min(places, key=lambda one: one[0])[1]
+        for *step, d, row, unit in np.argwhere(np.moveaxis(wrong, 0, -2) if case.batch_first else wrong).tolist():
+            way = "reverse" if d or case.direction == "reverse" else "forward"
+            order = last if not step else step[0] if way == "forward" else last - step[0]
+            at = order if way == "forward" else last - order
+            places.append((order, f"0/{way}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
+    return min(places)[1]
 
 
 def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
@@ -161,38 +160,29 @@ def made(
         yield str(candidate.mistakes[0]), [case.results(trace, values, reading, end) for end in ends]
 
 
-@dataclass(frozen=True)
-class Reproduced:
-    """Which mistakes reproduce what an engine gave of a case, as sets of keys."""
+def explanations(one: CaseVerdict, known: Keys) -> Iterator[list[Keys]]:
+    """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first."""
+    case, found, options = one.case, one.ran.outputs, ignorable(one.case)
+    there = [key for key in options if key in known]
+    names = {key.partition(":")[0].rpartition("/")[2] for key in known}
 
-    one: CaseVerdict
+    def fits(outputs: Outputs) -> bool:
+        return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= case.expected[1]
 
-    def _fits(self, outputs: Outputs) -> bool:
-        found = self.one.ran.outputs
-        return gap(found, {k: v for k, v in outputs.items() if k in found})[0] <= self.one.case.expected[1]
+    def ignoring(keys: Sequence[str], count: int) -> list[Keys]:
+        each = map(frozenset, combinations(keys, count))
+        return [s for s in each if any(fits(without(case, s).run(reading)) for reading in READINGS)]
 
-    def ignoring(self, keys: Iterable[str], count: int) -> list[Keys]:
-        """By so many options of these that are ignored."""
-        each = map(frozenset, combinations([key for key in ignorable(self.one.case) if key in keys], count))
-        return [s for s in each if any(self._fits(without(self.one.case, s).run(reading)) for reading in READINGS)]
+    def tabled(ignored: Sequence[str], by: Collection[MistakeRow] | None = None) -> list[Keys]:
+        tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
+        return [frozenset({*ignored, key}) for key in dict.fromkeys(k for k, each in tried if any(map(fits, each)))]
 
-    def tabled(self, ignored: Collection[str] = (), known: Collection[str] | None = None) -> list[Keys]:
-        """By one mistake of the table, of those that are known, in the case without the options that are ignored."""
-        by = None if known is None else [ROWS[row] for row in ROWS if any(row in key for key in known)]
-        there, case = frozenset(ignored) & {*ignorable(self.one.case)}, self.one.case
-        return [*dict.fromkeys(
-            there | {key} for reading in case.expected[0] for key, each in made(without(case, there), reading, by)
-            if (known is None or key in known) and any(map(self._fits, each))
-        )]  # fmt: skip
-
-    def plainest(self, known: Keys) -> list[Keys]:
-        """By as few mistakes as can be, of those that are known if it can be."""
-        ways = (
-            *(lambda n=n: self.ignoring(known, n) for n in range(1, MOST + 1)), lambda: self.tabled((), known),
-            lambda: self.ignoring(ignorable(self.one.case), 1), self.tabled,
-            *(lambda n=n: self.ignoring(ignorable(self.one.case), n) for n in range(2, MOST + 1)),
-        )  # fmt: skip
-        return next((found for way in ways if (found := way())), [])
+    yield from (ignoring(there, count) for count in range(1, MOST + 1))
+    yield from (tabled(ignored, [ROWS[row] for row in ROWS if row in names]) for ignored in ([], there))
+    yield ignoring(options, 1)
+    yield tabled([])
+    yield from (ignoring(options, count) for count in range(2, MOST + 1))
+    yield tabled(there)
 
 
 @dataclass(frozen=True)
@@ -215,7 +205,8 @@ def causes(
     sets, by_case, chosen = dict[str, list[Keys]](), dict[str, Keys](), Keys()
     for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
         progress(len(sets), len(wrong))
-        sets[name] = Reproduced(wrong[name]).plainest(Keys().union(*(s for found in sets.values() for s in found)))
+        known = Keys().union(*(s for found in sets.values() for s in found))
+        sets[name] = next(filter(None, explanations(wrong[name], known)), [])
 
     def covered(keys: Keys) -> dict[str, Keys]:
         return {name: s for name in sets if name not in by_case for s in reversed(sets[name]) if s <= chosen | keys}
@@ -223,16 +214,12 @@ def causes(
     while left := [s for name in sets if name not in by_case for s in sets[name]]:
         best = max(left, key=lambda s: len(covered(s)) / max(1, len(s - chosen)))
         by_case, chosen = by_case | covered(best), chosen | best
-    for name in [name for name in wrong if name not in by_case]:  # options that are ignored, and something else
-        if (ignored := chosen & {*ignorable(wrong[name].case)}) and (found := Reproduced(wrong[name]).tabled(ignored)):
-            sets[name], by_case[name] = found, min(found, key=lambda s: len(s - chosen))
-            chosen |= by_case[name]
     every = list[Cause]()
     for key in chosen:
         cases = [name for name in wrong if key in by_case.get(name, ())]
         alone = [name for name in cases if len(by_case[name]) == 1] or cases
         equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
-        sizes = {name: sum(array.size for array in wrong[name].case.inputs.values()) for name in alone}
-        attach = min(alone, key=lambda name: (len(wrong[name].case.options), sizes[name]))
+        size = {name: sum(array.size for array in wrong[name].case.inputs.values()) for name in alone}
+        attach = min(alone, key=lambda name: (len(wrong[name].case.options), size[name]))
         every.append(Cause((key, *sorted(equal - {key})), tuple(cases), attach))
     return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))
