@@ -25,7 +25,8 @@ def run_apart(command: Sequence[str], home: str | Path, limit: float) -> tuple[i
         limit: the most seconds that it may take.
 
     Returns:
-        The exit code (negative: the number of a signal; None: it took too long), and the last line on standard error.
+        The exit code (negative: the number of a signal; None: it took too long), and the last line on standard error,
+        after the name of the signal.
     """
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home)) | {"OMP_NUM_THREADS": "1"}
@@ -46,4 +47,7 @@ def run_apart(command: Sequence[str], home: str | Path, limit: float) -> tuple[i
             process.kill()
             process.wait()
         said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
-        return code, (said.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1]
+        text = (said.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1]
+        names = {-one.value: one.name for one in signal.Signals}
+        name = "" if code is None or code >= 0 else names.get(code, f"signal {-code}")
+        return code, "; ".join(filter(None, (name, text)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from ..base.arrays import by_key
+from ..base.files import decoded, read_bytes
 from ..base.writing import Target, written
 from ..documents.result import Finding
 from ..documents.tables import LongTable
+from ..errors import FileError
 from ..languages.strings import Words
-from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, Cause
+from ..mistakes.conformance.cases import PREFIX, Suite
+from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, FailureCause
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
@@ -29,7 +33,7 @@ class Conformance(Finding):
 
     engine: str
     verdicts: tuple[CaseVerdict, ...]
-    causes: tuple[Cause, ...]
+    causes: tuple[FailureCause, ...]
 
     more: ClassVar = MappingProxyType({".xml": "xml"})
 
@@ -107,3 +111,21 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     ElementTree.indent(suite)
     with written(path) as file:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')
+
+
+def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
+    """The cases of a file that are known to fail, each with its verdict: lines CASE,VERDICT, or a table of `run`.
+
+    What follows # is a comment. Raises FileError for what is neither.
+    """
+    found = {}
+    lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
+    for number, row in enumerate(csv.reader(lines), 1):
+        case, verdict, *_ = (*map(str.strip, row), "", "")
+        if verdict in VERDICTS and case.startswith(PREFIX):
+            found[case] = verdict
+        elif case and (case, verdict) != ("case", "verdict"):
+            one = suite.place(suite.cases[0]).name
+            known = f"a case as {one!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
+            raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
+    return {case: verdict for case, verdict in found.items() if verdict != "ok"}

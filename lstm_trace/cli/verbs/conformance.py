@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -18,7 +19,7 @@ from ..terminal import ProgressBar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...mistakes.conformance.cases import Case, Suite
+    from ...mistakes.conformance.cases import NodeCase, Suite
     from ...mistakes.conformance.engines import Ran
     from ...results.conformance import Conformance
 
@@ -127,7 +128,9 @@ def run(
 
 @command("check")
 @_RESULTS
-def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
+def check(
+    folder: Folder, *, outputs: Annotated[str, click.Path(exists=True, file_okay=False)], expected: Expected = None
+) -> Any:  # fmt: skip
     """Check the OUTPUTS of an engine that ran elsewhere on the cases of FOLDER: a device, a simulator.
 
     A case's outputs are CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin (float32).
@@ -137,30 +140,25 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
     Args:
         outputs: The folder of the outputs.
     """
-    from ...errors import NotFoundError
     from ...mistakes.conformance import cases as suite, engines
 
-    if not Path(outputs).is_dir():
-        raise NotFoundError(
-            f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
-        )
     cases = suite.read(folder)
-    return judged(outputs, cases, lambda case: engines.written_outputs(outputs, case), expected)
+    places = {case: Path(outputs, cases.place(case).name) for case in cases.cases}
+    return judged(outputs, cases, lambda case: engines.read_outputs(places[case], case), expected)
 
 
-def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str | None = None) -> Conformance:
+def judged(title: str, cases: Suite, run: Callable[[NodeCase], Ran], expected: str | None = None) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
     run: what an engine gave of a case. expected: a file of known failures.
     """
-    from ...mistakes.conformance.engines import each
-    from ...mistakes.conformance.judging import causes, expected_verdicts, judge
-    from ...results.conformance import Conformance
+    from ...mistakes.conformance.judging import causes, judge
+    from ...results.conformance import Conformance, expected_verdicts
 
     known = {} if expected is None else expected_verdicts(expected, cases)
     verdicts = []
-    with ProgressBar("running", "cases", len(cases.cases)) as bar:
-        for case, ran in zip(cases.cases, each(cases, run), strict=True):
+    with ProgressBar("running", "cases", len(cases.cases)) as bar, ThreadPoolExecutor(4) as pool:
+        for case, ran in zip(cases.cases, pool.map(run, cases.cases), strict=True):
             verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
             bar.advance(1)
     with ProgressBar("explaining", "cases") as bar:

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
-from importlib.resources import files
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +24,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.files import read_bytes, read_json
+from ...base.files import read_data
 from ...base.writing import written
 from ...errors import FileError, MissingError, OptionError, nearest, reading
 from ...model.build import prepare_found
@@ -41,14 +39,14 @@ from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
-READINGS, INDEX, PREFIX = ("text", "onnxruntime"), "cases.json", "test_"
+HERE, READINGS, INDEX, PREFIX = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "test_"
 SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
 LENGTHS = "sequence_lens"
 Outputs, Values = dict[str, Array], Mapping[Place, Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class NodeCase:
     """A node and its numbers.
 
     attributes: those of the operator, by ONNX's names. give: the optional inputs that are given. sizes: T, B, I, H.
@@ -93,16 +91,12 @@ class Case:
         for name, axes in OPERATORS[self.cell].axes.items():
             shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
             if name in ("X", "W", "R", *self.give):
-                drawn = numbers(f"{self.name}/{name}", prod(shape)) * (2 * self.scale if name == "X" else 1)
-                found[name] = drawn.astype(np.float32).reshape(shape)
+                drawn = np.frombuffer(shake_256(f"{self.name}/{name}".encode()).digest(4 * prod(shape)), "<u4")
+                parts = (drawn % (2**21 + 1) - 2.0**20) / 2**20  # steps that float32 has, and smaller formats have not
+                found[name] = (parts * (2 * self.scale if name == "X" else 1)).astype(np.float32).reshape(shape)
             elif name == LENGTHS and self.lengths:
                 found[name] = np.array(self.lengths, np.int32)
         return found
-
-    @property
-    def stored(self) -> Outputs:
-        """The weights."""
-        return {name: array for name, array in self.inputs.items() if name in ROLES}
 
     @property
     def fed(self) -> Outputs:
@@ -115,7 +109,7 @@ class Case:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
         arrays = {name: array.astype(float) for name, array in self.inputs.items()}
         node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell)), as_text=reading == "text")
-        found = node_cell(self.name, node, {name: arrays[name] for name in self.stored})
+        found = node_cell(self.name, node, arrays)
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
         given = {key: value for key, value in given.items() if value is not None}
         return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
@@ -164,21 +158,11 @@ def wanted(trace: Trace) -> list[Place]:
     return [(trace.stages[-1].scope, OUTPUT), *carried]
 
 
-def numbers(seed: str, count: int) -> Array:
-    """Numbers from -1 to 1 in steps of 2^-20, which float32 has and smaller formats have not, from a text.
-
-    >>> (numbers("lstm/W", 2) * 2**20).tolist()
-    [402705.0, 529397.0]
-    """
-    drawn = np.frombuffer(shake_256(seed.encode()).digest(4 * count), "<u4")
-    return (drawn % (2**21 + 1) - 2.0**20) / 2**20
-
-
 @cache
-def catalogue() -> dict[str, Case]:
+def catalogue() -> dict[str, NodeCase]:
     """Every case by name."""
     found = {}
-    for cell, rows in tomllib.loads((files(__package__) / "cases.toml").read_text("utf-8")).items():
+    for cell, rows in read_data(HERE / "cases.toml").items():
         states = OPERATORS[cell].states
         for title, row in rows.items():
             own = {"give": ["B", *states], "lengths": [], "outputs": OUTPUTS[: 1 + len(states)], "scale": 1}
@@ -186,17 +170,17 @@ def catalogue() -> dict[str, Case]:
             for direction in row.pop("directions", [""]):
                 name = f"{cell}_{title}_{direction}".rstrip("_")
                 said = {"direction": direction} if direction not in ("", "forward") else {}
-                found[name] = Case(name, cell, said | row, **own)
+                found[name] = NodeCase(name, cell, said | row, **own)
     return found
 
 
 @cache
 def measured() -> dict[str, Any]:
     """What the cases show of the table of mistakes, as `python -m docs.conformance` has found it (`core.json`)."""
-    return dict(json.loads((files(__package__) / "core.json").read_text("utf-8")))
+    return dict(read_data(HERE / "core.json"))
 
 
-def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[Case]:
+def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[NodeCase]:
     """The cases of a level (core, full) that have one of the options `only`, and nothing that a model does not use.
 
     source: the model, whose nodes are cases as well. Raises OptionError for an unknown option, or if no case is left.
@@ -216,17 +200,17 @@ def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> l
     return found
 
 
-def cases_of(path: Path) -> list[Case]:
+def cases_of(path: Path) -> list[NodeCase]:
     """A case for each different node of an ONNX model, with its attributes and inputs, and small sizes of ours.
 
     Raises MissingError without the onnx package, FileError for what is not such a model.
     """
-    found: dict[str, Case] = {}
+    found: dict[str, NodeCase] = {}
     for node in node_readings(path):
         facts = {key: value for key, value in node.facts.items() if key != "hidden_size"}
         give = [name for name in node.operator.inputs if node.input(name) and name not in ("X", "W", "R", LENGTHS)]
         outputs = [name for name, value in zip(OUTPUTS, node.node.output, strict=False) if value]
-        case = Case("", node.cell, facts, give, (3, 1) if node.input(LENGTHS) else (), SIZES, outputs)
+        case = NodeCase("", node.cell, facts, give, (3, 1) if node.input(LENGTHS) else (), SIZES, outputs)
         found.setdefault(repr(case), replace(case, name=f"model_{node.cell}_{len(found)}"))
     if not found:
         raise MissingError(f"{path}: no LSTM, GRU or RNN node, so there is nothing to test; is it the right model?")
@@ -241,14 +225,14 @@ class Suite:
     """A folder of cases."""
 
     folder: Path
-    cases: Sequence[Case]
+    cases: Sequence[NodeCase]
 
-    def place(self, case: Case) -> Path:
+    def place(self, case: NodeCase) -> Path:
         """The folder of a case."""
         return self.folder / f"{PREFIX}{case.name}"
 
 
-def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
+def write(folder: str, cases: Iterable[NodeCase], opset: int) -> Suite:
     """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
     suite = Suite(Path(folder), [*cases])
     with reading(folder):
@@ -267,33 +251,30 @@ def write(folder: str, cases: Iterable[Case], opset: int) -> Suite:
     return suite
 
 
-def _contents(case: Case, opset: int) -> dict[str, bytes]:
+def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
     """The files of a case, but for its trace."""
     stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
     sized = {"hidden_size": case.sizes["H"], **case.attributes}
-    whole = node_model(case.cell, case.name, sized, case.stored, case.fed, stored["text"], opset)
+    whole = node_model(case.cell, case.name, sized, case.inputs | case.fed, stored["text"], opset)
     content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
     for one, found in stored.items():
         content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
         for kind, arrays in (("input", case.fed), ("output", found)):
-            for k, (name, array) in enumerate(arrays.items()):
-                content[f"{'test' if one == 'text' else one}_data_set_0/{kind}_{k}.pb"] = tensor(name, array)
+            place = f"{'test' if one == 'text' else one}_data_set_0/{kind}"
+            content |= {f"{place}_{k}.pb": tensor(*named) for k, named in enumerate(arrays.items())}
     return content
 
 
 def read(folder: str) -> Suite:
     """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
-    path, found = Path(folder, INDEX), list[Case]()
-    index = read_json(path, read_bytes(path))
+    index = read_data(path := Path(folder, INDEX))
     version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
     names = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     if version != VERSION or not names:
         raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
     for name in names:
-        if re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):  # of a model; its node says all
-            found.append(replace(cases_of(Path(folder, PREFIX + name, "model.onnx"))[0], name=name))
-        elif name in catalogue():
-            found.append(catalogue()[name])
-        else:
+        if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
             raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
-    return Suite(Path(folder), found)
+    own = (Path(folder, PREFIX + name, "model.onnx") for name in names)  # the node of a model says all
+    cases = (catalogue().get(name) or cases_of(at)[0] for name, at in zip(names, own, strict=True))
+    return Suite(Path(folder), [replace(case, name=name) for name, case in zip(names, cases, strict=True)])

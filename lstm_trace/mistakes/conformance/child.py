@@ -22,14 +22,13 @@ ENGINES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "tract": "tract
 
 def onnxruntime(model: str, inputs: dict[str, Any]) -> Any:
     """Microsoft's engine."""
-    session = import_module("onnxruntime").InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, inputs)
+    return import_module("onnxruntime").InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, inputs)
 
 
 def openvino(model: str, inputs: dict[str, Any]) -> Any:
     """Intel's engine, which computes in bfloat16 by default where the processor has it."""
-    core, precise = import_module("openvino").Core(), {"INFERENCE_PRECISION_HINT": "f32"}
-    return [*core.compile_model(model, "CPU", precise)(inputs).values()]
+    precise = {"INFERENCE_PRECISION_HINT": "f32"}
+    return [*import_module("openvino").Core().compile_model(model, "CPU", precise)(inputs).values()]
 
 
 def tract(model: str, inputs: dict[str, Any]) -> Any:

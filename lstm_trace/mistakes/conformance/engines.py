@@ -6,11 +6,8 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -18,19 +15,15 @@ from time import monotonic
 
 import numpy as np
 
-from ...base.arrays import Array
 from ...base.extras import versions
 from ...base.program import run_apart
 from ...errors import FileError, LstmTraceError, MissingError, OptionError
-from ...weights.formats.arrays import load_npy, npz_arrays
-from ...weights.guards import told
-from ...weights.onnx.constants import stored_tensor
-from .cases import PREFIX, Case, Outputs, Suite
+from ...weights.formats.arrays import bare_array, npz_arrays
+from .cases import NodeCase, Outputs, Suite
 from .child import ENGINES
 
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
 MOST_SAID, MOST_BYTES = 160, 1 << 24
-_SIGNALS = {one.value: one.name for one in signal.Signals}
 HOLE = re.compile(r"\{(\w+)\}")
 
 
@@ -55,7 +48,7 @@ class Engine:
     title: str
     command: tuple[str, ...]
 
-    def run(self, suite: Suite, case: Case, limit: float) -> Ran:
+    def run(self, suite: Suite, case: NodeCase, limit: float) -> Ran:
         """One case in a process of its own, at most `limit` seconds."""
         with tempfile.TemporaryDirectory(prefix="conformance-") as home:
             outputs, place = Path(home, "outputs.npz"), suite.place(case).resolve()
@@ -64,14 +57,14 @@ class Engine:
             filled = [HOLE.sub(lambda hole: str(places[hole[1]]), word) for word in self.command]
             code, text = run_apart(filled, home, limit)
             if code == 0 and outputs.exists():
-                found = read_outputs(outputs, case)
+                found = read_outputs(outputs.with_suffix(""), case)
             elif code is None:
                 found = Ran("hung", {}, f"no answer in {limit:g} s")
             elif 0 < code < 128:
                 found = Ran("refused", {}, _short(text) or f"exit code {code}")
             else:
-                how = _SIGNALS.get(-code, f"exit code {code}, and no outputs")
-                found = Ran("crashed", {}, f"{how}{'; ' * bool(text)}{_short(text)}")
+                how = f"exit code {code}, and no outputs{'; ' * bool(text)}" if code >= 0 else ""
+                found = Ran("crashed", {}, how + _short(text))
             return replace(found, seconds=monotonic() - began)
 
 
@@ -104,42 +97,27 @@ def engine(kind: str, value: str) -> Engine:
     return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
 
 
-def each(suite: Suite, run: Callable[[Case], Ran]) -> Iterator[Ran]:
-    """The cases in order, some at a time."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        yield from pool.map(run, suite.cases)
+def read_outputs(place: Path, case: NodeCase) -> Ran:
+    """What an engine wrote: PLACE.npz, PLACE.npy (the first output), or PLACE/output_0.npy, .pb or .bin.
 
-
-def written_outputs(folder: str, case: Case) -> Ran:
-    """What an engine wrote elsewhere: CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin."""
-    for suffix in (".npz", ".npy", ""):
-        if (path := Path(folder, f"{PREFIX}{case.name}{suffix}")).exists():
-            return read_outputs(path, case)
-    return Ran("refused", {}, "there are no outputs of this name")
-
-
-def read_outputs(path: Path, case: Case) -> Ran:
-    """The outputs in a file or folder by name; unnamed ones, output_0, …, are those of the model in order."""
-    names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
-    parts = [path] if path.is_file() else sorted(path.glob("output_[0-2].*"))
+    Outputs without a name, output_0, …, are those of the model in order.
+    """
+    npz, npy = (place.with_name(place.name + suffix) for suffix in (".npz", ".npy"))
+    parts = [path for path in (npz, npy) if path.exists()][:1] or sorted(place.glob("output_[0-2].*"))
+    if not parts:
+        return Ran("refused", {}, "there are no outputs of this name")
     try:
         if (size := sum(part.stat().st_size for part in parts)) > MOST_BYTES:
-            raise FileError(f"{path.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
-        if path.suffix == ".npz":
-            with npz_arrays(path) as opened:
-                outputs = {names.get(key, key): np.asarray(array) for key, array in opened.items()}
+            raise FileError(f"{place.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
+        if parts == [npz]:
+            with npz_arrays(npz) as opened:
+                found = {key: np.asarray(array) for key, array in opened.items()}
         else:
-            outputs = {names.get(part.stem, names["output_0"]): _array(part) for part in parts}
-        if not outputs:
-            raise FileError(f"{path.name}: no output in it; expected {', '.join(names.values())}")
+            found = {"output_0" if part == npy else part.stem: bare_array(part) for part in parts}
     except LstmTraceError as error:
         return Ran("wrong", {}, _short(str(error)))
-    return Ran("ok", outputs, partial=path.suffix != ".npz")
-
-
-def _array(path: Path) -> Array:
-    """An array in a file of its own. Raises FileError, MissingError."""
-    if path.suffix == ".bin":
-        with told(path.name, ValueError):  # not a whole number of floats
-            return np.frombuffer(path.read_bytes(), "<f4")
-    return load_npy(path) if path.suffix == ".npy" else stored_tensor(path)
+    names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
+    outputs = {names.get(key, key): array for key, array in found.items()}
+    return (
+        Ran("ok", outputs, partial=parts != [npz]) if parts else Ran("refused", {}, "there are no outputs of this name")
+    )

@@ -29,6 +29,7 @@ from ..find import find
 from ..guards import Lazy, afford, archive, entries, numbers, told
 from ..layouts import Layout
 from ..names import detect
+from ..onnx.constants import stored_tensor
 from ..read import READERS, Found, Wiring, is_model
 
 
@@ -94,6 +95,21 @@ def load_npy(path: str | Path) -> Any:
         header(file, f"{path}:", Path(path).stat().st_size)
         file.seek(0)
         return npy.read_array(file, allow_pickle=False)
+
+
+def bare_array(path: Path) -> Any:
+    """The array of a file that has one: .npy, .pb (a tensor of ONNX), .bin (float32 numbers as they lie in memory).
+
+    Raises FileError, MissingError.
+    """
+    if path.suffix == ".npy":
+        return load_npy(path)
+    if path.suffix == ".pb":
+        return stored_tensor(path)
+    if path.suffix != ".bin":
+        raise FileError(f"{path}: expected .npy, .pb or .bin, a file with one array")
+    with told(path, ValueError):  # not a whole number of floats
+        return np.frombuffer(path.read_bytes(), "<f4")
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}

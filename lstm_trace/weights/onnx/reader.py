@@ -230,11 +230,12 @@ def _read(name: str, reading: NodeReading) -> Node:
 def node_cell(name: str, reading: NodeReading, arrays: Mapping[str, Any]) -> Found:
     """The cell of a node with its options, and its weights under canonical names. Raises Refused.
 
-    arrays: W, R, B and P, as far as there are.
+    arrays: W, R, B and P, as far as there are; others are not read.
     """
     options = {**options_of(reading), "padding": "zero"}
     options |= {"merge": "concat"} if len(reading.directions) == 2 else {}
-    group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
+    roles = {(role, ""): Array(key, arrays[key]) for key, role in ROLES.items() if key in arrays}
+    group = Group("", {(0, reading.directions[0]): roles})
     cell = one_cell(name, group, OTHERS.get(reading.cell, LAYOUTS)["onnx"], f"ONNX {reading.operator.kind}")
     coupled = "coupled" in options  # then the forget gate's weights are not used
     weights = {key: values for key, values in cell.weights.items() if not (coupled and key.endswith("f"))}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import OPERATORS
+from .node import OPERATORS, ROLES
 
 #: TensorProto.DataType, by our dtypes.
 _TYPES = {np.dtype("float32"): 1, np.dtype("int32"): 6}
@@ -59,14 +59,14 @@ def _attribute(name: str, value: Any) -> bytes:
 
 
 def node_model(
-    cell: str, name: str, attributes: Mapping[str, Any], stored: Mapping[str, Any], fed: Mapping[str, Any],
-    results: Mapping[str, Any], opset: int,
+    cell: str, name: str, attributes: Mapping[str, Any], inputs: Mapping[str, Any], results: Mapping[str, Any],
+    opset: int,
 ) -> bytes:  # fmt: skip
     """A ModelProto of one node.
 
-    stored, fed: the inputs of the node that lie in the file, and those of the model. results: arrays like its outputs.
+    inputs: of the node; weights are stored, the others are inputs of the model. results: arrays like its outputs.
     """
-    names = [one if one in {*stored, *fed} else "" for one in OPERATORS[cell].inputs]
+    names = [one if one in inputs else "" for one in OPERATORS[cell].inputs]
     while not names[-1]:
         names.pop()
     every = ("Y", "Y_h", "Y_c")[: 1 + len(OPERATORS[cell].states)]
@@ -75,8 +75,8 @@ def node_model(
         (3, "node"), (4, OPERATORS[cell].kind), *((5, _attribute(*one)) for one in attributes.items()),
     )  # fmt: skip
     graph = _message(
-        (1, node), (2, name), *((5, tensor(*one)) for one in stored.items()),
-        *_values(11, fed), *_values(12, results),
+        (1, node), (2, name), *((5, tensor(*one)) for one in inputs.items() if one[0] in ROLES),
+        *_values(11, {key: array for key, array in inputs.items() if key not in ROLES}), *_values(12, results),
     )  # fmt: skip
     version = 8 if opset < 19 else 10  # of the format, which a set of operators requires
     return _message((1, version), (2, "lstm-trace"), (7, graph), (8, _message((1, ""), (2, opset))))

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.mistakes.conformance.cases import Case, cases_of, catalogue, chosen, measured, read, write
+from lstm_trace.mistakes.conformance.cases import NodeCase, cases_of, catalogue, chosen, measured, read, write
 
 from ...support.onnx_reference import outputs
 
@@ -20,7 +20,7 @@ SOME = ("lstm_layout_bidirectional", "lstm_clip", "gru_no_states", "rnn_lengths_
 
 @pytest.mark.few(10)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_expected_outputs_are_those_of_the_specification(case: Case) -> None:
+def test_the_expected_outputs_are_those_of_the_specification(case: NodeCase) -> None:
     expected, tolerance = case.expected
     found = outputs(case.cell, case.attributes, case.inputs)
     assert {*expected["text"]} <= {*found}
@@ -65,7 +65,7 @@ def test_the_files_of_a_case(folder: Path, name: str) -> None:
     files_are_right(folder / f"test_{name}", catalogue()[name])
 
 
-def files_are_right(place: Path, case: Case) -> None:
+def files_are_right(place: Path, case: NodeCase) -> None:
     with np.load(place / "inputs.npz") as inputs:
         assert {*inputs} == {name for name in case.inputs if name not in ("W", "R", "B", "P")}
     with np.load(place / "outputs.npz") as stored:

@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
-from lstm_trace.mistakes.conformance.cases import Case, Suite, catalogue, write
+from lstm_trace.mistakes.conformance.cases import NodeCase, Suite, catalogue, write
 from lstm_trace.mistakes.conformance.engines import Ran, engine
-from lstm_trace.mistakes.conformance.judging import CaseVerdict, Cause, causes, expected_verdicts, judge
-from lstm_trace.results.conformance import Conformance
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause, causes, judge
+from lstm_trace.results.conformance import Conformance, expected_verdicts
 
 from ...support import conformance_engine
 
@@ -47,7 +47,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     return suite_of(tmp_path_factory.mktemp("engines"), *NAMES)
 
 
-def right(case: Case) -> dict[str, Any]:
+def right(case: NodeCase) -> dict[str, Any]:
     return {name: array.astype(np.float32) for name, array in case.expected[0]["text"].items()}
 
 
@@ -157,7 +157,7 @@ def test_a_report_in_every_format_and_language(form: str) -> None:
         judge(case, Ran("ok", right(catalogue()["lstm_plain_forward"]))),
         CaseVerdict(case, Ran("hung", {}), "hung"),
     )
-    cause = Cause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
+    cause = FailureCause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
     for language in ("en", "de", "fr", "es", "zh"):
         text = str(Conformance("x", verdicts, (cause,)).report(form, language=language))  # type: ignore[arg-type]
         assert "ignored:direction" in text.replace("\\", "").replace("{", "").replace("}", "")
