@@ -104,7 +104,6 @@ def engines() -> str:
 def write() -> None:
     """Write both files."""
     CORE.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
-    suite.measured.cache_clear()
     page = MARKED.sub(lambda found: f"{found[1]}\n{engines()}\n\n{found[2]}", PAGE.read_text(encoding="utf-8"))
     PAGE.write_text(page, encoding="utf-8")
 

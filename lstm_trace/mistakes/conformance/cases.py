@@ -19,7 +19,7 @@ from functools import cache, cached_property
 from hashlib import shake_256
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -174,7 +174,6 @@ def catalogue() -> dict[str, NodeCase]:
     return found
 
 
-@cache
 def measured() -> dict[str, Any]:
     """What the cases show of the table of mistakes, as `python -m docs.conformance` has found it (`core.json`)."""
     return dict(read_data(HERE / "core.json"))
@@ -220,8 +219,7 @@ def cases_of(path: Path) -> list[NodeCase]:
 # -- the folder --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Suite:
+class Suite(NamedTuple):
     """A folder of cases."""
 
     folder: Path
@@ -275,6 +273,5 @@ def read(folder: str) -> Suite:
     for name in names:
         if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
             raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
-    own = (Path(folder, PREFIX + name, "model.onnx") for name in names)  # the node of a model says all
-    cases = (catalogue().get(name) or cases_of(at)[0] for name, at in zip(names, own, strict=True))
-    return Suite(Path(folder), [replace(case, name=name) for name, case in zip(names, cases, strict=True)])
+    at = {name: Path(folder, PREFIX + name, "model.onnx") for name in names}  # the node of a model says all
+    return Suite(Path(folder), [catalogue().get(n) or replace(cases_of(at[n])[0], name=n) for n in names])

@@ -8,10 +8,10 @@ import shlex
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ MOST_SAID, MOST_BYTES = 160, 1 << 24
 HOLE = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True)
-class Ran:
+class Ran(NamedTuple):
     """How an engine ended: ok with outputs, or refused, crashed or hung, and what it said last.
 
     partial: whether outputs may be missing, as in files that hold one each.
@@ -41,8 +40,7 @@ class Ran:
     partial: bool = False
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine: its title, and its command, with {model}, {inputs}, {outputs} and {case} to be filled in."""
 
     title: str
@@ -54,8 +52,7 @@ class Engine:
             outputs, place = Path(home, "outputs.npz"), suite.place(case).resolve()
             places = {"model": place / "model.onnx", "inputs": place / "inputs.npz", "outputs": outputs, "case": place}
             began = monotonic()
-            filled = [HOLE.sub(lambda hole: str(places[hole[1]]), word) for word in self.command]
-            code, text = run_apart(filled, home, limit)
+            code, text = run_apart([HOLE.sub(lambda m: str(places[m[1]]), one) for one in self.command], home, limit)
             if code == 0 and outputs.exists():
                 found = read_outputs(outputs.with_suffix(""), case)
             elif code is None:
@@ -65,7 +62,7 @@ class Engine:
             else:
                 how = f"exit code {code}, and no outputs{'; ' * bool(text)}" if code >= 0 else ""
                 found = Ran("crashed", {}, how + _short(text))
-            return replace(found, seconds=monotonic() - began)
+            return found._replace(seconds=monotonic() - began)
 
 
 def _short(said: str) -> str:

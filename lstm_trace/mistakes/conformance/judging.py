@@ -6,8 +6,9 @@ A mistake is an option that is ignored, or one of the table (`mistakes/table.tom
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,11 +23,10 @@ from .engines import Ran
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
 #: At most so many options are ignored at once.
 MOST = 3
-Keys = frozenset[str]
+Keys, Rows = frozenset[str], Collection[MistakeRow]
 
 
-@dataclass(frozen=True)
-class CaseVerdict:
+class CaseVerdict(NamedTuple):
     """What became of a case.
 
     reading: of several, the one that the engine has, or is nearest to. off: the largest difference from its outputs.
@@ -84,10 +84,9 @@ def judge(case: NodeCase, ran: Ran, known: str = "") -> CaseVerdict:
     gaps = {one: gap(found, outputs, ran.partial) for one, outputs in expected.items()}
     reading = min(gaps, key=lambda one: gaps[one][0])
     off, said = gaps[reading]
-    right = off <= tolerance
-    first = "" if right or said else _first(case, found, expected[reading])
-    reading = reading if len(gaps) > 1 else ""
-    return CaseVerdict(case, replace(ran, outputs=found), "ok" if right else "wrong", reading, off, first, said, known)
+    first = "" if off <= tolerance or said else _first(case, found, expected[reading])
+    verdict, reading = "ok" if off <= tolerance else "wrong", reading if len(gaps) > 1 else ""
+    return CaseVerdict(case, ran._replace(outputs=found), verdict, reading, off, first, said, known)
 
 
 def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
@@ -128,9 +127,7 @@ def without(case: NodeCase, keys: Iterable[str]) -> NodeCase:
     return replace(case, attributes=attributes, give=give, lengths=() if "lengths" in gone else case.lengths)
 
 
-def made(
-    case: NodeCase, reading: str = "text", by: Collection[MistakeRow] | None = None
-) -> Iterator[tuple[str, list[Outputs]]]:
+def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Iterator[tuple[str, list[Outputs]]]:
     """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
 
     A direction that runs the wrong way ends at the other end: a reverse one has both, the right one first.
@@ -154,7 +151,7 @@ def explanations(one: CaseVerdict, known: Keys) -> Iterator[list[Keys]]:
         each = map(frozenset, combinations(keys, count))
         return [s for s in each if any(fits(without(case, s).run(reading)) for reading in READINGS)]
 
-    def tabled(ignored: Sequence[str], by: Collection[MistakeRow] | None = None) -> list[Keys]:
+    def tabled(ignored: Sequence[str], by: Rows | None = None) -> list[Keys]:
         tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
         return [frozenset({*ignored, key}) for key in dict.fromkeys(k for k, each in tried if any(map(fits, each)))]
 
@@ -166,8 +163,7 @@ def explanations(one: CaseVerdict, known: Keys) -> Iterator[list[Keys]]:
     yield tabled(there)
 
 
-@dataclass(frozen=True)
-class FailureCause:
+class FailureCause(NamedTuple):
     """A mistake that explains failures. keys: the mistake, and others that explain the same. attach: the smallest."""
 
     keys: tuple[str, ...]
