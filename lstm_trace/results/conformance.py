@@ -85,10 +85,10 @@ class Conformance(Finding):
         return (self._table([one for one in self.verdicts if one.verdict != "ok"]),)
 
     def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
-        causes = {name: cause.keys[0] for cause in self.causes for name in cause.cases}
+        causes = by_key((name, cause.keys[0]) for cause in self.causes for name in cause.cases)
         rows = [
             (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
-             causes.get(v.name), message(v.said) or None)
+             ", ".join(causes.get(v.name, [])) or None, message(v.said) or None)
             for v in verdicts
         ]  # fmt: skip
         short = {"error": lambda off, _: f"{off:.2g}"}

@@ -42,7 +42,7 @@ VERSION = 1
 HERE, READINGS, INDEX, PREFIX = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "test_"
 SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
 LENGTHS = "sequence_lens"
-Outputs, Values = dict[str, Array], Mapping[Place, Array]
+Outputs = dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,6 @@ class NodeCase:
     def direction(self) -> str:
         """The directions in which it runs, by ONNX's word."""
         return str(self.attributes.get("direction", "forward"))
-
-    @property
-    def batch_first(self) -> bool:
-        """Whether its layout is 1."""
-        return bool(self.attributes.get("layout"))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -103,31 +98,31 @@ class NodeCase:
         """The inputs of the model, in the node's layout."""
         found = {name: array for name, array in self.inputs.items() if name not in ROLES}
         turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
-        return found | turned if self.batch_first else found
+        return found | turned if self.attributes.get("layout") else found
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
         arrays = {name: array.astype(float) for name, array in self.inputs.items()}
-        node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell)), as_text=reading == "text")
+        node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell, [], reading == "text")))
         found = node_cell(self.name, node, arrays)
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
         given = {key: value for key, value in given.items() if value is not None}
         return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
-    def results(self, trace: Trace, values: Values, reading: str = "text", turned: bool = True) -> Outputs:
+    def results(self, trace: Trace, values: Mapping[Any, Array], reading: str = "text", turned: bool = True) -> Outputs:
         """The outputs of the node from the values of `wanted` in a run, by stage and line.
 
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
         whole, *carried = wanted(trace)
-        found = {"Y": np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)}
+        out = {"Y": np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)}
         for name, line in zip(OUTPUTS[1:], dict.fromkeys(line for _, line in carried), strict=False):
             scopes = [scope for scope, other in carried if other == line]
             ends = [0 if turned and scope.endswith("reverse") else -1 for scope in scopes]
-            found[name] = np.stack([values[scope, line][end] for scope, end in zip(scopes, ends, strict=True)])
+            out[name] = np.stack([values[scope, line][end] for scope, end in zip(scopes, ends, strict=True)])
             if reading == "onnxruntime" and self.lengths:
-                found[name][:, np.array(self.lengths) == 0] = 0
-        return {k: np.moveaxis(found[k], -2, 0) if self.batch_first else found[k] for k in self.outputs}
+                out[name][:, np.array(self.lengths) == 0] = 0
+        return {k: np.moveaxis(out[k], -2, 0) if self.attributes.get("layout") else out[k] for k in self.outputs}
 
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
@@ -170,13 +165,8 @@ def catalogue() -> dict[str, NodeCase]:
             for direction in row.pop("directions", [""]):
                 name = f"{cell}_{title}_{direction}".rstrip("_")
                 said = {"direction": direction} if direction not in ("", "forward") else {}
-                found[name] = NodeCase(name, cell, said | row, **own)
+                found[name] = NodeCase(name, cell, said | row, **cast(Any, own))
     return found
-
-
-def measured() -> dict[str, Any]:
-    """What the cases show of the table of mistakes, as `python -m docs.conformance` has found it (`core.json`)."""
-    return dict(read_data(HERE / "core.json"))
 
 
 def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[NodeCase]:
@@ -189,7 +179,7 @@ def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> l
     if unknown := [name for name in only if name not in known]:
         raise OptionError(f"no case has the option {unknown[0]!r}{nearest(unknown[0], known, 'there are')}")
     if level == "core":
-        every = [case for case in every if case.name in measured()["cases"]]
+        every = [case for case in every if case.name in read_data(HERE / "core.json")["cases"]]
     if source is not None:
         own = cases_of(Path(source))
         uses = {cell: {"forward", *(o for c in own if c.cell == cell for o in c.options)} for cell in OPERATORS}

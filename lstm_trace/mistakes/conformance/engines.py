@@ -67,7 +67,7 @@ class Engine(NamedTuple):
 
 def _short(said: str) -> str:
     """A message of bounded length: what stands at its end often says most."""
-    return said if len(said) <= MOST_SAID else f"{said.partition(': ')[0][:50]}: … {said[50 - MOST_SAID :]}"
+    return said if len(said) <= MOST_SAID else re.sub(r"^(.{1,50})\b.*?\b(.{1,107})$", r"\1 … \2", said)
 
 
 def engine(kind: str, value: str) -> Engine:

@@ -21,9 +21,10 @@ from .cases import PREFIX, READINGS, NodeCase, Outputs, wanted
 from .engines import Ran
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
-#: At most so many options are ignored at once.
-MOST = 3
-Keys, Rows = frozenset[str], Collection[MistakeRow]
+#: At most so many options are ignored at once. So many plainer cases that the table does not explain are enough.
+MOST, ENOUGH = 3, 5
+Keys = frozenset[str]
+Rows = Collection[MistakeRow]
 
 
 class CaseVerdict(NamedTuple):
@@ -94,7 +95,8 @@ def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
     last, places = case.sizes["T"] - 1, list[tuple[int, str]]()
     for name in expected.keys() & found.keys():
         wrong = ~(np.abs(found[name].astype(float) - expected[name]) <= case.expected[1])
-        for *step, d, row, unit in np.argwhere(np.moveaxis(wrong, 0, -2) if case.batch_first else wrong).tolist():
+        wrong = np.moveaxis(wrong, 0, -2) if case.attributes.get("layout") else wrong
+        for *step, d, row, unit in np.argwhere(wrong).tolist():
             way = "reverse" if d or case.direction == "reverse" else "forward"
             order = last if not step else step[0] if way == "forward" else last - step[0]
             at = order if way == "forward" else last - order
@@ -130,16 +132,24 @@ def without(case: NodeCase, keys: Iterable[str]) -> NodeCase:
 def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Iterator[tuple[str, list[Outputs]]]:
     """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
 
-    A direction that runs the wrong way ends at the other end: a reverse one has both, the right one first.
+    A direction that runs the wrong way ends at the other end: if Y shows the mistake a reverse one has both, the right
+    one first. That its last states alone are of the other end is a mistake of its own.
     """
     trace = case.trace(reading)
-    candidates, ends = Search(trace, {}).candidates(by=by), [True, False][: 1 + (case.direction != "forward")]
-    for candidate, values in zip(candidates, MistakeRuns(trace, wanted(trace)).run(candidates), strict=True):
-        yield str(candidate.mistakes[0]), [case.results(trace, values, reading, end) for end in ends]
+    runs, candidates = MistakeRuns(trace, wanted(trace)), Search(trace, {}).candidates(by=by)
+    right, whole = {place: runs.right(place) for place in runs.wanted}, runs.wanted[0]
+    if case.direction != "forward":
+        yield "last-states:other-end", [case.results(trace, right, reading, turned=False)]
+    for candidate, values in zip(candidates, runs.run(candidates), strict=True):
+        both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
+        yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
 
 
-def explanations(one: CaseVerdict, known: Keys) -> Iterator[list[Keys]]:
-    """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first."""
+def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list[Keys]]:
+    """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first.
+
+    thorough: whether the whole table is tried.
+    """
     case, found, options = one.case, one.ran.outputs, ignorable(one.case)
     there = [key for key in options if key in known]
     names = {key.partition(":")[0].rpartition("/")[2] for key in known}
@@ -158,9 +168,9 @@ def explanations(one: CaseVerdict, known: Keys) -> Iterator[list[Keys]]:
     yield from (ignoring(there, count) for count in range(1, MOST + 1))
     yield from (tabled(ignored, [ROWS[row] for row in ROWS if row in names]) for ignored in ([], there))
     yield ignoring(options, 1)
-    yield tabled([])
+    yield tabled([]) if thorough else []
     yield from (ignoring(options, count) for count in range(2, MOST + 1))
-    yield tabled(there)
+    yield tabled(there) if thorough and there else []
 
 
 class FailureCause(NamedTuple):
@@ -183,7 +193,8 @@ def causes(
     for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
         progress(len(sets), len(wrong))
         known = Keys().union(*(s for found in sets.values() for s in found))
-        sets[name] = next(filter(None, explanations(wrong[name], known)), [])
+        alike = [other for other in sets if not sets[other] and wrong[other].case.cell == wrong[name].case.cell]
+        sets[name] = next(filter(None, explanations(wrong[name], known, len(alike) < ENOUGH)), [])
 
     def explained(keys: Keys) -> set[str]:
         return {name for name, found in sets.items() if any(s <= keys for s in found)}
