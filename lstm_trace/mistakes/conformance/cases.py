@@ -137,9 +137,8 @@ class NodeCase:
         """
         text, other, rounded = self.run("text"), self.run("onnxruntime"), self.run("text", "float32")
         distance = max(float(abs(rounded[name] - text[name]).max()) for name in text)
-        same = all(np.array_equal(text[name], other[name]) for name in text)
-        readings = dict(zip(READINGS, (text,) if same else (text, other), strict=False))
-        return readings, float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
+        found = [text] if all(np.array_equal(text[name], other[name]) for name in text) else [text, other]
+        return dict(zip(READINGS, found, strict=False)), float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
 
     def described(self) -> dict[str, Any]:
         """What `cases.json` says of it."""

@@ -97,10 +97,9 @@ def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
         wrong = ~(np.abs(found[name].astype(float) - expected[name]) <= case.expected[1])
         wrong = np.moveaxis(wrong, 0, -2) if case.attributes.get("layout") else wrong
         for *step, d, row, unit in np.argwhere(wrong).tolist():
-            way = "reverse" if d or case.direction == "reverse" else "forward"
-            order = last if not step else step[0] if way == "forward" else last - step[0]
-            at = order if way == "forward" else last - order
-            places.append((order, f"0/{way}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
+            begin, way = (last, "reverse") if d or case.direction == "reverse" else (0, "forward")
+            at = step[0] if step else last - begin
+            places.append((abs(at - begin), f"0/{way}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
     return min(places)[1]
 
 
@@ -139,7 +138,8 @@ def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Itera
     runs, candidates = MistakeRuns(trace, wanted(trace)), Search(trace, {}).candidates(by=by)
     right, whole = {place: runs.right(place) for place in runs.wanted}, runs.wanted[0]
     if case.direction != "forward":
-        yield "last-states:other-end", [case.results(trace, right, reading, turned=False)]
+        usual, other = (case.results(trace, right, reading, end) for end in (True, False))
+        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
     for candidate, values in zip(candidates, runs.run(candidates), strict=True):
         both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
         yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
@@ -158,8 +158,7 @@ def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list
         return gap(found, outputs, partial=True)[0] <= case.expected[1]
 
     def ignoring(keys: Sequence[str], count: int) -> list[Keys]:
-        each = map(frozenset, combinations(keys, count))
-        return [s for s in each if any(fits(without(case, s).run(reading)) for reading in READINGS)]
+        return [s for s in map(Keys, combinations(keys, count)) if any(fits(without(case, s).run(r)) for r in READINGS)]
 
     def tabled(ignored: Sequence[str], by: Rows | None = None) -> list[Keys]:
         tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
