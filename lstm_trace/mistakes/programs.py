@@ -327,8 +327,8 @@ def _is_cell(program: RewrittenCell) -> bool:
 # -- weights under other names -----------------------------------------------------------------------------------------
 
 Renaming = Iterator[tuple[str, Mapping[str, ExpressionTree]]]
-
-
+#: The gates of a cell with more are exchanged in pairs alone: 6 have 720 orders.
+MOST_PERMUTED = 5
 _STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
 
 
@@ -365,7 +365,7 @@ def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renaming:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
     gates = own.gates
     made: Iterable[tuple[str, ...]] = permutations(gates)
-    if pairs:
+    if pairs or len(gates) > MOST_PERMUTED:
         swaps = ({a: b, b: a} for a, b in combinations(gates, 2))
         made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
     for order in made:

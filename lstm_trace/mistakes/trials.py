@@ -8,7 +8,7 @@ ordinary runs of the rewritten cells.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -269,17 +269,14 @@ class _Batch:
         lines = self._needed([*kept, *late])
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
-        own = {*self.overrides, *self.arithmetic, *self.inputs}
-        once, each = _split(lines, {*self.inputs, *self.parameters}, own)
         first = {line: states[state] for state, line in stage.cell.carry if state in states}
         network, scope = self.premises[0].network, stage.scope
         past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(late_width(network, scope, name))) for name in late}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
-            every = {**self.inputs, **_computed(once, {**fixed, **self.inputs})}
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                known = {**fixed, **past, **{n: v[t] if v.ndim == 4 else v for n, v in every.items()}}
-                now = self._stepped(each, known, states)
+                known = {**fixed, **past, **{n: v[t] for n, v in self.inputs.items()}}
+                now = self._stepped(lines, known, states)
                 states = self._carried(t, now, states, begin, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
@@ -435,24 +432,3 @@ def late_width(trace: Trace, scope: Scope, name: str) -> int:
     """The width of what `late` carries: a line, a state, an input, or 1."""
     values = None if name == ONE else trace.operand(scope, name, slice(0, 1))
     return 1 if values is None else values.shape[-1]
-
-
-def _split(lines: Iterable[Line], known: set[str], overridden: Container[str]) -> tuple[list[Line], list[Line]]:
-    """Lines that follow from inputs and weights alone, for all steps at once, and the others."""
-    once: list[Line] = []
-    each: list[Line] = []
-    for line in lines:
-        if known.issuperset(line.reads) and line.name not in overridden:
-            once.append(line)
-            known.add(line.name)
-        else:
-            each.append(line)
-    return once, each
-
-
-def _computed(lines: Iterable[Line], known: Mapping[Any, Array]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
-    for line in lines:
-        operands = [found[o] if o in found else known[o] for o in line.operands]
-        found[line.name] = OPS[line.op].array(operands, line.constants)
-    return found

@@ -323,8 +323,9 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
 
 
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
-    joined = how in ("interleaved", "halves exchanged")
-    return None if joined and p.initial else replace(p, outputs=(*p.outputs, transform(how)))
+    halves = how in ("interleaved", "halves exchanged")
+    alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
+    return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
 
 
 def _skips(p: StagePremises, which: str) -> StagePremises | None:
