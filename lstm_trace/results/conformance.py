@@ -64,7 +64,8 @@ class Conformance(Finding):
                 what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
                 said = message(one.said)
                 if one.first:
-                    said = words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
+                    sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
+                    said = words.word("conformance.first", first=one.first, **sizes)
                 yield words.word("prefix", what=what) + said
         refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
         for alike in by_key(refused).values():
