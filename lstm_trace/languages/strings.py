@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from ..base.packaged import packaged
 from ..errors import require_known
 from ..trace.address import Address
 from ..trace.labels import counted_address
@@ -125,7 +124,7 @@ def words_for(trace: Trace | None, language: str | None = None) -> Words:
 
 @cache
 def _table(language: str) -> Any:
-    return tomllib.loads((files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+    return packaged(f"languages/{language}.toml")
 
 
 def page_texts(language: str) -> dict[str, dict[str, str]]:

@@ -9,11 +9,8 @@ import csv
 import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.resources import files
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -25,6 +22,7 @@ from ..base.arrays import LONGEST, Array, describe, to_array
 from ..base.extras import missing
 from ..base.files import decoded, plain, read_bytes
 from ..base.mistyped import MINUS
+from ..base.packaged import packaged
 from ..engine import inputs
 from ..errors import FileError, MissingError, reading
 from ..trace.files.trace_file import is_trace, load, looks_like_one
@@ -63,10 +61,9 @@ class ValueEntry(NamedTuple):
     repeated: bool = False
 
 
-@cache
 def spellings() -> dict[str, Any]:
     """The tables of given_values.toml."""
-    return tomllib.loads((files(__package__) / "given_values.toml").read_text("utf-8"))
+    return packaged("model/given_values.toml")
 
 
 def is_values(source: Any) -> bool:

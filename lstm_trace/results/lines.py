@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
+from ..base.packaged import packaged
 from ..cell.network import Stage, forward_stages
 from ..cell.notations import spellings
 from ..documents.result import Finding
@@ -81,7 +80,7 @@ class LineList(Finding):
         """
         if language not in get_args(SnippetName):
             raise OptionError(f"there is no snippet in {language!r}: expected {', '.join(get_args(SnippetName))}")
-        chosen = tomllib.loads((files(__package__) / "snippets.toml").read_text("utf-8"))[language]
+        chosen = packaged("results/snippets.toml")[language]
         rows = (f"{chosen['comment']}{one.key} {one.units}" for one in self.named)
         first = self.named[0] if self.named else None
         text: str = chosen["text"].replace("LINES\n", "".join(f"{row}\n" for row in rows))

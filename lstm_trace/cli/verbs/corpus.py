@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from ...base.option import Option
+from ...base.packaged import packaged
 from ...documents.formats import SUFFIXES
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, UNITS, Text, Verbs, command, group
@@ -23,16 +24,7 @@ if TYPE_CHECKING:
     from ...corpus import States
 
 #: See `Verbs`.
-VERBS = {
-    "run": "Compute the states of many sequences into a folder.",
-    "status": "Show how much of a corpus has been computed.",
-    "verify": "Recompute a sample line by line, and compare.",
-    "units": "Summarize every unit over the corpus.",
-    "top": "Show where a unit is highest or lowest.",
-    "match": "Show where all given units are above a level.",
-    "probe": "Decode a target from the states with a linear probe.",
-    "ablate": "Hold units at a value, and measure what changes.",
-}
+VERBS: dict[str, str] = packaged("cli/verbs.toml")["corpus"]
 
 
 @click.command("corpus", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
