@@ -15,7 +15,6 @@ from .engine.inputs import numbers
 from .languages.strings import words
 from .model.given_values import given_values
 from .trace.argument_types import checked
-from .trace.trace import Trace
 from .weights.live_modules import as_array
 
 #: Maximum number of lines of a comparison in a message.

@@ -182,12 +182,9 @@ _FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
 #: Those that make arrays which computed values are written into.
 MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
 #: Those whose result is true or false.
-CONDITIONS = frozenset({
-    "eq", "ne", "gt", "lt", "ge", "le", "bitwise_and", "bitwise_not", "bitwise_or", "logical_and", "logical_not",
-    "logical_or"
-})  # fmt: skip
+CONDITIONS = frozenset(packaged("lifting/tables.toml")["conditions"])
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
-REFUSED: Mapping[str, str] = packaged("lifting/naming.toml")["refused"]
+REFUSED: Mapping[str, str] = packaged("lifting/tables.toml")["refused"]
 
 #: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
 ATEN: Mapping[str, Callable[..., Any]] = {

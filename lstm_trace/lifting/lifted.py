@@ -135,9 +135,9 @@ class Lifted:
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))
 
 
-_KINDS: Mapping[str, str] = packaged("lifting/naming.toml")["kinds"]
-_GATES: Mapping[str, str] = packaged("lifting/naming.toml")["gates"]
-_WITH: Mapping[str, str] = packaged("lifting/naming.toml")["with"]
+_KINDS: Mapping[str, str] = packaged("lifting/tables.toml")["kinds"]
+_GATES: Mapping[str, str] = packaged("lifting/tables.toml")["gates"]
+_WITH: Mapping[str, str] = packaged("lifting/tables.toml")["with"]
 #: Lines of the code's own that are longer are not written out in a sentence.
 _LONG = 80
 

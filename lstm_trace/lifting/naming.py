@@ -21,9 +21,9 @@ from .expressions import Expr, scaled, summed
 from .tape import Ids
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
-CALLED: Mapping[str, Mapping[str, str]] = packaged("lifting/naming.toml")["called"]
+CALLED: Mapping[str, Mapping[str, str]] = packaged("lifting/tables.toml")["called"]
 #: The line of each gate; where a gate may be one of two, it is the first.
-LINES: Mapping[str, Mapping[str, str]] = packaged("lifting/naming.toml")["lines"]
+LINES: Mapping[str, Mapping[str, str]] = packaged("lifting/tables.toml")["lines"]
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
 _KIND_OF_WEIGHT = re.compile(r"^(weights?|bias|linear|lin|layer|fc|gate|gamma|[wubvprk])_?")
 _ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear|\d+)$")

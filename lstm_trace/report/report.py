@@ -316,8 +316,7 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
     made = _bodies(views, chosen)
     if chosen.fragment and format != "md":
         part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
-        text: str = part(made, chosen.level, chosen.width)
-        return text
+        return part(made, chosen.level, chosen.width)
     return rendered(made, format, chosen.language or "en", chosen.width or 80, chosen.math or "github")
 
 

@@ -75,8 +75,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
 
 def explaining(how: str) -> Callable[..., Explanation]:
     """The function of an explanation; its module is imported only now."""
-    function: Callable[..., Explanation] = getattr(import_module(f"{__package__}.{how}"), how)
-    return function
+    return getattr(import_module(f"{__package__}.{how}"), how)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

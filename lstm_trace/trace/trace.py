@@ -409,8 +409,7 @@ class Trace(TraceOutputs):
 
         Raises MissingError if the trace has no adjoints, or only some of them.
         """
-        found: dict[str, Array] = conveniences.call("trace.gradients", self)
-        return found
+        return conveniences.call("trace.gradients", self)
 
     # -- addresses -----------------------------------------------------------------------------------------------
 

@@ -195,8 +195,7 @@ class Comparison(Result):
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
-        frame: pd.DataFrame = conveniences.call("comparison.units_frame", self)
-        return frame
+        return conveniences.call("comparison.units_frame", self)
 
 
 @on_one_thread

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
@@ -147,12 +148,7 @@ def facts_of(node: Any, operator: Operator, opset: int) -> dict[str, Any]:
 
 
 #: Activations by the operator's names, in lower case: ours, and onnxruntime's default constants.
-ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "relu": ("relu", ()), "tanh": ("tanh", ()), "sigmoid": ("sigmoid", ()), "softsign": ("softsign", ()),
-    "softplus": ("softplus", ()), "elu": ("elu", (1.0,)), "leakyrelu": ("leaky_relu", (0.01,)),
-    "thresholdedrelu": ("thresholded_relu", (0.0,)), "affine": ("affine", (0.0, 0.0)),
-    "scaledtanh": ("scaled_tanh", (0.0, 0.0)), "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
-}  # fmt: skip
+ACTIVATIONS = {name: (ours, tuple(more)) for name, (ours, *more) in packaged("weights/words.toml")["onnx"].items()}
 #: Those for which onnxruntime takes missing constants as 0, unlike our defaults.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
 
