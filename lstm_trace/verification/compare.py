@@ -162,7 +162,7 @@ class Comparison(Result):
     @cached_property
     def cause(self) -> Cause | None:
         """The mistake with which the first line that differs follows from b's own operands, if the table has one."""
-        return conveniences.call("comparison.cause", self)  # type: ignore[no-any-return]
+        return conveniences.call("comparison.cause", self)
 
     def __repr__(self) -> str:
         lines = counted(len(self.lines), "line")
@@ -187,11 +187,11 @@ class Comparison(Result):
         Raises:
             OptionError: for another shape.
         """
-        return conveniences.call("comparison.to_frame", self, shape or self.shape)  # type: ignore[no-any-return]
+        return conveniences.call("comparison.to_frame", self, shape or self.shape)
 
     def lines_frame(self) -> pd.DataFrame:
         """One row for each line, with its measures: see `results.comparison.COLUMNS`."""
-        return conveniences.call("comparison.lines_frame", self)  # type: ignore[no-any-return]
+        return conveniences.call("comparison.lines_frame", self)
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
