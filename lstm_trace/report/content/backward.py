@@ -185,11 +185,9 @@ def _pruned(line: Line, dead: Names) -> Line:
 
 
 def gradient_symbols(
-    stages: Iterable[Stage],
-    own: Mapping[str, Any],
-    place: Callable[[Stage], str] = lambda stage: stage.owner,
+    stages: Iterable[Stage], own: Mapping[str, Any], place: Callable[[Stage], str] = lambda stage: stage.owner,
     equal: Callable[[str, str], bool] = lambda scope, name: False,
-) -> dict[str, Symbol]:
+) -> dict[str, Symbol]:  # fmt: skip
     """For each gradient of the adjoint stages among `stages` its symbol.
 
     own: symbols that the author gave, which are kept. place: a stage in words, for what an upper layer brings back.
