@@ -22,7 +22,7 @@ from .ops import FUNCTIONS, OPS
 
 GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
 #: Descriptions of the elements of Python's grammar that are not in ours.
-FOREIGN: dict[str, str] = packaged("cell/foreign.toml")["foreign"]
+FOREIGN: dict[str, str] = packaged("cell/words.toml")["foreign"]
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
 #: Maximum depth of Python's tree, which has one level per term of a sum. Well below what its stack has room for, so
 #: that a text that was read once can be read again anywhere.
