@@ -148,7 +148,7 @@ class _Placing:
         author = {ours for ours, theirs in header.aliases.items() if theirs in both}
         own = [called_in(header.kind, header.notation).get(one, set()) for one in both if header.notation]
         others = (called_in(header.kind, one).get(two, set()) for one in notations() for two in both)
-        word = {*spellings()["words"].get(name, ())}
+        word = {*spellings()["words"].get(name.lower().replace(" ", "_"), ())}
         ways = (lines & self.known.keys() for lines in ({name}, author, *own, {both[1]}, word, set().union(*others)))
         return next(filter(None, ways), set())
 
@@ -334,12 +334,15 @@ class _Placing:
         if key not in self.held:
             self.held[key] = np.stack([np.full(whole, np.nan), np.full(whole, np.inf)])
             self.rows[key] = np.zeros(whole, np.int64)
-        if before := np.max(self.rows[key][target], initial=0):
+        same = not row and np.array_equal(self.held[key][0][target], held[0], equal_nan=True)  # output and h_n
+        if (before := np.max(self.rows[key][target], initial=0)) and not same:
             told = f"{'/'.join(key)}[{','.join('…' if isinstance(n, slice) else str(n) for n in target)}]"
             if len(whole) == 3 and all(isinstance(part, int) for part in target[:2]):
                 unit = index_text(target[2:], columns_of(self.like, *key)) if isinstance(target[2], int) else ""
                 told = f"{key[0]}/{self.like.span[target[0]]}/{target[1]}/{key[1]}{unit}"
-            raise FileError(f"{f'row {before}' if row else 'the file'} already has a value for the same {told}")
+            raise FileError(
+                f"{f'row {before} already has a' if row else 'the file already has another'} value for the same {told}"
+            )
         self.held[key][:, *target], self.rows[key][target] = held, row or 1
 
     def result(self, source: str) -> GivenValues:

@@ -360,7 +360,8 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
     """
     forms, where, ways = (spellings()[name] for name in ("text", "where", "way"))
     parts = {"SCOPE": forms["scope"], "INDEX": forms["index"], "WHERE": "|".join(where), "WAY": "|".join(ways)}
-    parts["PHRASES"] = "".join(f"{re.escape(one)}|" for one in phrases)
+    words = "|".join(one.replace("_", "[ _]") for one in spellings()["words"] if "_" in one)
+    parts["PHRASES"] = "".join(f"{re.escape(one)}|" for one in phrases) + rf"(?i:{words})\b|"
     pattern = re.compile(re.sub("|".join(parts), lambda part: parts[part[0]], forms["tokens"]), re.VERBOSE)
     comma, facts = re.compile(forms["comma"]), re.compile(forms["facts"])
     heading: tuple[str, tuple[int, ...]] = ("", ())

@@ -283,7 +283,7 @@ class Solved(Explanation):
         if solved.is_worked(format):
             return solved._solution(solved.words(language or self.language), Show(format), width, None)
         tables: Any = super().report  # these have no options of a worked solution
-        return tables(format, language=language, width=width, **worked)  # type: ignore[no-any-return]
+        return tables(format, language=language, width=width, **worked)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""
