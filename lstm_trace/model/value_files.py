@@ -216,12 +216,12 @@ def _of_row(at: int, row: Any, safe: Mapping[str, str]) -> Iterator[ValueEntry]:
 
 
 def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """The line and the unit of a column: `c_t[0]`, `C_t[2,1]`, `c_t[rain]`, `c_t_0`, `C_t_r2c1`."""
+    """The line and the unit of a column: `c_t[0]`, `C_t[2,1]`, `c_t[rain]`, `c_t_0`, `h0`, `C_t_r2c1`."""
     if match := re.fullmatch(r"(.+)\[(?:(\d{1,9})(?:,\s*(\d{1,9}))?|([^\[\]]+))\]", name):
         if match[4]:
             return match[1], {"unit_name": match[4]}
         return match[1], {"row": match[2], "column": match[3]} if match[3] else {"unit": match[2]}
-    match = re.fullmatch(r"(.+)_(?:(\d{1,9})|r(\d{1,9})c(\d{1,9}))", name)
+    match = re.fullmatch(r"(.+?)(?:_?(\d{1,9})|_r(\d{1,9})c(\d{1,9}))", name)
     if match is None or name in safe:
         return name, {}
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
@@ -347,7 +347,8 @@ class _Block(NamedTuple):
             rows = [row.replace('"', "").split() for row in text.split("\n") if row.strip()]
             return rows[0] if len(rows) == 1 else [*chain(*rows)] if {*map(len, rows)} == {1} else rows
         with suppress(ValueError, RecursionError):
-            return json.loads("[" + re.sub(r'(["\]])\s+(?=["\[])', r"\1,", text) + "]")
+            held: list[Any] = json.loads("[" + re.sub(r'(["\]])\s+(?=["\[])', r"\1,", text) + "]")
+            return held[0] if len(held) == 1 and isinstance(held[0][0], list) else held
         raise FileError(f"row {self.row}: the brackets of these numbers are not closed")
 
 

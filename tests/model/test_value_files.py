@@ -196,6 +196,13 @@ def test_the_three_results_of_a_framework_in_one_file(tmp_path: Path) -> None:
         given_values(tmp_path / "port.npz", trace)
 
 
+def test_numpy_prints_the_output_of_both_directions(tmp_path: Path) -> None:
+    trace = stacked()
+    with np.printoptions(precision=8):
+        found = read(tmp_path, str(trace.output), trace)
+    assert np.abs(found.values["1/joined", "y_t"] - trace.output).max() < 1e-8
+
+
 def test_indices_have_one_order_in_a_file(tmp_path: Path) -> None:
     """h[1][1] could be either way; h[1][4] cannot, so none is."""
     trace = single(2)
@@ -259,6 +266,9 @@ def test_tables_of_pandas(tmp_path: Path) -> None:
     for write in (frame.to_csv, lambda to: frame.to_csv(to, index=False)):
         write(path)
         assert np.array_equal(given_values(path, trace).values["0/forward", "h_t"], trace["h_t"])
+    frame.columns = [f"h{k}" for k in range(H)]
+    frame.to_csv(path, index=False)
+    assert np.array_equal(given_values(path, trace).values["0/forward", "h_t"], trace["h_t"])
     frame.columns = [f"c_{k}" for k in range(H)]
     for suffix, write in ((".parquet", frame.to_parquet), (".feather", frame.to_feather)):
         write(path.with_suffix(suffix))
