@@ -196,9 +196,8 @@ class _Placing:
         if whole and len(ends) > 1 and last.direction != MEET:
             said = " and ".join(f"{stage.scope}/{stage.cell.output}" for stage in ends)
             raise FileError(f"each direction has an output of its own: name {said}, or give (T, 2, B, width)")
-        scope, place = self._place(
-            str(name), place | ({"layer": last.layer, "direction": last.direction} if whole else {})
-        )
+        place |= {"layer": last.layer, "direction": last.direction} if whole else {}
+        scope, place = self._place(str(name), place)
         self._put(scope, str(name), held, place, entry)
 
     def _place(self, name: str, place: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -316,14 +315,10 @@ class _Placing:
         if found:
             ways = " or of ".join(", ".join((*at, *dims)) for at, dims in found.values())
             raise FileError(f"{called} may be of {ways}: write t=…, b=… or unit=… before the values")
-        if (
-            not entry.indices
-            and (len(shape) == 0 or (len(shape) == 1 and len(free) < 3))
-            and every != ("unit",)[: len(shape)]
-        ):
-            raise FileError(f"{every[0]} is missing, and {name} has {sizes[every[0]]} of them")
         if len(shape) == 1 and every == ("unit",) and not entry.indices:
             raise FileError(f"{shape[0]} values; {name} has {sizes['unit']} units")
+        if every and not entry.indices and len(shape) < (2 if len(free) < 3 else 1):
+            raise FileError(f"{every[0]} is missing, and {name} has {sizes[every[0]]} of them")
         axes = ", ".join({"t": "T", "batch": "B", "unit": "width"}.get(axis, axis) for axis in free)
         said = f"{called} has the shape {shape}; expected ({axes}) = {tuple(sizes[axis] for axis in free)}"
         said += ", or without T, of the last step" * (final and "t" in every)

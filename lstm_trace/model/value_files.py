@@ -284,10 +284,8 @@ def arrow_table(path: str | Path, choose: Callable[[Any], list[str]]) -> Any:
             table = parquet.ParquetFile(path, read_dictionary=texts).read(choose(schema))
         for name, column in zip(table.column_names, table.columns, strict=True):
             for words in (c.dictionary for c in column.chunks if pa.types.is_dictionary(c.type) and len(c.dictionary)):
-                if (
-                    words.type not in (pa.string(), pa.large_string())
-                    or compute.max(compute.utf8_length(words)).as_py() > LONGEST
-                ):
+                short = words.type in (pa.string(), pa.large_string())
+                if not short or compute.max(compute.utf8_length(words)).as_py() > LONGEST:
                     raise FileError(f"{path}: {name} has texts of more than {LONGEST:,} characters, or other things")
     return table
 
@@ -373,23 +371,17 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
             raise FileError(f"row {at}: {found[0]} may be a number with a decimal comma, or two: write {one} or {two}")
         tokens = [token for token in pattern.finditer(row) if token.lastgroup]
         printed, names = any(token["number"] for token in tokens), [token["name"] or token["word"] for token in tokens]
-        lost = [
-            problem
-            for one, token in zip(names, tokens, strict=True)
-            if (problem := _lost(one, token["other"], unknown))
-        ]
+        problems = (_lost(one, token["other"], unknown) for one, token in zip(names, tokens, strict=True))
+        lost = [*filter(None, problems)]
         if lost and printed:
             raise FileError(f"row {at}: {lost[0]}")
         blocks[-1].tokens.append("\n")
         for token, name in zip(tokens, names, strict=True):
             block = blocks[-1]
             if token["where"] or token["way"]:
-                said = (
-                    (where[token["where"].lower()], token["at"])
-                    if token["where"]
-                    else ("direction", ways[token["way"].lower()])
-                )
-                blocks.append(_Block(*(heading if block.printed else block[:2]), _placed(block.place, *said), at, []))
+                way, part = token["way"], where.get((token["where"] or "").lower())
+                place = _placed(block.place, part or "direction", token["at"] if part else ways[way.lower()])
+                blocks.append(_Block(*(heading if block.printed else block[:2]), place, at, []))
             elif token["number"]:
                 block.tokens.append(f'"{token["number"]}"')
             elif token["open"] or token["close"]:
@@ -418,9 +410,8 @@ def _placed(place: dict[str, Any], part: str, value: str) -> dict[str, Any]:
 def _of_blocks(blocks: Sequence[_Block]) -> Iterator[ValueEntry]:
     """What was printed without a step is put together."""
     if unnamed := [block for block in blocks if not block.line and any(one.line for one in blocks)]:
-        raise FileError(
-            f"row {unnamed[0].row}: numbers without a name, in a text with names: write the name before them"
-        )
+        said = "numbers without a name, in a text with names: write the name before them"
+        raise FileError(f"row {unnamed[0].row}: {said}")
     together: dict[Any, list[_Block]] = {}
     for block in blocks:
         if block.indices or block.line.count("/") > 2 or not {"t", "step"}.isdisjoint(block.place):

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from ..base.extras import missing
+from ..base.packaged import packaged
 from .files import StoreError
 
 METADATA = sa.MetaData()
@@ -55,10 +56,7 @@ PATIENCE = 30
 #: The number of our advisory lock in PostgreSQL: the letters "lstm".
 LOCK = 0x6C73746D
 #: What to check, by what SQLite says.
-_ADVICE = {
-    "not a database": "name another file, or one that does not exist yet",
-    "unable to open": "is it a file in an existing folder, and may it be written?",
-}
+_ADVICE: dict[str, str] = packaged("service/tables.toml")["sqlite"]
 FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 

@@ -216,15 +216,7 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 #: Reader module by suffix: its `read(path, layout=)` returns every cell of a file, its `arrays(path)` all arrays by
 #: name.
-READERS: dict[str, str] = {
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
-    **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
-    ".onnx": "onnx.reader",
-    ".msgpack": "formats.flax",
-    ".tflite": "formats.tflite",
-    ".pt2": "formats.exported",
-}
+READERS: dict[str, str] = packaged("weights/words.toml")["readers"]
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
 #: Files whose operators define how their weights are stored.

@@ -64,10 +64,7 @@ OPERATORS = {
     "gru": Operator("GRU", _axes(3), {"gate_activation": "sigmoid", "candidate_activation": "tanh"}),
     "rnn": Operator("RNN", _axes(1), {"activation": "tanh"}),
 }  # fmt: skip
-_KINDS = {
-    "FLOAT": "a number", "INT": "a whole number", "STRING": "a text", "FLOATS": "a list of numbers",
-    "STRINGS": "a list of names",
-}  # fmt: skip
+_KINDS: dict[str, str] = packaged("weights/words.toml")["attributes"]
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
