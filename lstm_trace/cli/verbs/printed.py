@@ -139,7 +139,7 @@ def lines(source: Annotated[str, FILE], *, snippet: Literal["c", "c++", "python"
         snippet: Print a function in this language that prints values so that diff and identify read them.
     """
     from ...model.sources import open_source
-    from ...results.lines import LineList
+    from ...results.lists import LineList
     from ...trace.files.trace_file import is_trace
 
     found = LineList.of(open_source(source) if is_trace(source) else model_in(source, given))
@@ -176,7 +176,7 @@ def example(name: str | None = None) -> Any:
     from ...examples import examples, text
 
     if name is None:
-        from ...results.examples import ExampleList
+        from ...results.lists import ExampleList
 
         return ExampleList(examples())
     if click.core.ParameterSource.COMMANDLINE in map(

@@ -1,8 +1,8 @@
-"""The lines of a model that another program may print, and a function with which it prints them."""
+"""Lists to choose from: the example problems; the lines that another program may print, and how it prints them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
@@ -105,3 +105,27 @@ class LineList(Finding):
             for one in self.named
         ]  # fmt: skip
         return (LongTable(columns, rows),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExampleList(Finding):
+    """The examples: their titles by name."""
+
+    examples: Mapping[str, str]
+
+    def title(self, words: Words) -> str:
+        """What they are."""
+        return words.word("examples.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """How to print one."""
+        yield words.word("examples.print")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each."""
+        return (LongTable(("name", "title"), [*self.examples.items()]),)
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """A line for each."""
+        wide = max(map(len, self.examples))
+        return "".join(f"{name:<{wide}}  {title}\n" for name, title in self.examples.items())
