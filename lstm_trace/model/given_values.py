@@ -335,9 +335,8 @@ class _Placing:
             if len(whole) == 3 and all(isinstance(part, int) for part in target[:2]):
                 unit = index_text(target[2:], columns_of(self.like, *key)) if isinstance(target[2], int) else ""
                 told = f"{key[0]}/{self.like.span[target[0]]}/{target[1]}/{key[1]}{unit}"
-            raise FileError(
-                f"{f'row {before} already has a' if row else 'the file already has another'} value for the same {told}"
-            )
+            begun = f"row {before} already has a" if row else "the file already has another"
+            raise FileError(f"{begun} value for the same {told}")
         self.held[key][:, *target], self.rows[key][target] = held, row or 1
 
     def result(self, source: str) -> GivenValues:

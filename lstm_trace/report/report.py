@@ -150,9 +150,7 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
     """What is shown of each trace: its worked steps, or its profile."""
     chosen = chosen.settled(traces[0])
     named = [Source(source) if isinstance(source, str) else source for source in sources]
-    names = [source.name for source in named] or [
-        trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)
-    ]
+    names = [s.name for s in named] or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
     views, faults = [], Faults()
     for trace, name, source in zip(traces, names, named or [UNNAMED] * len(traces), strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):

@@ -52,9 +52,8 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     Raises OptionError for an unknown explanation or option, and the errors of the explanation.
     """
     if how not in EXPLANATIONS:
-        raise OptionError(
-            f"there is no explanation {how!r}{nearest(how, EXPLANATIONS)}; there are {', '.join(EXPLANATIONS)}"
-        )
+        said = f"there is no explanation {how!r}{nearest(how, EXPLANATIONS)}; there are {', '.join(EXPLANATIONS)}"
+        raise OptionError(said)
     if of is not None:
         options["of"] = of
     takes = parameters(explaining(how))

@@ -132,6 +132,4 @@ def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfin
         return opened_two(source, other, given)
     pair = (source, other)
     found = [_opened(one, kind, of_side(pair, given, at), allow_nonfinite) for at, one in enumerate(pair)]
-    return [
-        replace(one, header=replace(one.header, title=Path(path).name)) for path, one in zip(pair, found, strict=True)
-    ]
+    return [replace(t, header=replace(t.header, title=Path(path).name)) for path, t in zip(pair, found, strict=True)]
