@@ -7,7 +7,7 @@ or row explains the others' values at once, so the better half of a pair is foun
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.remark import Remark
-from ..cell.network import Scope, Stage, layer_and_direction
+from ..cell.network import Scope, layer_and_direction
 from ..documents.result import Result
 from ..engine.run import in_arithmetic, rerun
 from ..errors import OptionError, some
@@ -29,7 +29,7 @@ from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 #: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
 MOST_PRODUCTS, LEAST = 2**22, (2, 8)
 #: How many of the best single mistakes a second one is added to.
-KEPT = 16
+KEPT = 12
 #: A float64 run of ours may differ from the same run of another program by this many times what one in the outputs' own
 #: dtype differs from it; two legitimate orders of a sum were seen to differ by 3 times (design.md: 8, and 8 ulp of 1).
 MARGIN = 8
@@ -128,7 +128,6 @@ class Search:
     given: Mapping[Place, Given]
     whole: Search | None = None
     tried: int = 0
-    fits: dict[frozenset[tuple[Scope, RewrittenCell]], Fit] = field(default_factory=dict)
 
     @cached_property
     def trials(self) -> MistakeRuns:
@@ -140,8 +139,11 @@ class Search:
         """Where a mistake may be: see `places_of`."""
         return places_of([*self.trials.stages])
 
-    def candidates(self, after: Candidate | None = None) -> list[Candidate]:
-        """Every mistake at every place, added to a candidate; of those that compute the same the first."""
+    def candidates(self, after: Candidate | None = None, rare: bool = True) -> list[Candidate]:
+        """Every mistake at every place, added to a candidate; of those that compute the same the first.
+
+        rare: whether also those by rare rows.
+        """
         known = after.programs if after else {}
         stages = self.trials.stages
         programs = {scope: known.get(scope, program_of(stage.cell)) for scope, stage in stages.items()}
@@ -149,10 +151,10 @@ class Search:
         for scopes, place in self.places.items():
             changed: dict[str, dict[Scope, Mistake]] = {}
             for scope in scopes:
-                for key, mistake in (programs[scope].usual if after else programs[scope].mistakes).items():
-                    there = mistake.program.words == programs[scope].words or self._applies(
-                        stages[scope], mistake.program
-                    )
+                own = programs[scope]
+                for key, mistake in (own.mistakes if rare else own.usual).items():
+                    words = mistake.program.words
+                    there = words == own.words or self.trials.applies(stages[scope], *words[-1])
                     if there and not (place and mistake.row.everywhere):
                         changed.setdefault(key, {})[scope] = mistake
             for here in changed.values():
@@ -160,9 +162,6 @@ class Search:
                 candidate = Candidate({**known, **{scope: m.program for scope, m in here.items()}}, mistakes)
                 found.setdefault(candidate.same, candidate)
         return [*found.values()]
-
-    def _applies(self, stage: Stage, program: RewrittenCell) -> bool:
-        return self.trials.applies(stage, *program.words[-1])
 
     def fit(self, values: Mapping[Place, Array]) -> Fit:
         """How well lines of a run explain what is given."""
@@ -174,7 +173,8 @@ class Search:
             found = values[place]
             error = np.full(target.shape, np.inf)
             if found.shape == given.values.shape:
-                error = np.nan_to_num(np.abs(found[there] - target), nan=np.inf)
+                error = np.abs(found[there] - target)
+                error[np.isnan(error)] = np.inf
             explained += int((error <= given.tolerance[there]).sum())
             total += target.size
             worst = max(worst, float(error.max(initial=0)))
@@ -192,28 +192,33 @@ class Search:
         """The candidates with what they explain, the best first."""
         self.tried += len(candidates)
         found = [(self.fit(v), c) for v, c in zip(self.trials.run(candidates), candidates, strict=True)]
-        return sorted(found, key=lambda one: (-one[0].share, one[0].mean if one[0].share < 1 else 0))
+        return sorted(found, key=_rank)
 
     def right(self) -> Fit:
         """How well the model explains the values without a mistake."""
         return self.fit({place: self.trials.right(place) for place in self.given})
 
     def run(self) -> Identification:
-        """The search: no mistake, then one, then two."""
+        """The search: no mistake, then one, first of the usual ones, then two."""
         as_read = (self.whole or self).right()
         if as_read.share == 1:
             return Identification(self.trace, as_read, (), (), self.tried)
-        ranked = self.ranked(self.candidates())
+        usual = self.candidates(rare=False)
+        ranked = self.ranked(usual)
         found = self._explaining(ranked)
+        if not found:
+            known = {candidate.same for candidate in usual}
+            rare = self.ranked([candidate for candidate in self.candidates() if candidate.same not in known])
+            found, ranked = self._explaining(rare), sorted((*ranked, *rare), key=_rank)
         better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].mean < as_read.mean]
         pairs: list[tuple[Fit, Candidate]] = []
         for _, first in better if not found else ():
-            here = self.ranked(self.candidates(first))
+            here = self.ranked(self.candidates(first, rare=False))
             pairs += here[:KEPT]
             found = self._explaining(here)
             if found:
                 break
-        near = sorted((*ranked[:KEPT], *pairs), key=lambda one: (-one[0].share, one[0].mean))[:3]
+        near = sorted((*ranked[:KEPT], *pairs), key=_rank)[:3]
         return Identification(
             self.trace, as_read, tuple(self._explained(found)),
             tuple(self._explanation(*one) for one in near if not found), self.tried,
@@ -253,6 +258,11 @@ class Search:
             if any(np.nan_to_num(np.abs(v - values[0]), nan=np.inf).max(initial=0) > spread for v in values[1:]):
                 return "/".join(place)
         return None
+
+
+def _rank(one: tuple[Fit, Candidate]) -> tuple[float, float]:
+    """The best first; those that explain everything in the order of the table."""
+    return -one[0].share, one[0].mean if one[0].share < 1 else 0
 
 
 def tolerances(run: Array, rounded: Array, values: Array, printed: Array | float = 0.0) -> Array:

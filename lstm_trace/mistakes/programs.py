@@ -62,6 +62,11 @@ class RewrittenCell:
         return hash((self.changes, self.words))  # there are few cells, and thousands of programs in sets
 
     @property
+    def same(self) -> object:
+        """What it computes, but for the order in which terms are added."""
+        return tuple((name, right.ordered()) for name, right in self.changes), self.words
+
+    @property
     def cell(self) -> Cell:
         """The cell without changes."""
         return self.own.cell
@@ -98,11 +103,11 @@ class RewrittenCell:
     def made(self, rows: Iterable[MistakeRow], names: Collection[str] | None = None) -> Mapping[str, Mistake]:
         """What some rows make of it, by key. names: equations of which a mistake changes one or more; None for any."""
         found: dict[str, Mistake] = {}
-        seen: set[RewrittenCell] = {self}
+        seen = {self.same}
         for row in rows:
             for mistake in row_mistakes(row, self, names):
-                if mistake.program not in seen:
-                    seen.add(mistake.program)
+                if (same := mistake.program.same) not in seen:
+                    seen.add(same)
                     found.setdefault(mistake.key, mistake)
         return found
 

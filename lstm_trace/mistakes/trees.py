@@ -74,6 +74,14 @@ class ExpressionTree(NamedTuple):
         for part in self.parts:
             yield from part.names()
 
+    def ordered(self) -> ExpressionTree:
+        """The expression with the terms of sums and the factors of products in one order: for comparing."""
+        parts = [part.ordered() for part in self.parts]
+        if self.kind == "sum":
+            terms = sorted(zip(self.value, parts, strict=True), key=str)
+            return ExpressionTree("sum", tuple(sign for sign, _ in terms), tuple(part for _, part in terms))
+        return self._replace(parts=tuple(sorted(parts, key=str) if self.kind == "*" else parts))
+
     def calls(self) -> Iterator[str]:
         """Every function that it calls."""
         if self.kind == "call":

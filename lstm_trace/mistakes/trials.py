@@ -8,7 +8,7 @@ ordinary runs of the rewritten cells.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from ..trace.grids import as_read
 from ..trace.trace import Trace
 from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
 from .trees import ExpressionTree
-from .words import WORDS, StagePremises
+from .words import WORDS, LineValue, StagePremises
 
 Values = Mapping[str, Array]
 Place = tuple[Scope, str]
@@ -131,83 +131,71 @@ class MistakeRuns:
         for scope, stage in self.stages.items():
             for candidate, known in zip(candidates, nodes, strict=True):
                 program = candidate.programs.get(scope)
-                sources = self._sources(stage, program)
-                reads = tuple(known.get(source) for source in sources)
+                reads = tuple(map(known.get, self._premises(scope, program).reads))
                 known[scope] = _Node(scope, program, reads) if program or any(reads) else None
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
             yield {
-                (scope, line): self.right((scope, line))
-                if (node := known[scope]) is None
-                else self._results[node][line]
+                (scope, line): self._results[node][line] if (node := known[scope]) else self.right((scope, line))
                 for scope, line in self.wanted
             }
 
-    def _sources(self, stage: Stage, program: RewrittenCell | None) -> list[Scope]:
-        """The stages that a stage reads, as its program says, in the order of its inputs."""
-        sources = self._premises(stage, program).sources
-        return [scope_and_name(sources[name])[0] for name in stage.cell.inputs]
-
-    def _premises(self, stage: Stage, program: RewrittenCell | None) -> StagePremises:
-        key = stage.scope, program.words if program else ()
+    def _premises(self, scope: Scope, program: RewrittenCell | None) -> StagePremises:
+        key = scope, program.words if program else ()
         if key not in self._given:
-            found = self.premises[stage.scope]
+            found = self.premises[scope]
             for word, given in key[1]:
                 found = WORDS[word](found, given) or found
             self._given[key] = found
         return self._given[key]
 
     def _compute(self, stage: Stage, nodes: Sequence[_Node]) -> None:
-        if not nodes:
-            return
         groups: dict[tuple[bool, ...], list[_Node]] = {}
         for node in nodes:
-            one = self._premises(stage, node.program)
-            kind = one.chained, one.in_place, one.across, one.arithmetic is not None
-            groups.setdefault(kind, []).append(node)
-        for (chained, in_place, across, _), members in groups.items():
-            premises = [self._premises(stage, node.program) for node in members]
+            groups.setdefault(self._premises(stage.scope, node.program).alone, []).append(node)
+        for (chained, in_place, across), members in groups.items():
+            premises = [self._premises(stage.scope, node.program) for node in members]
+            orders = [slice(None, None, -1 if one.flipped != one.turned else 1) for one in premises]
             inputs: dict[str, Array] = {}
             for k, name in enumerate(stage.cell.inputs):
                 each = [self._input(node, one, name, k) for node, one in zip(members, premises, strict=True)]
-                shared = all(values is each[0] for values in each)
-                inputs[name] = each[0][:, None] if shared else np.stack(np.broadcast_arrays(*each), axis=1)
+                inputs[name] = _stacked(each)
             for (scope, name), values in self.given.items():
                 if scope == stage.scope:
-                    orders = [slice(None, None, -1 if one.flipped != one.turned else 1) for one in premises]
                     alike = all(order == orders[0] for order in orders)
-                    each = [values[order] for order in orders[: 1 if alike else None]]
-                    inputs[name] = np.stack(each, axis=1)
-            programs = [node.program or program_of(stage.cell) for node in members]
-            batch = _Batch(stage, programs, premises, inputs, in_place)
+                    inputs[name] = _stacked([values[order] for order in orders[: 1 if alike else None]])
             if across:
-                batch = replace(batch, inputs={name: v.swapaxes(0, 2) for name, v in inputs.items()})
-            kept = self._kept(stage.scope)
+                inputs = {name: v.swapaxes(0, 2) for name, v in inputs.items()}
+            programs = [node.program or program_of(stage.cell) for node in members]
+            batch, kept = _Batch(stage, programs, premises, inputs, in_place), self._kept(stage.scope)
             found = batch.chained(kept) if chained else batch.run(kept, batch.initial)[0]
-            found = {name: v.swapaxes(0, 2) if across else v for name, v in found.items()}
-            for k, (node, one) in enumerate(zip(members, premises, strict=True)):
-                turned = one.flipped != one.turned
-                values = {name: v[::-1, k] if turned else v[:, k] for name, v in found.items()}
+            for k, (node, one, order) in enumerate(zip(members, premises, orders, strict=True)):
+                own = {name: (v.swapaxes(0, 2) if across else v)[order, k] for name, v in found.items()}
                 for change in one.outputs:
-                    values[OUTPUT] = change(values[OUTPUT])
-                self._results[node] = values
+                    own[OUTPUT] = change(own[OUTPUT])
+                self._results[node] = own
 
     def _input(self, node: _Node, premises: StagePremises, name: str, k: int) -> Array:
         """An input of a stage as one candidate reads it, (T, B, width), in the order of the stage's own steps."""
-        source = premises.sources[name]
+        source, read = premises.sources[name], node.reads[k]
         scope, line = scope_and_name(source)
-        read = node.reads[k]
-        if scope in self.stages:
-            values = self.right((scope, line)) if read is None else self._results[read][self._line(scope, line)]
+        if read is not None:
+            values = self._results[read][OUTPUT if line == self.stages[scope].cell.output else line]
+        elif scope in self.stages:
+            values = self.right((scope, line))
         else:
-            values = self.trace.x if source == X else self.trace.operand(node.scope, name)
-        assert values is not None, source
+            given = self.trace.x if source == X else self.trace.operand(node.scope, name)
+            assert given is not None, source
+            values = given
         for change in premises.changes(source):
             values = change(values)
         return values
 
-    def _line(self, scope: Scope, line: str) -> str:
-        return OUTPUT if line == self.stages[scope].cell.output else line
+
+def _stacked(each: Sequence[Array]) -> Array:
+    """What each candidate reads, (T, R, B, width); once if it is the same array."""
+    alike = all(values is each[0] for values in each)
+    return each[0][:, None] if alike else np.stack(np.broadcast_arrays(*each), axis=1)
 
 
 class _Override(NamedTuple):
@@ -239,9 +227,29 @@ class _Batch:
         return as_read(self.stage, self.premises[0].network.parameters.get(self.stage.owner, {}))
 
     @cached_property
+    def size(self) -> tuple[int, int, int]:
+        """T, R and B."""
+        network = self.premises[0].network
+        steps = next((len(v) for v in self.inputs.values()), network.steps)
+        return steps, len(self.programs), max((v.shape[2] for v in self.inputs.values()), default=network.batch)
+
+    @cached_property
     def overrides(self) -> Mapping[str, list[_Override]]:
         """For each equation, those that replace it."""
         return self._overrides()
+
+    @cached_property
+    def arithmetic(self) -> Mapping[str, list[tuple[Array, LineValue]]]:
+        """For each line, how else it is computed, with the candidates for which it is."""
+        rows: dict[Any, list[int]] = {}
+        for k, one in enumerate(self.premises):
+            rows.setdefault(one.arithmetic, []).append(k)
+        found: dict[str, list[tuple[Array, LineValue]]] = {}
+        for line in self.stage.cell.expanded.lines:
+            for arithmetic, here in rows.items():
+                if arithmetic is not None and (value := arithmetic(line)) is not None:
+                    found.setdefault(line.name, []).append((np.array(here), value))
+        return found
 
     def chained(self, kept: Sequence[str]) -> dict[str, Array]:
         """The kept lines if each sequence begins with the states in which the one before it ended."""
@@ -253,43 +261,30 @@ class _Batch:
             found.append(lines)
         return {name: np.concatenate([lines[name] for lines in found], axis=2) for name in kept}
 
-    def run(self, kept: Sequence[str], states: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    def run(self, kept: Sequence[str], begin: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """The kept lines, (T, R, B, width), and the last states."""
-        stage, count = self.stage, len(self.programs)
-        steps = len(next(iter(self.inputs.values()))) if self.inputs else self.premises[0].network.steps
-        batch = max(v.shape[2] for v in self.inputs.values()) if self.inputs else self.premises[0].network.batch
+        stage, steps, states = self.stage, self.size[0], begin
         late = {name for program in self.programs for _, right in program.changes for name in right.names()}
         late = {name.removesuffix(LATE_SUFFIX) for name in late if name.endswith(LATE_SUFFIX)}
         lines = self._needed([*kept, *late])
         fixed: dict[Any, Array] = {**self.parameters}
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
-        once, each = _split(lines, {*self.inputs, *self.parameters}, {*self.overrides, *self.inputs})
-        arithmetic = self._arithmetic()
-        if arithmetic:
-            once, each = [], [*lines]
-        with np.errstate(all="ignore"):
-            before = _computed(once, {**fixed, **self.inputs})
         first = {line: states[state] for state, line in stage.cell.carry if state in states}
-        begin = states
-        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(self._width(name))) for name in late}
+        network, scope = self.premises[0].network, stage.scope
+        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(late_width(network, scope, name))) for name in late}
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):
-                here = {n: v[t] if v.ndim == 4 else v for n, v in (*self.inputs.items(), *before.items())}
-                known = {**fixed, **past, **here}
-                now = self._stepped(each, known, states, arithmetic, batch)
-                states = self._carried(t, now, states, begin, batch, kept)
+                known = {**fixed, **past, **{n: v[t] for n, v in self.inputs.items()}}
+                now = self._stepped(lines, known, states)
+                states = self._carried(t, now, states, begin, kept)
                 past = {f"{name}{LATE_SUFFIX}": np.ones(1) if name == ONE else now[name] for name in late}
                 for name in kept:
-                    value = np.atleast_1d(now[COMPUTED + name if COMPUTED + name in now else name])
+                    value = np.atleast_1d(now[COMPUTED + name] if COMPUTED + name in now else now[name])
                     if name not in out:
-                        out[name] = np.empty((steps, count, batch, value.shape[-1]))
+                        out[name] = np.empty((*self.size, value.shape[-1]))
                     out[name][t] = value
         return out, states
-
-    def _width(self, name: str) -> int:
-        values = None if name == ONE else self.premises[0].network.operand(self.stage.scope, name, slice(0, 1))
-        return 1 if values is None else int(values.shape[-1])
 
     def _needed(self, kept: Iterable[str]) -> list[Line]:
         """The lines that are kept, and what they and the states follow from; a given line follows from nothing."""
@@ -309,70 +304,65 @@ class _Batch:
         return [line for line in cell.lines if line.name in wanted]
 
     def _carried(
-        self, t: int, now: dict[Any, Array], states: Values, begin: Values, batch: int, kept: Sequence[str]
+        self, t: int, now: dict[Any, Array], states: Values, begin: Values, kept: Sequence[str]
     ) -> dict[str, Array]:  # fmt: skip
         """The states for the next step; what is passed on by candidates that skip this one is changed in `now`."""
         new = {state: now[CARRY + state] for state in states}
-        done = self.premises[0].network.steps - t if self.stage.backwards else t + 1
+        done = self.size[0] - t if self.stage.backwards else t + 1
         for k, one in enumerate(self.premises):
-            ends = bool(one.window) and done % one.window == 0
-            if one.carried is None and one.skips != t and not ends:
+            skipped, ended = one.skips == t, bool(one.window) and done % one.window == 0
+            if not (skipped or ended or one.carried):
                 continue
-            new = {state: _wide(v, len(self.programs), batch).copy() for state, v in new.items()}
-            if ends:
-                for state, v in new.items():
-                    v[k] = 0 if one.from_zero else begin[state][k]
-                continue
-            if one.skips == t:
-                for name in (COMPUTED + name if COMPUTED + name in now else name for name in kept):
-                    now[name] = _wide(now[name], len(self.programs), batch).copy()
-                    now[name][k] = 0
+            for state in new:
+                new[state] = self._own(new[state])
+                if ended:
+                    new[state][k] = 0 if one.from_zero else begin[state][k]
+                else:
+                    new[state][k] = one.carried(state, new[state][k]) if one.carried else states[state][k]
+            for name in kept if skipped else ():
+                name = COMPUTED + name if COMPUTED + name in now else name
+                now[name] = self._own(now[name])
+                now[name][k] = 0
                 output = next((s for s, line in self.stage.cell.carry if line == self.stage.cell.output), None)
-                now[OUTPUT][k] = states[output][k] if one.held and output else 0
-            for state, v in new.items():
-                v[k] = states[state][k] if one.carried is None else one.carried(state, v[k])
+                if name == OUTPUT and one.held and output:
+                    now[name][k] = states[output][k]
         return new
 
-    def _stepped(
-        self, lines: Sequence[Line], known: Mapping[Any, Array], states: Values,
-        arithmetic: Sequence[tuple[Array, Any]], batch: int,
-    ) -> dict[Any, Array]:  # fmt: skip
+    def _own(self, value: Array) -> Array:
+        """A copy of a value in which each candidate has its own."""
+        return np.broadcast_to(value, (*self.size[1:], value.shape[-1])).copy()
+
+    def _stepped(self, lines: Sequence[Line], known: Mapping[Any, Array], states: Values) -> dict[Any, Array]:
         """Every value of one step; what is carried under `carry h_prev`, and the output under `output`."""
-        if not self.in_place:
-            return self._once(lines, {**known, **states}, arithmetic, batch)
-        units = next(iter(states.values())).shape[-1]
-        merged: dict[Any, Array] = {}
-        for unit in range(units):
-            now = self._once(lines, {**known, **states}, arithmetic, batch)
-            for name, value in now.items():
-                if value.shape[-1] == units and value.ndim == 3 and unit:
-                    merged[name] = np.concatenate([merged[name][..., :unit], value[..., unit:]], axis=-1)
-                else:
-                    merged[name] = value
-            states = {
-                s: np.concatenate([v[..., :unit], _wide(now[CARRY + s], len(v), batch)[..., unit : unit + 1],
-                                   v[..., unit + 1 :]], axis=-1)
-                for s, v in states.items()
-            }  # fmt: skip
+        merged = self._once(lines, {**known, **states})
+        units = np.arange(next((v.shape[-1] for v in states.values()), 0) if self.in_place else 0)
+        for unit in units[:-1]:  # the units after it read the new states of those up to it
+            wide = {s: v for s, v in states.items() if v.shape[-1] == len(units)}
+            states = {**states, **{s: np.where(units == unit, merged[CARRY + s], v) for s, v in wide.items()}}
+            now = self._once(lines, {**known, **states})
+            merged = {
+                n: np.where(units > unit, v, merged[n]) if v.ndim == 3 and v.shape[-1] == len(units) else v
+                for n, v in now.items()
+            }
         return merged
 
-    def _once(
-        self, lines: Sequence[Line], now: dict[Any, Array], arithmetic: Sequence[tuple[Array, Any]], batch: int
-    ) -> dict[Any, Array]:
+    def _once(self, lines: Sequence[Line], now: dict[Any, Array]) -> dict[Any, Array]:
         cell = self.stage.cell.expanded
         for line in lines:
-            value = OPS[line.op].array([now[o] for o in line.operands], line.constants)
+            operands = [now[o] for o in line.operands]
+            value = OPS[line.op].array(operands, line.constants)
             if line.name in self.overrides:
-                value = self._overridden(value, line.name, now, batch)
-            for rows, computed in arithmetic:
-                value = _wide(value, len(self.programs), batch).copy()
-                operands = [v[rows] if (v := now[o]).ndim == 3 and len(v) > 1 else v for o in line.operands]
-                value[rows] = computed(line, operands, value[rows])
+                value = self._overridden(value, line.name, now)
+            if line.name in self.arithmetic:
+                value = self._own(value)
+                for rows, other in self.arithmetic[line.name]:
+                    own = [v[rows] if v.ndim == 3 and len(v) > 1 else v for v in operands]
+                    value[rows] = other(own, value[rows])
             now[COMPUTED + line.name if line.name in self.inputs else line.name] = value
-        for name, value in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
-            now[name] = now[value]
+        for name, value_of in ((OUTPUT, cell.output), *((CARRY + state, line) for state, line in cell.carry)):
+            now[name] = now[value_of]
             if name in self.overrides:
-                now[name] = self._overridden(now[value], name, now, batch)
+                now[name] = self._overridden(now[value_of], name, now)
         return now
 
     def _overrides(self) -> dict[str, list[_Override]]:
@@ -403,9 +393,9 @@ class _Batch:
             found.setdefault(name, []).append(_Override(lines, np.array(rows), parameters))
         return found
 
-    def _overridden(self, value: Array, name: str, now: Mapping[Any, Array], batch: int) -> Array:
+    def _overridden(self, value: Array, name: str, now: Mapping[Any, Array]) -> Array:
         """The value of a line, computed by other equations for some candidates."""
-        value = _wide(value, len(self.programs), batch).copy()
+        value = self._own(value)
         for lines, rows, parameters in self.overrides[name]:
             here: dict[Any, Array] = dict(parameters)
             for line in lines:
@@ -421,14 +411,6 @@ class _Batch:
             new = here[lines[-1].name]
             value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
         return value
-
-    def _arithmetic(self) -> list[tuple[Array, Any]]:
-        """Other arithmetics, with the candidates that have them."""
-        groups: dict[Any, list[int]] = {}
-        for k, one in enumerate(self.premises):
-            if one.arithmetic is not None:
-                groups.setdefault(one.arithmetic, []).append(k)
-        return [(np.array(rows), computed) for computed, rows in groups.items()]
 
 
 @lru_cache(maxsize=64)
@@ -450,28 +432,3 @@ def late_width(trace: Trace, scope: Scope, name: str) -> int:
     """The width of what `late` carries: a line, a state, an input, or 1."""
     values = None if name == ONE else trace.operand(scope, name, slice(0, 1))
     return 1 if values is None else values.shape[-1]
-
-
-def _wide(value: Array, count: int, batch: int) -> Array:
-    return np.broadcast_to(value, (count, batch, value.shape[-1]))
-
-
-def _split(lines: Iterable[Line], known: set[str], overridden: Container[str]) -> tuple[list[Line], list[Line]]:
-    """Lines that follow from inputs and weights alone, for all steps at once, and the others."""
-    once: list[Line] = []
-    each: list[Line] = []
-    for line in lines:
-        if known.issuperset(line.reads) and line.name not in overridden:
-            once.append(line)
-            known.add(line.name)
-        else:
-            each.append(line)
-    return once, each
-
-
-def _computed(lines: Iterable[Line], known: Mapping[Any, Array]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
-    for line in lines:
-        operands = [found[o] if o in found else known[o] for o in line.operands]
-        found[line.name] = OPS[line.op].array(operands, line.constants)
-    return found

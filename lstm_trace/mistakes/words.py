@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from ..trace.trace import Trace
 from .transforms import Transform, functions, transform
 
 Values = Mapping[str, Array]
-Arithmetic = Callable[[Line, Sequence[Array], Array], Array]
+#: The value of a line, given its operands and its right value.
+LineValue = Callable[[Sequence[Array], Array], Array]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class StagePremises:
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
     flipped: whether it takes the steps in the other order. turned: whether its outputs stay in that order instead of
     being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
-    to the mask. arithmetic: the value that a line has there, given the line, its operands and its right value.
+    to the mask. arithmetic: how a line is computed there, None as it should be.
     carried: what is done to a state between steps. skips: a step that is not computed; held: whether it passes on what
     the state is, not 0. window: after how many steps the states are initial again, or, from_zero, zero. across: whether
     it goes through the sequences as if they were steps. chained: whether a sequence begins with the states in which the
@@ -47,7 +48,7 @@ class StagePremises:
     inputs: tuple[Transform, ...] = ()
     outputs: tuple[Transform, ...] = ()
     lengths: Transform | None = None
-    arithmetic: Arithmetic | None = None
+    arithmetic: Callable[[Line], LineValue | None] | None = None
     carried: Callable[[str, Array], Array] | None = None
     skips: int = -1
     held: bool = False
@@ -56,6 +57,16 @@ class StagePremises:
     across: bool = False
     chained: bool = False
     in_place: bool = False
+
+    @property
+    def alone(self) -> tuple[bool, bool, bool]:
+        """What keeps it from running in one batch with others."""
+        return self.chained, self.in_place, self.across
+
+    @cached_property
+    def reads(self) -> list[Scope]:
+        """The stage that each input comes from."""
+        return [scope_and_name(self.sources[name])[0] for name in self.stage.cell.inputs]
 
     def changes(self, source: str) -> list[Callable[[Array], Array]]:
         """What is done to the values of an input, in order."""
@@ -276,38 +287,45 @@ def _time(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, flipped=not p.flipped, turned=turned)
 
 
-def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
+def _summed(line: Line, rounded: Transform) -> LineValue:
     """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
-    vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
-    terms = matrix.T if line.op == "matvec" else matrix
-    total = np.zeros(1)
-    for k in range(vector.shape[-1]):
-        total = rounded(total + rounded(vector[..., k, None] * terms[k]))
-    return total
+
+    def value(operands: Sequence[Array], _: Array) -> Array:
+        vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
+        terms = matrix.T if line.op == "matvec" else matrix
+        total = np.zeros(1)
+        for k in range(vector.shape[-1]):
+            total = rounded(total + rounded(vector[..., k, None] * terms[k]))
+        return total
+
+    return value
 
 
 def _numbers(p: StagePremises, how: str) -> StagePremises:
     table = functions(how)
     if table is not None:
-        return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
-    if how.startswith("everything "):
-        rounded = transform(how.removeprefix("everything "))
-        given = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
-        return replace(given, arithmetic=lambda line, a, value: rounded(value))
-    how, which = _ending(how, ("h", "c", "states"))
+        return replace(p, arithmetic=lambda line: (lambda a, _: table[line.op](a[0])) if line.op in table else None)
+    everything = how.startswith("everything ")
+    how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
     lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
     rounded = transform(how.removesuffix(kind))
-    if kind == " sums":
-        return replace(p, arithmetic=lambda line, a, v: rounded(_summed(line, a, rounded) if line.product else v))
-    if kind == " products":
-        return replace(p, arithmetic=lambda line, a, v: rounded(v) if line.product else v)
-    return replace(p, arithmetic=lambda line, a, v: rounded(v) if not which or line.name in lines else v)
+    if everything:
+        p = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
+
+    def arithmetic(line: Line) -> LineValue | None:
+        if kind == " sums" and line.product:
+            return _summed(line, rounded)
+        there = line.name in lines if which else line.product or kind != " products"
+        return (lambda _, value: rounded(value)) if there else None
+
+    return replace(p, arithmetic=arithmetic)
 
 
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
-    joined = how in ("interleaved", "halves exchanged")
-    return None if joined and p.initial else replace(p, outputs=(*p.outputs, transform(how)))
+    halves = how in ("interleaved", "halves exchanged")
+    alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
+    return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
 
 
 def _skips(p: StagePremises, which: str) -> StagePremises | None:

@@ -171,7 +171,7 @@ def test_a_file_whose_equations_are_not_its_cells_is_still_refused(tmp_path: Pat
         ("carried:float16", "it changes the states between two steps"),
         ("skips:last-step", "it leaves out a step"),
         ("time:the-other-way", "it takes the steps in the other order"),
-        ("outputs:units-reversed", "it changes what is passed on after the last line"),
+        ("output-units:units-reversed", "it changes what is passed on after the last line"),
         ("", "there is no such mistake"),
         ("/", "there is no such mistake"),
         ("__import__('os').system('x')", "there is no such mistake"),

@@ -174,7 +174,7 @@ LOOPS: dict[str, Callable[[dict[str, Array], Array, Array, Array], Array]] = {
     "input:standardised-over-time": lambda w, x, h, c: lstm(w, (x - x.mean(0)) / x.std(0), h, c),
     "input-scaled:2": lambda w, x, h, c: lstm(w, 2 * x, h, c),
     "input-late": lambda w, x, h, c: lstm(w, np.concatenate([0 * x[:1], x[:-1]]), h, c),
-    "outputs:units-reversed": lambda w, x, h, c: lstm(w, x, h, c)[..., ::-1],
+    "output-units:units-reversed": lambda w, x, h, c: lstm(w, x, h, c)[..., ::-1],
     "outputs:summed-over-time": lambda w, x, h, c: np.add.accumulate(lstm(w, x, h, c)),
     "outputs:one-step-early": lambda w, x, h, c: np.concatenate([lstm(w, x, h, c)[1:], np.zeros((1, B, H))]),
     "output-late:output,h_t": lambda w, x, h, c: np.concatenate([h[None], lstm(w, x, h, c)[:-1]]),
@@ -282,7 +282,7 @@ def test_directions_and_layers_read_what_the_mistake_says() -> None:
         "0/joined/directions-joined:y_t,concat(b,a)": both(1, np.concatenate([reverse, forward], axis=-1)),
         "0/joined/directions-joined:y_t,concat(a,a)": both(1, np.concatenate([forward, forward], axis=-1)),
         "1/input:features-reversed": both(1, one[..., ::-1]),
-        "0/joined/outputs:units-reversed": both(1, one[..., ::-1]),
+        "0/joined/output-units:units-reversed": both(1, one[..., ::-1]),
     }
     del cases["weights-of:first"]  # layers of other widths
     for key, expected in cases.items():
