@@ -7,6 +7,7 @@ row of the table to a program gives another, so two mistakes at once are one app
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -216,7 +217,9 @@ def row_mistakes(row: MistakeRow, program: RewrittenCell, names: Collection[str]
 
 def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
     """The equations in which two programs differ."""
-    return tuple(name for name, right in after.rows.items() if right != before.rows[name])
+    names = {name for name, right in (*before.changes, *after.changes) if right != before.rows[name]}
+    names |= {name for name, right in before.changes if right != after.rows[name]}
+    return tuple(name for name in after.own.rows if name in names)
 
 
 def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Collection[str]) -> Iterator[Mistake]:
@@ -242,11 +245,11 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Col
             rest = [member for member in members if member[0] != left_out]
             groups[f"{key[0]} but {left_out}", key[1]] = rest
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
-    several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
+    several = Counter(name for name, _ in groups)
     for (place, bound), members in order:
         if not any(equation in within for equation, _ in members):
             continue
-        new = {**program.rows, **{equation: rows[equation] for equation, _ in members}}
+        new = {equation: rows[equation] for equation in (rows if row.also else dict(members))}
         for equation, site in members:
             to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
             new[equation] = rewritten(new[equation], {site.node: to}.get)
@@ -257,7 +260,7 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell, within: Col
                     new[equation] = rewritten(new[equation], {site.node: filled(both[1], site.found)}.get)
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
-            said = row.key_of(place, bound if place in several else "", value)
+            said = row.key_of(place, bound if several[place] > 1 else "", value)
             names = _changed(program, made)
             first = next(site for name, site in members if name in names)
             part = {letter: str(node) for letter, node in first.found.items()}
@@ -327,8 +330,8 @@ def _is_cell(program: RewrittenCell) -> bool:
 # -- weights under other names -----------------------------------------------------------------------------------------
 
 Renaming = Iterator[tuple[str, Mapping[str, ExpressionTree]]]
-
-
+#: The gates of a cell with more are exchanged in pairs alone: 6 have 720 orders.
+MOST_PERMUTED = 5
 _STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
 
 
@@ -365,7 +368,7 @@ def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renaming:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
     gates = own.gates
     made: Iterable[tuple[str, ...]] = permutations(gates)
-    if pairs:
+    if pairs or len(gates) > MOST_PERMUTED:
         swaps = ({a: b, b: a} for a, b in combinations(gates, 2))
         made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
     for order in made:
