@@ -134,7 +134,8 @@ def _labels(values: Any, name: str, path: Any) -> list[Any]:
 def _csv(path: str | Path, wanted: Wanted) -> Input:
     """The numbers, one row per step; the column names come from a heading."""
     with within(str(path)):
-        rows = [row for _, row in csv_rows(decoded(path, read_bytes(path, GIVE_ARRAY)), Path(path).suffix.lower())]
+        separator = "\t" if Path(path).suffix.lower() == ".tsv" else ","
+        rows = [row for _, row in csv_rows(decoded(path, read_bytes(path, GIVE_ARRAY)), separator)]
     heading = [name.strip() for name in rows.pop(0)] if rows and not all(map(_is_number, rows[0])) else []
     if not rows:
         raise FileError(f"{path}: no rows of numbers")

@@ -227,26 +227,26 @@ def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
 
 
-def csv_rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
-    """The rows of a table, numbered as in an editor. Raises FileError.
-
-    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
-    """
-    head, comma = text.partition("\n")[0], re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
-    separator = "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ","
+def csv_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table, numbered as in an editor. Raises FileError."""
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
     try:
-        rows = [(reader.line_num, row) for row in reader if row]
+        return [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise FileError(str(error)) from None
-    if separator == ",":
-        return rows
-    return [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
 
 
 def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
-    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError."""
-    if not (rows := csv_rows(text, suffix)):
+    """The columns of a table, none if the first row has numbers, and the rows behind. Raises FileError.
+
+    Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
+    """
+    head = text.partition("\n")[0]
+    rows = csv_rows(text, separator := "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ",")
+    if separator != ",":
+        comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
+        rows = [(at, [f"{m[1]}.{m[2]}" if (m := comma.fullmatch(one)) else one for one in row]) for at, row in rows]
+    if not rows:
         raise FileError("expected the columns layer,direction,t,batch,line,unit,value, or numbers; found none")
     columns = [name.strip() for name in rows[0][1]]
     if longer := next((row for row in rows if len(row[1]) > len(columns)), None):

@@ -22,7 +22,6 @@ from lstm_trace.cli import main
 from lstm_trace.errors import FileError
 from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.model.given_values import GivenValues, given_values
-from lstm_trace.model.sources import read_input
 from lstm_trace.model.value_files import is_values
 from lstm_trace.trace.trace import Trace
 
@@ -438,10 +437,3 @@ def test_a_file_of_arrays_is_told_by_its_names(tmp_path: Path) -> None:
     np.savez(path, W_xf=np.array(trace.parameters["0/forward"]["W_xf"]))
     with pytest.raises(lt.LstmTraceError):
         lt.diff(trace, path)
-
-
-def test_an_input_has_decimal_commas_between_semicolons(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("a;b\n0,5;1\n-1,5e-1;2\n")
-    found = read_input(tmp_path / "x.csv")
-    assert found.names == ("a", "b")
-    assert found.values.tolist() == [[0.5, 1.0], [-0.15, 2.0]]
