@@ -9,17 +9,22 @@ import json
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from lstm_trace.base.arrays import Array
 from lstm_trace.base.extras import versions
 from lstm_trace.cli.verbs.conformance import judged
 from lstm_trace.languages.strings import words
-from lstm_trace.mistakes.conformance import suite
+from lstm_trace.mistakes.conformance import cases as suite
 from lstm_trace.mistakes.conformance.child import ENGINES
-from lstm_trace.mistakes.conformance.explaining import measure
-from lstm_trace.mistakes.conformance.judging import VERDICTS
-from lstm_trace.mistakes.conformance.running import engine
+from lstm_trace.mistakes.conformance.engines import engine
+from lstm_trace.mistakes.conformance.judging import VERDICTS, made
 from lstm_trace.results.conformance import Conformance
+from lstm_trace.weights.onnx.node import OPERATORS
 
 from .generated import ROOT, table
 
@@ -28,9 +33,39 @@ PAGE = ROOT / "docs" / "conformance.md"
 MARKED = re.compile(r"(<!-- measured: engines -->\n).*?(<!-- end -->)", re.S)
 
 
-def core() -> str:
-    """What the cases show of the table of mistakes."""
-    return json.dumps(measure(), indent=1) + "\n"
+def measure() -> dict[str, Any]:
+    """A smallest set of cases, found greedily, that shows every mistake of the table and tells every two apart.
+
+    Returns the names of the `cases`; by cell the keys of the mistakes that no case shows (`unseen`), and those that no
+    case tells apart (`alike`). A mistake is made everywhere at once here.
+    """
+    every, unseen, alike = set[str](), dict[str, list[str]](), dict[str, list[list[str]]]()
+    for cell in OPERATORS:
+        cases = [case for case in suite.catalogue().values() if case.cell == cell]
+        found = [{k: outputs[0] for k, outputs in made(case) if "/" not in k.partition(":")[0]} for case in cases]
+        keys = ["", *sorted({key for each in found for key in each})]
+        shown = {case.name: _apart(case, each, keys) for case, each in zip(cases, found, strict=True)}
+        whole, seen = np.logical_or.reduce([*shown.values()]), np.zeros((len(keys),) * 2, bool)
+        while (seen != whole).any():
+            best = max(shown, key=lambda name: int((shown[name] & ~seen).sum()))
+            seen |= shown[best]
+            every.add(best)
+        unseen[cell] = [key for key, there in zip(keys, whole[0], strict=True) if key and not there]
+        classes = {tuple(np.flatnonzero(~whole[k] & whole[0])) for k in np.flatnonzero(whole[0])}
+        alike[cell] = [[keys[k] for k in each] for each in sorted(classes) if len(each) > 1]
+    return {"cases": [name for name in suite.catalogue() if name in every], "unseen": unseen, "alike": alike}
+
+
+def _apart(case: suite.Case, found: Mapping[str, suite.Outputs], keys: Sequence[str]) -> Array:
+    """Which of the mistakes a case tells apart; the first is none, and one that cannot be made here is like it."""
+    expected, tolerance = case.expected
+    rows = [np.concatenate([one[name].ravel() for name in one]) for one in (expected["text"], *found.values())]
+    values = np.nan_to_num(np.stack(rows), nan=1e30, posinf=1e30, neginf=-1e30)
+    place = {key: k for k, key in enumerate(found, 1)}
+    apart = np.zeros((len(keys),) * 2, bool)
+    for column in values[[place.get(key, 0) for key in keys]].T:
+        apart |= np.abs(column[:, None] - column) > tolerance
+    return apart
 
 
 def row(result: Conformance) -> list[str]:
@@ -58,7 +93,7 @@ def engines() -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cases = suite.write(folder, suite.chosen("full", (), 14, None), 14)
-        for name, (package, *_) in ENGINES.items():
+        for name, package in ENGINES.items():
             if versions([package]):
                 found = engine("engine", name)
                 rows.append(row(judged(found.title, cases, lambda case, found=found: found.run(cases, case, 60.0))))
@@ -68,8 +103,7 @@ def engines() -> str:
 
 def write() -> None:
     """Write both files."""
-    CORE.write_text(core(), encoding="utf-8")
-    suite.measured.cache_clear()
+    CORE.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
     page = MARKED.sub(lambda found: f"{found[1]}\n{engines()}\n\n{found[2]}", PAGE.read_text(encoding="utf-8"))
     PAGE.write_text(page, encoding="utf-8")
 

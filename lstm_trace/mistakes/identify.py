@@ -6,7 +6,7 @@ or row explains the others' values at once, so the better half of a pair is foun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from ..trace.held import entries as holds
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .programs import OUTPUT, Mistake, RewrittenCell, program_of
+from .table import MistakeRow
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
@@ -139,20 +140,23 @@ class Search:
         """Where a mistake may be: see `places_of`."""
         return places_of([*self.trials.stages])
 
-    def candidates(self, after: Candidate | None = None, rare: bool = True) -> list[Candidate]:
+    def candidates(
+        self, after: Candidate | None = None, rare: bool = True, by: Collection[MistakeRow] | None = None
+    ) -> list[Candidate]:
         """Every mistake at every place, added to a candidate; of those that compute the same the first.
 
-        rare: whether also those by rare rows.
+        rare: whether also those by rare rows. by: only those by these rows.
         """
         known = after.programs if after else {}
         stages = self.trials.stages
         programs = {scope: known.get(scope, program_of(stage.cell)) for scope, stage in stages.items()}
         found: dict[frozenset[tuple[Scope, RewrittenCell]], Candidate] = {}
+        made = {p: p.made(by) if by is not None else p.mistakes if rare else p.usual for p in {*programs.values()}}
         for scopes, place in self.places.items():
             changed: dict[str, dict[Scope, Mistake]] = {}
             for scope in scopes:
                 own = programs[scope]
-                for key, mistake in (own.mistakes if rare else own.usual).items():
+                for key, mistake in made[own].items():
                     words = mistake.program.words
                     there = words == own.words or self.trials.applies(stages[scope], *words[-1])
                     if there and not (place and mistake.row.everywhere):

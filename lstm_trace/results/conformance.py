@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +12,14 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from ..base.arrays import by_key
+from ..base.files import decoded, read_bytes
 from ..base.writing import Target, written
 from ..documents.result import Finding
 from ..documents.tables import LongTable
+from ..errors import FileError
 from ..languages.strings import Words
-from ..mistakes.conformance.explaining import Cause
-from ..mistakes.conformance.judging import VERDICTS, CaseVerdict
+from ..mistakes.conformance.cases import PREFIX, Suite
+from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, FailureCause
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
@@ -30,7 +33,7 @@ class Conformance(Finding):
 
     engine: str
     verdicts: tuple[CaseVerdict, ...]
-    causes: tuple[Cause, ...]
+    causes: tuple[FailureCause, ...]
 
     more: ClassVar = MappingProxyType({".xml": "xml"})
 
@@ -61,7 +64,8 @@ class Conformance(Finding):
                 what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
                 said = message(one.said)
                 if one.first:
-                    said = words.word("conformance.first", first=one.first, off=f"{one.off:.2g}")
+                    sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
+                    said = words.word("conformance.first", first=one.first, **sizes)
                 yield words.word("prefix", what=what) + said
         refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
         for alike in by_key(refused).values():
@@ -82,10 +86,10 @@ class Conformance(Finding):
         return (self._table([one for one in self.verdicts if one.verdict != "ok"]),)
 
     def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
-        causes = {name: cause.keys[0] for cause in self.causes for name in cause.cases}
+        causes = by_key((name, cause.keys[0]) for cause in self.causes for name in cause.cases)
         rows = [
             (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
-             causes.get(v.name), message(v.said) or None)
+             ", ".join(causes.get(v.name, [])) or None, message(v.said) or None)
             for v in verdicts
         ]  # fmt: skip
         short = {"error": lambda off, _: f"{off:.2g}"}
@@ -108,3 +112,21 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     ElementTree.indent(suite)
     with written(path) as file:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')
+
+
+def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
+    """The cases of a file that are known to fail, each with its verdict: lines CASE,VERDICT, or a table of `run`.
+
+    What follows # is a comment. Raises FileError for what is neither.
+    """
+    found = {}
+    lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
+    for number, row in enumerate(csv.reader(lines), 1):
+        case, verdict, *_ = (*map(str.strip, row), "", "")
+        if verdict in VERDICTS and case.startswith(PREFIX):
+            found[case] = verdict
+        elif case and (case, verdict) != ("case", "verdict"):
+            one = suite.place(suite.cases[0]).name
+            known = f"a case as {one!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
+            raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
+    return {case: verdict for case, verdict in found.items() if verdict != "ok"}

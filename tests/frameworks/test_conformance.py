@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from lstm_trace.cli.verbs.conformance import judged
-from lstm_trace.mistakes.conformance.cases import catalogue
-from lstm_trace.mistakes.conformance.running import engine
-from lstm_trace.mistakes.conformance.suite import Suite, chosen, write
+from lstm_trace.mistakes.conformance.cases import Suite, catalogue, chosen, write
+from lstm_trace.mistakes.conformance.engines import engine
 from lstm_trace.results.conformance import Conformance
 
 onnx = pytest.importorskip("onnx")

@@ -22,9 +22,8 @@ from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance.cases import catalogue
-from lstm_trace.mistakes.conformance.explaining import Cause
-from lstm_trace.mistakes.conformance.judging import CaseVerdict
-from lstm_trace.mistakes.conformance.running import Ran
+from lstm_trace.mistakes.conformance.engines import Ran
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause
 from lstm_trace.results.conformance import Conformance
 from lstm_trace.results.inspection import ModelInspection
 from lstm_trace.results.mistakes import overview
@@ -72,7 +71,9 @@ def conformance() -> Result:
         CaseVerdict(catalogue()[name], Ran(verdict, {}), verdict, known=known, off=0.5 if verdict == "wrong" else None)
         for name, verdict, known in kinds
     ]
-    return Conformance("an engine", (*verdicts,), (Cause(("ignored:clip",), ("test_lstm_clip",), "test_lstm_clip"),))
+    return Conformance(
+        "an engine", (*verdicts,), (FailureCause(("ignored:clip",), ("test_lstm_clip",), "test_lstm_clip"),)
+    )
 
 
 FAULT = Fault("planned", Line("", "mul", ("a", "b")), "float64", "width 2", (0, 1), 1.0, 2.0)

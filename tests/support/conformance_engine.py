@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.running import Ran
+from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue
+from lstm_trace.mistakes.conformance.engines import Ran
 
 from .onnx_reference import outputs
 
@@ -16,7 +16,7 @@ from .onnx_reference import outputs
 def by_function(function: Any, folder: Path) -> Any:
     """An engine that runs here, in this process."""
 
-    def run(case: Case) -> Ran:
+    def run(case: NodeCase) -> Ran:
         with np.load(folder / f"test_{case.name}" / "inputs.npz") as inputs:
             return Ran("ok", function(str(folder / f"test_{case.name}" / "model.onnx"), dict(inputs)))
 

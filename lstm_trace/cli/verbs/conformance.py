@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -19,9 +20,8 @@ from ..terminal import ProgressBar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...mistakes.conformance.cases import Case
-    from ...mistakes.conformance.running import Ran
-    from ...mistakes.conformance.suite import Suite
+    from ...mistakes.conformance.cases import NodeCase, Suite
+    from ...mistakes.conformance.engines import Ran
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
@@ -74,7 +74,7 @@ def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: A
 
 
 def _written(folder: str, level: Any, given: dict[str, Any]) -> Suite:
-    from ...mistakes.conformance import suite
+    from ...mistakes.conformance import cases as suite
 
     opset = given["opset"] or 14
     return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset)
@@ -105,13 +105,13 @@ def run(
         command: Any program, as in './infer {model} {inputs} {outputs}': reads .npz, writes .npz.
         limit: Time limit of a case.
     """
-    from ...mistakes.conformance import running, suite
+    from ...mistakes.conformance import cases as suite, engines
 
     kinds = {"engine": engine, "python": python, "backend": backend, "command": command}
     chosen = {kind: value for kind, value in kinds.items() if value is not None}
     if len(chosen) != 1:
         raise click.UsageError("give one of --engine, --python, --backend and --command: what runs the models")
-    found = running.engine(*chosen.popitem())
+    found = engines.engine(*chosen.popitem())
     with ExitStack() as stack:
         if folder is None:
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
@@ -125,7 +125,9 @@ def run(
 
 @command("check")
 @_RESULTS
-def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
+def check(
+    folder: Folder, *, outputs: Annotated[str, click.Path(exists=True, file_okay=False)], expected: Expected = None
+) -> Any:  # fmt: skip
     """Check the OUTPUTS of an engine that ran elsewhere on the cases of FOLDER: a device, a simulator.
 
     A case's outputs are CASE.npz, CASE.npy (the first output), or CASE/output_0.npy, .pb or .bin (float32).
@@ -135,31 +137,25 @@ def check(folder: Folder, *, outputs: Folder, expected: Expected = None) -> Any:
     Args:
         outputs: The folder of the outputs.
     """
-    from ...errors import NotFoundError
-    from ...mistakes.conformance import running, suite
+    from ...mistakes.conformance import cases as suite, engines
 
-    if not Path(outputs).is_dir():
-        raise NotFoundError(
-            f"{outputs}: there is no such folder; expected the outputs, such as test_lstm_plain_forward.npz"
-        )
     cases = suite.read(folder)
-    return judged(outputs, cases, lambda case: running.written_outputs(outputs, case), expected)
+    places = {case: Path(outputs, cases.place(case).name) for case in cases.cases}
+    return judged(outputs, cases, lambda case: engines.read_outputs(places[case], case), expected)
 
 
-def judged(title: str, cases: Suite, run: Callable[[Case], Ran], expected: str | None = None) -> Conformance:
+def judged(title: str, cases: Suite, run: Callable[[NodeCase], Ran], expected: str | None = None) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
     run: what an engine gave of a case. expected: a file of known failures.
     """
-    from ...mistakes.conformance.explaining import causes
-    from ...mistakes.conformance.judging import expected_verdicts, judge
-    from ...mistakes.conformance.running import each
-    from ...results.conformance import Conformance
+    from ...mistakes.conformance.judging import causes, judge
+    from ...results.conformance import Conformance, expected_verdicts
 
     known = {} if expected is None else expected_verdicts(expected, cases)
     verdicts = []
-    with ProgressBar("running", "cases", len(cases.cases)) as bar:
-        for case, ran in zip(cases.cases, each(cases, run), strict=True):
+    with ProgressBar("running", "cases", len(cases.cases)) as bar, ThreadPoolExecutor(4) as pool:
+        for case, ran in zip(cases.cases, pool.map(run, cases.cases), strict=True):
             verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
             bar.advance(1)
     with ProgressBar("explaining", "cases") as bar:

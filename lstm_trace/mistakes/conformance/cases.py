@@ -1,42 +1,52 @@
-"""The cases of the suite: a node of ONNX with its numbers, and its outputs by each reading of ONNX's text.
+"""The cases of the suite, and the folder that has them.
 
-Weights and inputs come from integers, as multiples of 1/64, and are therefore equal on every machine. The expected
-outputs are computed in float64. Where ONNX's text and onnxruntime differ there are two readings: `text` bounds the cell
-state by `clip` before its activation, takes the operators' own constants where none are given, and returns the initial
-states of an empty row; `onnxruntime` does none of these.
+A case is a node of ONNX with its numbers. Weights and inputs come from integers, as multiples of 2^-20, and are
+therefore equal on every machine. The expected outputs are computed in float64. Where ONNX's text and onnxruntime differ
+there are two readings: `text` bounds the cell state by `clip` before its activation, takes the operators' own constants
+where none are given, and returns the initial states of an empty row; `onnxruntime` does none of these.
+
+The folder has each case in the layout of ONNX's backend tests, as .npz, and as a trace with every line; `cases.json`
+says what each case is.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
-from importlib.resources import files
 from math import prod
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...model.build import in_layout, prepare_found
+from ...base.files import read_data
+from ...base.writing import written
+from ...errors import FileError, MissingError, OptionError, nearest, reading
+from ...model.build import prepare_found
+from ...trace.files.trace_file import save
 from ...trace.trace import Trace
-from ...weights.onnx.node import OPERATORS, NodeReading, options_of
+from ...weights.formats.arrays import npz_bytes
+from ...weights.onnx.node import OPERATORS, ROLES, NodeReading
+from ...weights.onnx.reader import node_cell, node_readings
+from ...weights.onnx.writing import node_model, tensor
 from ..programs import CARRY, OUTPUT
 from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
-READINGS = ("text", "onnxruntime")
-SIZES = {"T": 4, "B": 2, "I": 2, "H": 3}
-WEIGHTS = ("W", "R", "B", "P")
+HERE, READINGS, INDEX, PREFIX = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "test_"
+SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
+LENGTHS = "sequence_lens"
 Outputs = dict[str, Array]
-Values = Mapping[Place, Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class NodeCase:
     """A node and its numbers.
 
     attributes: those of the operator, by ONNX's names. give: the optional inputs that are given. sizes: T, B, I, H.
@@ -46,87 +56,73 @@ class Case:
     name: str
     cell: str
     attributes: Mapping[str, Any]
-    give: tuple[str, ...]
-    lengths: tuple[int, ...]
+    give: Sequence[str]
+    lengths: Sequence[int]
     sizes: Mapping[str, int]
-    outputs: tuple[str, ...]
+    outputs: Sequence[str]
     scale: int = 1
+
+    @property
+    def direction(self) -> str:
+        """The directions in which it runs, by ONNX's word."""
+        return str(self.attributes.get("direction", "forward"))
 
     @property
     def options(self) -> tuple[str, ...]:
         """What `--only` chooses it by: the cell, the direction, and whatever differs from a plain one."""
         usual = [name.title() for name in OPERATORS[self.cell].activations.values()]
-        functions = list(self.attributes.get("activations", usual))
-        named = [k for k, v in self.attributes.items() if v and not k.startswith(("activation", "direction"))]
+        functions = [*self.attributes.get("activations", usual)]
+        named = ["peephole"] * ("P" in self.give) + ["lengths"] * bool(self.lengths)
+        named += [k for k, v in self.attributes.items() if v and not k.startswith(("activation", "direction"))]
         if functions != usual * (len(functions) // len(usual)):
             named += ["activations", *sorted({name.lower() for name in functions} - {"sigmoid", "tanh"})]
-        given = ["peephole"] * ("P" in self.give) + ["lengths"] * bool(self.lengths)
-        return (self.cell, self.attributes.get("direction", "forward"), *given, *named)
+        return (self.cell, self.direction, *named)
 
     @cached_property
     def inputs(self) -> Outputs:
         """Every input of the node in ONNX's axes (layout 0), in float32: from -1 to 1, x from -2 to 2."""
-        sizes = {**self.sizes, "D": 1 + (self.attributes.get("direction") == "bidirectional")}
+        sizes = {**self.sizes, "D": 1 + (self.direction == "bidirectional")}
         found: Outputs = {}
         for name, axes in OPERATORS[self.cell].axes.items():
-            if name == "sequence_lens":
-                found |= {name: np.array(self.lengths, np.int32)} if self.lengths else {}
-            elif name in ("X", "W", "R", *self.give):
-                shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
-                drawn = numbers(f"{self.name}/{name}", prod(shape)) * (2 * self.scale if name == "X" else 1)
-                found[name] = drawn.astype(np.float32).reshape(shape)
+            shape = [sizes[axis[-1]] * int(axis[:-1] or 1) for axis in axes]
+            if name in ("X", "W", "R", *self.give):
+                drawn = np.frombuffer(shake_256(f"{self.name}/{name}".encode()).digest(4 * prod(shape)), "<u4")
+                parts = (drawn % (2**21 + 1) - 2.0**20) / 2**20  # steps that float32 has, and smaller formats have not
+                found[name] = (parts * (2 * self.scale if name == "X" else 1)).astype(np.float32).reshape(shape)
+            elif name == LENGTHS and self.lengths:
+                found[name] = np.array(self.lengths, np.int32)
         return found
+
+    @property
+    def fed(self) -> Outputs:
+        """The inputs of the model, in the node's layout."""
+        found = {name: array for name, array in self.inputs.items() if name not in ROLES}
+        turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
+        return found | turned if self.attributes.get("layout") else found
 
     def trace(self, reading: str = "text", arithmetic: str | None = None) -> Trace:
         """Our run by a reading. arithmetic: float32 for one that rounds every operation, equal on every machine."""
         arrays = {name: array.astype(float) for name, array in self.inputs.items()}
-        weights = {name: arrays[name] for name in WEIGHTS if name in arrays}
-        options = options_of(NodeReading(cast(Any, None), None, dict(self.attributes), cast(Any, None), self.cell))
-        if reading == "text":
-            options = {key: self._by_text(value) for key, value in options.items()}
-            options |= {"output_clip": options["clip"]} if "clip" in options and self.cell == "lstm" else {}
-        direction = self.attributes.get("direction", "forward")
-        options |= {"merge": "concat"} if direction == "bidirectional" else {"direction": direction}
-        found = in_layout(weights, "onnx", self.name, None, set())
-        unread = "f" if options.get("coupled") else "\0"  # the weights of a gate that is 1 - i
-        found = replace(found, weights={k: v for k, v in found.weights.items() if not k.endswith(unread)})
-        model = prepare_found(found, self.cell, options | {"padding": "zero"})
+        node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell, [], reading == "text")))
+        found = node_cell(self.name, node, arrays)
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
-        return model.run(
-            arrays["X"], **cast(Any, {k: v for k, v in given.items() if v is not None}), arithmetic=arithmetic
-        )
+        given = {key: value for key, value in given.items() if value is not None}
+        return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
-    def _by_text(self, option: Any) -> Any:
-        """An option by ONNX's text, which has no constants of 0 for activations that were given none."""
-        if isinstance(option, Mapping):  # of the reverse direction
-            return {key: self._by_text(value) for key, value in option.items()}
-        given = "activation_alpha" in self.attributes or not isinstance(option, str)
-        return option if given else option.partition("(")[0]
-
-    def results(self, trace: Trace, values: Values, reading: str = "text", turned: bool = True) -> Outputs:
+    def results(self, trace: Trace, values: Mapping[Any, Array], reading: str = "text", turned: bool = True) -> Outputs:
         """The outputs of the node from the values of `wanted` in a run, by stage and line.
 
         turned: whether the last states of the reverse direction are those of its first step, as they should be.
         """
         whole, *carried = wanted(trace)
-        found: dict[str, list[Array]] = {}
-        for place in carried:
-            state = np.array(values[place][0 if turned and place[0].endswith("reverse") else -1])
+        out = {"Y": np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)}
+        for name, line in zip(OUTPUTS[1:], dict.fromkeys(line for _, line in carried), strict=False):
+            scopes = [scope for scope, other in carried if other == line]
+            ends = [0 if turned and scope.endswith("reverse") else -1 for scope in scopes]
+            out[name] = np.stack([values[scope, line][end] for scope, end in zip(scopes, ends, strict=True)])
             if reading == "onnxruntime" and self.lengths:
-                state[np.array(self.lengths) == 0] = 0
-            found.setdefault(place[1], []).append(state)
-        y = np.moveaxis(values[whole].reshape(trace.steps, trace.batch, -1, self.sizes["H"]), 2, 1)
-        stacked = dict(zip(("Y", "Y_h", "Y_c"), (y, *map(np.stack, found.values())), strict=False))
-        if self.attributes.get("layout"):
-            stacked = {name: np.moveaxis(array, -2, 0) for name, array in stacked.items()}
-        return {name: stacked[name] for name in self.outputs}
-
-    def fed(self) -> Outputs:
-        """The inputs of the model, which are not weights, by name and in the node's layout."""
-        found = {name: array for name, array in self.inputs.items() if name not in WEIGHTS}
-        if self.attributes.get("layout"):
-            found |= {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in found.items() if v.ndim == 3}
-        return found
+                out[name][:, np.array(self.lengths) == 0] = 0
+        return {k: np.moveaxis(out[k], -2, 0) if self.attributes.get("layout") else out[k] for k in self.outputs}
 
     def run(self, reading: str, arithmetic: str | None = None) -> Outputs:
         """Our outputs; see `trace`."""
@@ -141,9 +137,13 @@ class Case:
         """
         text, other, rounded = self.run("text"), self.run("onnxruntime"), self.run("text", "float32")
         distance = max(float(abs(rounded[name] - text[name]).max()) for name in text)
-        tolerance = float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
-        same = all(np.array_equal(text[name], other[name]) for name in text)
-        return {"text": text} | ({} if same else {"onnxruntime": other}), tolerance
+        found = [text] if all(np.array_equal(text[name], other[name]) for name in text) else [text, other]
+        return dict(zip(READINGS, found, strict=False)), float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
+
+    def described(self) -> dict[str, Any]:
+        """What `cases.json` says of it."""
+        (readings, tolerance), more = self.expected, {"options": self.options, "seed": self.name}
+        return asdict(self) | more | {"tolerance": tolerance, "readings": [*readings]}
 
 
 def wanted(trace: Trace) -> list[Place]:
@@ -152,29 +152,115 @@ def wanted(trace: Trace) -> list[Place]:
     return [(trace.stages[-1].scope, OUTPUT), *carried]
 
 
-def numbers(seed: str, count: int) -> Array:
-    """Numbers from -1 to 1 in steps of 2^-20, which float32 has and smaller formats have not, from a text.
-
-    >>> (numbers("lstm/W", 2) * 2**20).tolist()
-    [402705.0, 529397.0]
-    """
-    drawn = np.frombuffer(shake_256(seed.encode()).digest(4 * count), "<u4")
-    return (drawn % (2**21 + 1) - 2.0**20) / 2**20
-
-
 @cache
-def catalogue() -> dict[str, Case]:
+def catalogue() -> dict[str, NodeCase]:
     """Every case by name."""
-    tables = tomllib.loads((files(__package__) / "cases.toml").read_text("utf-8"))
-    every = (case for cell, rows in tables.items() for name, row in rows.items() for case in _cases(cell, name, row))
-    return {case.name: case for case in every}
+    found = {}
+    for cell, rows in read_data(HERE / "cases.toml").items():
+        states = OPERATORS[cell].states
+        for title, row in rows.items():
+            own = {"give": ["B", *states], "lengths": [], "outputs": OUTPUTS[: 1 + len(states)], "scale": 1}
+            own |= {key: row.pop(key) for key in own if key in row} | {"sizes": SIZES | row.pop("sizes", {})}
+            for direction in row.pop("directions", [""]):
+                name = f"{cell}_{title}_{direction}".rstrip("_")
+                said = {"direction": direction} if direction not in ("", "forward") else {}
+                found[name] = NodeCase(name, cell, said | row, **cast(Any, own))
+    return found
 
 
-def _cases(cell: str, name: str, row: dict[str, Any]) -> Iterator[Case]:
-    states, sizes, scale = OPERATORS[cell].states, {**SIZES, **row.pop("sizes", {})}, row.pop("scale", 1)
-    give, lengths = tuple(row.pop("give", ["B", *states])), tuple(row.pop("lengths", ()))
-    outputs = tuple(row.pop("outputs", ["Y", "Y_h", "Y_c"][: 1 + len(states)]))
-    for direction in row.pop("directions", [""]):
-        whole = f"{cell}_{name}_{direction}".rstrip("_")
-        said = {"direction": direction} if direction not in ("", "forward") else {}
-        yield Case(whole, cell, said | row, give, lengths, sizes, outputs, scale)
+def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> list[NodeCase]:
+    """The cases of a level (core, full) that have one of the options `only`, and nothing that a model does not use.
+
+    source: the model, whose nodes are cases as well. Raises OptionError for an unknown option, or if no case is left.
+    """
+    every = [case for case in catalogue().values() if opset >= 14 or "layout" not in case.attributes]
+    known = sorted({name for case in every for name in case.options})
+    if unknown := [name for name in only if name not in known]:
+        raise OptionError(f"no case has the option {unknown[0]!r}{nearest(unknown[0], known, 'there are')}")
+    if level == "core":
+        every = [case for case in every if case.name in read_data(HERE / "core.json")["cases"]]
+    if source is not None:
+        own = cases_of(Path(source))
+        uses = {cell: {"forward", *(o for c in own if c.cell == cell for o in c.options)} for cell in OPERATORS}
+        every = [case for case in every if {*case.options} <= uses[case.cell]] + own
+    if not (found := [case for case in every if not only or {*only} & {*case.options}]):
+        raise OptionError(f"no case is left with {', '.join(only)}; leave --only out, or write --level full")
+    return found
+
+
+def cases_of(path: Path) -> list[NodeCase]:
+    """A case for each different node of an ONNX model, with its attributes and inputs, and small sizes of ours.
+
+    Raises MissingError without the onnx package, FileError for what is not such a model.
+    """
+    found: dict[str, NodeCase] = {}
+    for node in node_readings(path):
+        facts = {key: value for key, value in node.facts.items() if key != "hidden_size"}
+        give = [name for name in node.operator.inputs if node.input(name) and name not in ("X", "W", "R", LENGTHS)]
+        outputs = [name for name, value in zip(OUTPUTS, node.node.output, strict=False) if value]
+        case = NodeCase("", node.cell, facts, give, (3, 1) if node.input(LENGTHS) else (), SIZES, outputs)
+        found.setdefault(repr(case), replace(case, name=f"model_{node.cell}_{len(found)}"))
+    if not found:
+        raise MissingError(f"{path}: no LSTM, GRU or RNN node, so there is nothing to test; is it the right model?")
+    return [*found.values()]
+
+
+# -- the folder --------------------------------------------------------------------------------------------------------
+
+
+class Suite(NamedTuple):
+    """A folder of cases."""
+
+    folder: Path
+    cases: Sequence[NodeCase]
+
+    def place(self, case: NodeCase) -> Path:
+        """The folder of a case."""
+        return self.folder / f"{PREFIX}{case.name}"
+
+
+def write(folder: str, cases: Iterable[NodeCase], opset: int) -> Suite:
+    """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
+    suite = Suite(Path(folder), [*cases])
+    with reading(folder):
+        suite.folder.mkdir(parents=True, exist_ok=True)
+        if any(suite.folder.iterdir()):
+            raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
+        for case in suite.cases:
+            for name, content in _contents(case, opset).items():
+                path = suite.place(case) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
+    lines = ",\n".join(json.dumps(case.described()) for case in suite.cases)
+    with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
+        file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
+    return suite
+
+
+def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
+    """The files of a case, but for its trace."""
+    stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
+    sized = {"hidden_size": case.sizes["H"], **case.attributes}
+    whole = node_model(case.cell, case.name, sized, case.inputs | case.fed, stored["text"], opset)
+    content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
+    for one, found in stored.items():
+        content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
+        for kind, arrays in (("input", case.fed), ("output", found)):
+            place = f"{'test' if one == 'text' else one}_data_set_0/{kind}"
+            content |= {f"{place}_{k}.pb": tensor(*named) for k, named in enumerate(arrays.items())}
+    return content
+
+
+def read(folder: str) -> Suite:
+    """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
+    index = read_data(path := Path(folder, INDEX))
+    version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
+    names = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if version != VERSION or not names:
+        raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
+    for name in names:
+        if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
+            raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
+    at = {name: Path(folder, PREFIX + name, "model.onnx") for name in names}  # the node of a model says all
+    return Suite(Path(folder), [catalogue().get(n) or replace(cases_of(at[n])[0], name=n) for n in names])

@@ -1,13 +1,14 @@
-"""Runs one model in an engine, in a process of its own: `python -m …child KIND NAME MODEL INPUTS OUTPUTS`.
+"""Runs one model in an engine, in a process of its own: `python -m …child NAME MODEL INPUTS OUTPUTS`.
 
-KIND and NAME: `engine onnxruntime`, `python package.module:function`, `backend package.module`. Exit code REFUSED if
-the engine raised an exception, which is printed. Nothing of the package is imported besides.
+NAME: `package.module:function`, which is called with the path of the model and its inputs by name, or a module with
+`prepare`, as for onnx.backend. Exit code REFUSED if it raised an exception, which is printed. Nothing of the package is
+imported besides.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -15,41 +16,42 @@ import numpy as np
 
 #: Not the exit code of an interpreter that failed.
 REFUSED = 78
+#: The engines that a function below calls, each with its package.
+ENGINES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "tract": "tract", "reference": "onnx"}
 
 
-#: OpenVINO computes in bfloat16 by default, where the processor has it.
-PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
-#: The engines by name, each with its package, a module in it, and how that runs a model on inputs by name.
-ENGINES: dict[str, tuple[str, str, Callable[[Any, str, dict[str, Any]], Any]]] = {
-    "onnxruntime": ("onnxruntime", "onnxruntime", lambda module, model, inputs: module.InferenceSession(
-        model, providers=["CPUExecutionProvider"]).run(None, inputs)),
-    "openvino": ("openvino", "openvino", lambda module, model, inputs: [
-        *module.Core().compile_model(model, "CPU", PRECISE)(inputs).values()]),
-    "tract": ("tract", "tract", lambda module, model, inputs: [
-        found.to_numpy() for found in module.onnx().load(model).into_model().into_runnable().run([*inputs.values()])]),
-    "reference": ("onnx", "onnx.reference", lambda module, model, inputs: module.ReferenceEvaluator(model).run(
-        None, inputs)),
-}  # fmt: skip
+def onnxruntime(model: str, inputs: dict[str, Any]) -> Any:
+    """Microsoft's engine."""
+    return import_module("onnxruntime").InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, inputs)
 
 
-def _outputs(kind: str, name: str, model: str, inputs: dict[str, Any]) -> Any:
-    """What the engine returns: arrays by name, or in the order of the model's outputs."""
-    if kind == "engine":
-        _, module, run = ENGINES[name]
-        return run(import_module(module), model, inputs)
-    module, _, function = name.partition(":")
-    found = import_module(module)
-    if kind == "python":
-        return getattr(found, function)(model, inputs)
-    return found.prepare(import_module("onnx").load(model), device="CPU").run([*inputs.values()])
+def openvino(model: str, inputs: dict[str, Any]) -> Any:
+    """Intel's engine, which computes in bfloat16 by default where the processor has it."""
+    precise = {"INFERENCE_PRECISION_HINT": "f32"}
+    return [*import_module("openvino").Core().compile_model(model, "CPU", precise)(inputs).values()]
 
 
-def main(kind: str, name: str, model: str, inputs: str, outputs: str) -> int:
+def tract(model: str, inputs: dict[str, Any]) -> Any:
+    """Sonos's engine."""
+    runnable = import_module("tract").onnx().load(model).into_model().into_runnable()
+    return [found.to_numpy() for found in runnable.run([*inputs.values()])]
+
+
+def reference(model: str, inputs: dict[str, Any]) -> Any:
+    """The evaluator of the onnx package."""
+    return import_module("onnx.reference").ReferenceEvaluator(model).run(None, inputs)
+
+
+def main(name: str, model: str, inputs: str, outputs: str) -> int:
     """Run a model on the arrays of an .npz file, and write its outputs to another; the exit code."""
-    with np.load(inputs, allow_pickle=False) as file:
-        given = {key: file[key] for key in file.files}
+    module, _, function = name.partition(":")
     try:
-        found = _outputs(kind, name, model, given)
+        with np.load(inputs, allow_pickle=False) as given:
+            if function:
+                found = getattr(import_module(module), function)(model, dict(given))
+            else:
+                prepared = import_module(module).prepare(import_module("onnx").load(model), device="CPU")
+                found = prepared.run([*given.values()])
         arrays = found if isinstance(found, Mapping) else {f"output_{k}": one for k, one in enumerate(found)}
         held: dict[str, Any] = {str(key): np.asarray(one) for key, one in arrays.items() if one is not None}
         np.savez(outputs, **held)

@@ -1,26 +1,33 @@
-"""The verdict on a case: what an engine gave, next to the outputs by each reading."""
+"""What an engine gave, next to the outputs by each reading: a verdict on each case, and the mistakes that explain them.
+
+A mistake is an option that is ignored, or one of the table (`mistakes/table.toml`), at one place or everywhere.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from math import prod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.files import decoded, read_bytes
-from ...errors import FileError, some
-from .cases import Case, Outputs
-from .running import Ran
-from .suite import PREFIX, Suite
+from ...errors import some
+from ..identify import Search
+from ..table import ROWS, MistakeRow
+from ..trials import MistakeRuns
+from .cases import PREFIX, READINGS, NodeCase, Outputs, wanted
+from .engines import Ran
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
+#: At most so many options are ignored at once. So many plainer cases that the table does not explain are enough.
+MOST, ENOUGH = 3, 5
+Keys = frozenset[str]
+Rows = Collection[MistakeRow]
 
 
-@dataclass(frozen=True)
-class CaseVerdict:
+class CaseVerdict(NamedTuple):
     """What became of a case.
 
     reading: of several, the one that the engine has, or is nearest to. off: the largest difference from its outputs.
@@ -28,7 +35,7 @@ class CaseVerdict:
     said. known: the verdict that is expected, other than ok; empty if none is.
     """
 
-    case: Case
+    case: NodeCase
     ran: Ran
     verdict: str
     reading: str = ""
@@ -50,68 +57,156 @@ class CaseVerdict:
         return "expected" if self.verdict == self.known else "failed"
 
 
-def gap(found: Mapping[str, Array], expected: Outputs) -> tuple[float, str]:
-    """How far outputs are from others, and what is wrong with their names or shapes, if it is infinite."""
+def gap(found: Mapping[str, Array], expected: Outputs, partial: bool = False) -> tuple[float, str]:
+    """How far outputs are from others, and what is wrong with their names or shapes, if it is infinite.
+
+    partial: whether some may be missing.
+    """
     off = 0.0
     for name, right in expected.items():
-        values = found.get(name)
+        if (values := found.get(name)) is None and partial:
+            continue
         if values is None:
             return np.inf, f"no output {name}; there are {some([*found], 6) or 'none'}"
         if values.shape != right.shape or values.dtype.kind not in "fiu":
             return np.inf, f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
-        differences = np.abs(values.astype(float) - right)
-        off = max(off, float(np.nan_to_num(differences, nan=np.inf).max(initial=0.0)))
+        off = max(off, float(np.nan_to_num(np.abs(values.astype(float) - right), nan=np.inf).max(initial=0.0)))
     return off, ""
 
 
-def judge(case: Case, ran: Ran, known: str = "") -> CaseVerdict:
+def judge(case: NodeCase, ran: Ran, known: str = "") -> CaseVerdict:
     """The verdict on what an engine gave."""
     if ran.verdict != "ok":
         return CaseVerdict(case, ran, ran.verdict, said=ran.said, known=known)
-    expected, tolerance = case.expected
-    if ran.partial:
-        expected = {one: {k: v for k, v in all.items() if k in ran.outputs} for one, all in expected.items()}
-    shapes = {name: right.shape for name, right in expected["text"].items()}
-    plain = {
-        k: v.reshape(shapes[k]) for k, v in ran.outputs.items() if v.ndim == 1 and v.size == prod(shapes.get(k, ()))
-    }
-    ran = replace(ran, outputs=ran.outputs | plain)  # a file of plain numbers has no shape
-    gaps = {one: gap(ran.outputs, outputs) for one, outputs in expected.items()}
-    best = min(gaps, key=lambda one: gaps[one][0])
-    off, said = gaps[best]
-    right, reading = off <= tolerance, best if len(gaps) > 1 else ""
-    first = "" if right or said else _first(case, ran.outputs, expected[best])
-    return CaseVerdict(case, ran, "ok" if right else "wrong", reading, off, first, said, known)
+    found, (expected, tolerance) = dict(ran.outputs), case.expected
+    for name, right in expected["text"].items():
+        if name in found and found[name].shape == (right.size,):  # a file of plain numbers has no shape
+            found[name] = found[name].reshape(right.shape)
+    gaps = {one: gap(found, outputs, ran.partial) for one, outputs in expected.items()}
+    reading = min(gaps, key=lambda one: gaps[one][0])
+    off, said = gaps[reading]
+    first = "" if off <= tolerance or said else _first(case, found, expected[reading])
+    verdict, reading = "ok" if off <= tolerance else "wrong", reading if len(gaps) > 1 else ""
+    return CaseVerdict(case, ran._replace(outputs=found), verdict, reading, off, first, said, known)
 
 
-def _first(case: Case, found: Outputs, expected: Outputs) -> str:
+def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
     """The address of the first wrong value in the order of computation; a last state is at its last step."""
-    attributes, last = case.attributes, case.sizes["T"] - 1
-    places: list[tuple[int, str]] = []
-    for name, right in expected.items():
-        wrong = ~(np.abs(found[name].astype(float) - right) <= case.expected[1])
-        wrong = np.moveaxis(wrong, 0, -2) if attributes.get("layout") else wrong
+    last, places = case.sizes["T"] - 1, list[tuple[int, str]]()
+    for name in expected.keys() & found.keys():
+        wrong = ~(np.abs(found[name].astype(float) - expected[name]) <= case.expected[1])
+        wrong = np.moveaxis(wrong, 0, -2) if case.attributes.get("layout") else wrong
         for *step, d, row, unit in np.argwhere(wrong).tolist():
-            direction = "reverse" if d or attributes.get("direction") == "reverse" else "forward"
-            order = last if not step else step[0] if direction == "forward" else last - step[0]
-            at = order if direction == "forward" else last - order
-            places.append((order, f"0/{direction}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
-    return min(places, key=lambda one: one[0])[1]
+            begin, way = (last, "reverse") if d or case.direction == "reverse" else (0, "forward")
+            at = step[0] if step else last - begin
+            places.append((abs(at - begin), f"0/{way}/{at}/{row}/{'c_t' if name == 'Y_c' else 'h_t'}[{unit}]"))
+    return min(places)[1]
 
 
-def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
-    """The cases of a file that are known to fail, each with its verdict: lines CASE,VERDICT, or a table of `run`.
+# -- what explains them ------------------------------------------------------------------------------------------------
 
-    What follows # is a comment. Raises FileError for what is neither.
+#: Options that are not called as the attributes and inputs that give them are, and one that two directions have.
+CALLED = {"P": "peephole", **dict.fromkeys(("activation_alpha", "activation_beta"), "constants of activations")}
+REVERSE = "activations of reverse"
+
+
+def ignorable(case: NodeCase) -> list[str]:
+    """The options of a case that an engine may ignore."""
+    both = case.direction == "bidirectional"
+    given = [*case.attributes, *case.give, *["lengths"] * bool(case.lengths)]
+    names = dict.fromkeys(CALLED.get(n, n) for n in given if n != "layout" and not (both and n == "direction"))
+    return [f"ignored:{name}" for name in (*names, *[REVERSE] * (both and "activations" in names))]
+
+
+def without(case: NodeCase, keys: Iterable[str]) -> NodeCase:
+    """A case as it is if options are ignored; its numbers stay."""
+    gone = {key.removeprefix("ignored:") for key in keys}
+    attributes = {k: v for k, v in case.attributes.items() if CALLED.get(k, k) not in gone}
+    if REVERSE in gone and (functions := attributes.get("activations")):
+        attributes["activations"] = functions[: len(functions) // 2] * 2
+    give = [name for name in case.give if CALLED.get(name, name) not in gone]
+    return replace(case, attributes=attributes, give=give, lengths=() if "lengths" in gone else case.lengths)
+
+
+def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Iterator[tuple[str, list[Outputs]]]:
+    """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
+
+    A direction that runs the wrong way ends at the other end: if Y shows the mistake a reverse one has both, the right
+    one first. That its last states alone are of the other end is a mistake of its own.
     """
-    found = {}
-    names = [suite.place(case).name for case in suite.cases]
-    lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
-    for number, row in enumerate(csv.reader(lines), 1):
-        case, verdict, *_ = (*map(str.strip, row), "", "")
-        if verdict in VERDICTS and case.startswith(PREFIX):
-            found[case] = verdict
-        elif case and (case, verdict) != ("case", "verdict"):
-            known = f"a case as {names[0]!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
-            raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
-    return {case: verdict for case, verdict in found.items() if verdict != "ok"}
+    trace = case.trace(reading)
+    runs, candidates = MistakeRuns(trace, wanted(trace)), Search(trace, {}).candidates(by=by)
+    right, whole = {place: runs.right(place) for place in runs.wanted}, runs.wanted[0]
+    if case.direction != "forward":
+        usual, other = (case.results(trace, right, reading, end) for end in (True, False))
+        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
+    for candidate, values in zip(candidates, runs.run(candidates), strict=True):
+        both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
+        yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
+
+
+def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list[Keys]]:
+    """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first.
+
+    thorough: whether the whole table is tried.
+    """
+    case, found, options = one.case, one.ran.outputs, ignorable(one.case)
+    there = [key for key in options if key in known]
+    names = {key.partition(":")[0].rpartition("/")[2] for key in known}
+
+    def fits(outputs: Outputs) -> bool:
+        return gap(found, outputs, partial=True)[0] <= case.expected[1]
+
+    def ignoring(keys: Sequence[str], count: int) -> list[Keys]:
+        return [s for s in map(Keys, combinations(keys, count)) if any(fits(without(case, s).run(r)) for r in READINGS)]
+
+    def tabled(ignored: Sequence[str], by: Rows | None = None) -> list[Keys]:
+        tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
+        return [frozenset({*ignored, key}) for key in dict.fromkeys(k for k, each in tried if any(map(fits, each)))]
+
+    yield from (ignoring(there, count) for count in range(1, MOST + 1))
+    yield from (tabled(ignored, [ROWS[row] for row in ROWS if row in names]) for ignored in ([], there))
+    yield ignoring(options, 1)
+    yield tabled([]) if thorough else []
+    yield from (ignoring(options, count) for count in range(2, MOST + 1))
+    yield tabled(there) if thorough and there else []
+
+
+class FailureCause(NamedTuple):
+    """A mistake that explains failures. keys: the mistake, and others that explain the same. attach: the smallest."""
+
+    keys: tuple[str, ...]
+    cases: tuple[str, ...]
+    attach: str
+
+
+def causes(
+    verdicts: Sequence[CaseVerdict], progress: Callable[[int, int], None] = lambda *_: None
+) -> tuple[FailureCause, ...]:
+    """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
+
+    progress: called with the number of cases that were looked at, and of all.
+    """
+    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.off not in (None, np.inf)}
+    sets, chosen = dict[str, list[Keys]](), Keys()
+    for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
+        progress(len(sets), len(wrong))
+        known = Keys().union(*(s for found in sets.values() for s in found))
+        alike = [other for other in sets if not sets[other] and wrong[other].case.cell == wrong[name].case.cell]
+        sets[name] = next(filter(None, explanations(wrong[name], known, len(alike) < ENOUGH)), [])
+
+    def explained(keys: Keys) -> set[str]:
+        return {name for name, found in sets.items() if any(s <= keys for s in found)}
+
+    while left := [s for name in sets if name not in explained(chosen) for s in sets[name]]:
+        chosen |= max(left, key=lambda s: len(explained(chosen | s) - explained(chosen)) / len(s - chosen))
+    by_case = {name: next(s for s in found if s <= chosen) for name, found in sets.items() if found}
+    every = list[FailureCause]()
+    for key in Keys().union(*by_case.values()):
+        cases = [name for name in wrong if key in by_case.get(name, ())]
+        alone = [name for name in cases if len(by_case[name]) == 1] or cases
+        equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
+        size = {name: sum(map(np.size, wrong[name].case.inputs.values())) for name in alone}
+        attach = min(alone, key=lambda name: (len(wrong[name].case.options), size[name]))
+        every.append(FailureCause((key, *sorted(equal - {key})), tuple(cases), attach))
+    return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))

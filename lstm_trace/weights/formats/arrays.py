@@ -6,6 +6,7 @@ tensor by the library, except for bfloat16, which numpy lacks.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -28,6 +29,7 @@ from ..find import find
 from ..guards import Lazy, afford, archive, entries, numbers, told
 from ..layouts import Layout
 from ..names import detect
+from ..onnx.constants import stored_tensor
 from ..read import READERS, Found, Wiring, is_model
 
 
@@ -75,12 +77,39 @@ def npz_arrays(path: str | Path) -> Iterator[dict[str, Lazy]]:
         yield {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
 
 
+def npz_bytes(arrays: Arrays) -> bytes:
+    """An .npz file, byte by byte the same on every system."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, array in arrays.items():
+            entry, data = zipfile.ZipInfo(f"{name}.npy"), io.BytesIO()
+            entry.create_system = 3
+            npy.write_array(data, np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+            file.writestr(entry, data.getvalue())
+    return content.getvalue()
+
+
 def load_npy(path: str | Path) -> Any:
     """The array of an .npy file. Raises FileError."""
     with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
         header(file, f"{path}:", Path(path).stat().st_size)
         file.seek(0)
         return npy.read_array(file, allow_pickle=False)
+
+
+def bare_array(path: Path) -> Any:
+    """The array of a file that has one: .npy, .pb (a tensor of ONNX), .bin (float32 numbers as they lie in memory).
+
+    Raises FileError, MissingError.
+    """
+    if path.suffix == ".npy":
+        return load_npy(path)
+    if path.suffix == ".pb":
+        return stored_tensor(path)
+    if path.suffix != ".bin":
+        raise FileError(f"{path}: expected .npy, .pb or .bin, a file with one array")
+    with told(path, ValueError):  # not a whole number of floats
+        return np.frombuffer(path.read_bytes(), "<f4")
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}

@@ -137,6 +137,17 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
     yield {tensor.name: Lazy(tuple(tensor.dims), "", partial(read, tensor)) for tensor in model.graph.initializer}
 
 
+def stored_tensor(path: Path) -> Any:
+    """The numbers of a TensorProto in a file of its own, as in ONNX's backend tests. Raises MissingError, FileError."""
+    onnx = package("onnx", path)
+    try:
+        return Tensors(path, path.stat().st_size).array(onnx.TensorProto.FromString(path.read_bytes()))
+    except FileError:
+        raise
+    except Exception as error:  # protobuf and numpy raise many kinds
+        raise FileError(f"{path.name}: not a tensor of ONNX ({type(error).__name__})") from None
+
+
 def _texts(message: Any) -> Iterator[Any]:
     """Every text in a protobuf message; texts that are not UTF-8 are returned as bytes."""
     for field, value in message.ListFields():

@@ -74,7 +74,10 @@ class Refused(Exception):  # noqa: N818 - becomes the record's `refused`
 
 @dataclass
 class NodeReading:
-    """One node while it is being read: the findings so far."""
+    """One node while it is being read: the findings so far.
+
+    as_text: whether clip and missing constants are as ONNX's text has them, where onnxruntime differs.
+    """
 
     scope: Scope
     node: Any
@@ -82,6 +85,7 @@ class NodeReading:
     graphs: Graphs
     cell: str
     said: list[str] = field(default_factory=list)
+    as_text: bool = False
 
     @property
     def operator(self) -> Operator:
@@ -167,9 +171,11 @@ def options_of(reading: NodeReading) -> dict[str, Any]:
         if not (clip > 0 and np.isfinite(clip)):
             raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
         said = f"clip {clip:g} bounds the inputs of gates and candidate, as in onnxruntime; the ONNX text bounds the"
-        if reading.cell == "lstm":
-            reading.said.append(f"{said} cell state before its squash as well: option output_clip")
         options["clip"] = _shortest(clip)
+        if reading.cell == "lstm" and reading.as_text:
+            options["output_clip"] = options["clip"]
+        elif reading.cell == "lstm":
+            reading.said.append(f"{said} cell state before its squash as well: option output_clip")
     if reading.cell == "gru":
         options["reset_after"] = bool(reading.facts.get("linear_before_reset"))
     if reading.facts.get("input_forget"):
@@ -197,10 +203,13 @@ def _activations(reading: NodeReading) -> list[str]:
         if None in numbers and ours in _ZERO:
             reading.said.append(f"{said} without its constants: 0, as in onnxruntime")
         constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
+        if reading.as_text:  # our own defaults are those of the text
+            constants = tuple(n for n in numbers if n is not None)
         if not np.isfinite(constants).all():
             held = ", ".join(map(str, constants))
             raise Refused(f"its activation {said} has the constants {held}; expected finite ones")
-        bare = constants == defaults and ours not in _ZERO  # one text per function, for comparing directions
+        # one text per function, for comparing directions
+        bare = not constants or (constants == defaults and ours not in _ZERO)
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
     if left := [f"activation_{name}" for name, values in spare.items() if values]:
         reading.said.append(f"{' and '.join(left)} have more numbers than the activations take: not used")

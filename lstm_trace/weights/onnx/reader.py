@@ -10,7 +10,7 @@ such a node is read by `lifting.graphs.onnx_graph`, which takes the recurrence f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,7 +141,7 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     """
     model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
-    number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    number = opset_of(model)
     nodes = [*graphs.nodes()]
     places = [(s, n) for s, n in nodes if any(kind in n.op_type for kind in ("LSTM", "GRU")) or _is_known(n)]
     made = " ".join(filter(None, (model.producer_name, model.producer_version)))
@@ -208,14 +208,8 @@ def _read(name: str, reading: NodeReading) -> Node:
         raise Refused(f"it has {len(reading.node.input)} inputs; the operator {kind} has at most {most}")
     if {name for name in reading.node.input if name} & set(reading.node.output):
         raise Refused("it reads its own output")
-    arrays, layout = read_arrays(reading), OTHERS.get(reading.cell, LAYOUTS)["onnx"]
-    options = {**options_of(reading), "padding": "zero"}
-    group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
-    cell = one_cell(name, group, layout, f"ONNX {kind}")
-    coupled = "coupled" in options  # then the forget gate's weights are not used
-    weights = {key: values for key, values in cell.weights.items() if not (coupled and key.endswith("f"))}
+    cell = node_cell(name, reading, read_arrays(reading))
     if len(reading.directions) == 2:
-        options["merge"] = "concat"
         reading.said.append("Y keeps the directions apart, (T, D, B, H); the output here joins them, (T, B, D·H)")
     source = origin(reading.scope, reading.input("X"))
     major = _major(reading, source)
@@ -230,8 +224,46 @@ def _read(name: str, reading: NodeReading) -> Node:
     last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
-    found = replace(stated(cell, options, *reading.said), weights=weights, defaults=defaults, facts=facts)
-    return Node(found, reading, source)
+    return Node(replace(stated(cell, {}, *reading.said), defaults=defaults, facts=facts), reading, source)
+
+
+def node_cell(name: str, reading: NodeReading, arrays: Mapping[str, Any]) -> Found:
+    """The cell of a node with its options, and its weights under canonical names. Raises Refused.
+
+    arrays: W, R, B and P, as far as there are; others are not read.
+    """
+    options = {**options_of(reading), "padding": "zero"}
+    options |= {"merge": "concat"} if len(reading.directions) == 2 else {}
+    roles = {(role, ""): Array(key, arrays[key]) for key, role in ROLES.items() if key in arrays}
+    group = Group("", {(0, reading.directions[0]): roles})
+    cell = one_cell(name, group, OTHERS.get(reading.cell, LAYOUTS)["onnx"], f"ONNX {reading.operator.kind}")
+    coupled = "coupled" in options  # then the forget gate's weights are not used
+    weights = {key: values for key, values in cell.weights.items() if not (coupled and key.endswith("f"))}
+    return replace(stated(cell, options), weights=weights)
+
+
+def node_readings(path: Path) -> list[NodeReading]:
+    """The LSTM, GRU and RNN nodes of a file, with their attributes.
+
+    Raises MissingError without onnx, FileError if the file is not an ONNX model, or a node has a wrong attribute.
+    """
+    model, tensors = load(path)
+    graphs, opset = Graphs(model, tensors), opset_of(model)
+    found = []
+    for scope, node in graphs.nodes():
+        if _is_known(node):
+            cell = _CELLS[node.op_type]
+            try:
+                facts = facts_of(node, OPERATORS[cell], opset)
+            except Refused as reason:
+                raise FileError(f"{path}: the {node.op_type} {node.name or node.output[0]}: {reason}") from None
+            found.append(NodeReading(scope, node, facts, graphs, cell))
+    return found
+
+
+def opset_of(model: Any) -> int:
+    """The set of ONNX's own operators that a model uses; 0 for none."""
+    return max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
 def _major(reading: NodeReading, source: Origin) -> bool:

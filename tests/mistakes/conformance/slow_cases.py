@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from lstm_trace.mistakes.conformance.cases import catalogue
-from lstm_trace.mistakes.conformance.suite import chosen, write
+from lstm_trace.mistakes.conformance.cases import catalogue, chosen, write
 
 from .test_cases import files_are_right
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstm_trace.cli.verbs.conformance import judged
-from lstm_trace.mistakes.conformance.suite import Suite
+from lstm_trace.mistakes.conformance.cases import Suite
 
 from ...support import conformance_engine
 from .test_engines import NAMES, facts, invoke, suite_of

@@ -10,18 +10,19 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.suite import cases_of, chosen, measured, read, write
+from lstm_trace.mistakes import conformance
+from lstm_trace.mistakes.conformance.cases import NodeCase, cases_of, catalogue, chosen, read, write
 
 from ...support.onnx_reference import outputs
 
 CASES = list(catalogue().values())
+CORE = Path(conformance.__file__).with_name("core.json")
 SOME = ("lstm_layout_bidirectional", "lstm_clip", "gru_no_states", "rnn_lengths_zero_reverse")
 
 
 @pytest.mark.few(10)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_expected_outputs_are_those_of_the_specification(case: Case) -> None:
+def test_the_expected_outputs_are_those_of_the_specification(case: NodeCase) -> None:
     expected, tolerance = case.expected
     found = outputs(case.cell, case.attributes, case.inputs)
     assert {*expected["text"]} <= {*found}
@@ -66,7 +67,7 @@ def test_the_files_of_a_case(folder: Path, name: str) -> None:
     files_are_right(folder / f"test_{name}", catalogue()[name])
 
 
-def files_are_right(place: Path, case: Case) -> None:
+def files_are_right(place: Path, case: NodeCase) -> None:
     with np.load(place / "inputs.npz") as inputs:
         assert {*inputs} == {name for name in case.inputs if name not in ("W", "R", "B", "P")}
     with np.load(place / "outputs.npz") as stored:
@@ -103,7 +104,7 @@ def test_a_folder_is_read_again(folder: Path, tmp_path: Path) -> None:
 
 def test_cases_are_chosen() -> None:
     core = chosen("core", (), 14, None)
-    assert {case.name for case in core} == {*measured()["cases"]} < {*catalogue()}
+    assert {case.name for case in core} == {*json.loads(CORE.read_text())["cases"]} < {*catalogue()}
     assert {case.cell for case in core} == {"lstm", "gru", "rnn"}
     found = {case.name for case in chosen("full", ("peephole", "rnn"), 14, None)}
     assert {"lstm_peephole_reverse", "lstm_everything_reverse", "rnn_relu"} <= found

@@ -16,12 +16,11 @@ from jsonschema import Draft202012Validator
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
-from lstm_trace.mistakes.conformance.cases import Case, catalogue
-from lstm_trace.mistakes.conformance.explaining import Cause, causes
-from lstm_trace.mistakes.conformance.judging import CaseVerdict, expected_verdicts, judge
-from lstm_trace.mistakes.conformance.running import Ran, engine
-from lstm_trace.mistakes.conformance.suite import Suite, write
-from lstm_trace.results.conformance import Conformance
+from lstm_trace.mistakes.conformance import engines
+from lstm_trace.mistakes.conformance.cases import NodeCase, Suite, catalogue, write
+from lstm_trace.mistakes.conformance.engines import Ran, engine, read_outputs
+from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause, causes, judge
+from lstm_trace.results.conformance import Conformance, expected_verdicts
 
 from ...support import conformance_engine
 
@@ -49,7 +48,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     return suite_of(tmp_path_factory.mktemp("engines"), *NAMES)
 
 
-def right(case: Case) -> dict[str, Any]:
+def right(case: NodeCase) -> dict[str, Any]:
     return {name: array.astype(np.float32) for name, array in case.expected[0]["text"].items()}
 
 
@@ -159,7 +158,7 @@ def test_a_report_in_every_format_and_language(form: str) -> None:
         judge(case, Ran("ok", right(catalogue()["lstm_plain_forward"]))),
         CaseVerdict(case, Ran("hung", {}), "hung"),
     )
-    cause = Cause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
+    cause = FailureCause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
     for language in ("en", "de", "fr", "es", "zh"):
         text = str(Conformance("x", verdicts, (cause,)).report(form, language=language))  # type: ignore[arg-type]
         assert "ignored:direction" in text.replace("\\", "").replace("{", "").replace("}", "")
@@ -202,3 +201,42 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Sui
     ):
         result = invoke(*arguments)
         assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_last_states_of_the_other_end_are_no_mistake_of_the_table(cases: Suite) -> None:
+    """They were once explained by mistakes that change nothing, such as a clip at 10."""
+    case = cases.cases[1]
+    found = right(case)
+    found["Y_h"] = found["Y"][-1]
+    (cause,) = causes([judge(case, Ran("ok", found))])
+    assert cause.keys == ("last-states:other-end",)
+
+
+def test_a_case_with_two_causes_has_both_in_the_table() -> None:
+    case = catalogue()["lstm_everything_reverse"]
+    plain = right(catalogue()["lstm_plain_reverse"])
+    verdict = judge(case, Ran("ok", plain))
+    both = [FailureCause((key,), (verdict.name,), verdict.name) for key in ("ignored:clip", "ignored:lengths")]
+    (table,) = Conformance("x", (verdict,), (*both,)).tables(words())
+    assert table.rows[0][table.columns.index("cause")] == "ignored:clip, ignored:lengths"
+
+
+def test_files_that_hold_something_else(tmp_path: Path) -> None:
+    """A device writes every output of the operator, and a file that is cut off."""
+    case = catalogue()["lstm_only_y"]
+    place = tmp_path / "test_lstm_only_y"
+    place.mkdir()
+    (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes())
+    (place / "output_1.bin").write_bytes(bytes(24))
+    assert judge(case, read_outputs(place, case)).verdict == "ok"
+    (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes()[:-1])
+    one = judge(case, read_outputs(place, case))
+    assert (one.verdict, "buffer size" in one.said) == ("wrong", True)
+
+
+def test_what_an_engine_said_is_shortened_between_words() -> None:
+    said = engines._short("Fail: [ONNXRuntimeError] : 1 : FAIL : " + "the node is not supported since it is odd, " * 9)
+    assert len(said) <= 160
+    assert " … " in said
+    words_of = "Fail: [ONNXRuntimeError] : 1 : FAIL : the node is not supported since it is odd,"
+    assert {*said.replace(" … ", " ").split()} <= {*words_of.split()}
