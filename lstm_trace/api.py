@@ -55,7 +55,7 @@ from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
-from .results.lines import LineList
+from .results.lists import LineList
 from .results.mistakes import MistakeOverview, overview
 from .trace.argument_types import checked
 from .trace.chunks import concat

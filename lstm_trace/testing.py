@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from .api import diff, run
-from .base.arrays import Array
 from .cell.network import forward_stages
 from .engine.inputs import numbers
 from .languages.strings import words
+from .model.given_values import given_values
 from .trace.argument_types import checked
-from .trace.trace import Trace
 from .weights.live_modules import as_array
 
 #: Maximum number of lines of a comparison in a message.
@@ -90,6 +87,7 @@ def assert_matches(
         AssertionError: with the beginning of the comparison, or the shape that was expected.
         LstmTraceError: if the model cannot be run, does not have a line, or the values are not numbers.
 
+    >>> import numpy as np
     >>> import lstm_trace as lt
     >>> weights = {"W_x": [[0.5]], "b": [0.0]}
     >>> model = lt.prepare(weights, cell={"equations": "h_t = tanh(W_x @ x_t + b)"})
@@ -98,26 +96,13 @@ def assert_matches(
     __tracebackhide__ = True
     trace = run(model, x, **arguments)
     last = forward_stages(trace.stages)[-1]
-    lines: dict[str, dict[str, Array]] = {}
     named = values if isinstance(values, Mapping) else {f"{last.scope}/{last.cell.output}": values}
     named = {name: numbers(as_array(array), name) for name, array in named.items()}
-    single = any(array.dtype in (np.float16, np.float32) for array in named.values())
-    dtype = "float32" if single else trace.header.dtype  # another program's values are as exact as their own dtype
     for name, array in named.items():
         place = trace.locate(name, every=True)
-        computed = trace.at(place.layer, place.direction)[place.line]  # type: ignore[arg-type]
-        theirs, shape = np.asarray(array, dtype), trace.outward(computed).shape
-        if (grid := trace.grid(place.scope, place.line)) and theirs.shape == (*shape[:-1], *grid):
-            theirs = theirs.reshape(shape)
-        if theirs.shape != shape:
-            raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {theirs.shape}")
-        lines.setdefault(place.scope, {})[place.line] = _inward(theirs, trace)
-    ours = replace(trace, header=replace(trace.header, dtype=dtype))
-    _check(diff(ours, replace(ours, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps))
-
-
-def _inward(values: Array, trace: Trace) -> Array:
-    """Values in the layout of x as (T, B, width)."""
-    if not trace.header.batched:
-        return values[:, None]
-    return np.swapaxes(values, 0, 1) if trace.header.batch_first else values
+        shape = trace.outward(trace.at(place.layer, place.direction)[place.line]).shape  # type: ignore[arg-type]
+        if array.shape not in (shape, (*shape[:-1], *(trace.grid(place.scope, place.line) or shape[-1:]))):
+            raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {array.shape}")
+    found = given_values(named, trace)  # as exact as the dtype of the other program
+    ours = replace(trace, header=replace(trace.header, dtype=found.dtype))
+    _check(diff(ours, found.as_trace(ours)[0], rtol=rtol, atol=atol, ulps=ulps))

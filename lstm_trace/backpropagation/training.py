@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe
+from ..base.packaged import packaged
 from ..cell.lines import Cell
 from ..cell.named_cells import is_number
 from ..cell.parse import parse
@@ -39,30 +40,7 @@ class Optimizer(NamedTuple):
         return parse(self.equations)
 
 
-OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer("input: g_t\nw_t = w_prev - rate * g_t\ncarry: w_prev <- w_t\noutput: w_t", {"rate": 0.1}),
-    # torch.optim.SGD with momentum and no dampening; Polyak 1964 has the rate inside the momentum
-    "momentum": Optimizer(
-        "input: g_t\nm_t = momentum * m_prev + g_t\nw_t = w_prev - rate * m_t\n"
-        "carry: m_prev <- m_t, w_prev <- w_t\noutput: w_t",
-        {"rate": 0.1, "momentum": 0.9},
-    ),
-    # Kingma & Ba 2015, algorithm 1; p and q are the powers of beta_1 and beta_2
-    "adam": Optimizer(
-        "input: g_t\n"
-        "m_t = beta_1 * m_prev + (1 - beta_1) * g_t\n"
-        "v_t = beta_2 * v_prev + (1 - beta_2) * (g_t * g_t)\n"
-        "p_t = beta_1 * p_prev\n"
-        "q_t = beta_2 * q_prev\n"
-        "m_hat = m_t / (1 - p_t)\n"
-        "v_hat = v_t / (1 - q_t)\n"
-        "u_t = m_hat / (sqrt(v_hat) + epsilon)\n"
-        "w_t = w_prev - rate * u_t\n"
-        "carry: m_prev <- m_t, v_prev <- v_t, p_prev <- p_t, q_prev <- q_t, w_prev <- w_t\noutput: w_t",
-        {"rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
-        {"p_prev": 1.0, "q_prev": 1.0},
-    ),
-}
+OPTIMIZERS = {name: Optimizer(**row) for name, row in packaged("backpropagation/training.toml").items()}
 
 
 def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:

@@ -11,15 +11,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from .packaged import packaged
+
 #: Every package in the extras for users, with the versions required in pyproject.toml.
-REQUIREMENTS = {
-    re.split(r"[\[>]", requirement)[0]: requirement
-    for requirement in (
-        "torch>=2.6", "keras>=3.5", "onnx>=1.21", "msgpack>=1.0.5", "pyarrow>=15", "dask[distributed]>=2024.8",
-        "scikit-learn>=1.4", "xarray>=2024.2", "XlsxWriter>=3.1", "typst>=0.14", "llvmlite>=0.45", "duckdb>=1.0",
-        "fastapi>=0.115", "uvicorn>=0.30", "SQLAlchemy>=2.0.30", "psycopg[binary]>=3.2.1",
-    )
-}  # fmt: skip
+REQUIREMENTS = {re.split(r"[\[>]", one)[0]: one for one in packaged("base/extras.toml")["requirements"]}
 #: The packages that are always installed.
 NEEDED = ("numpy", "pydantic", "click", "pandas", "PyYAML", "rich", "safetensors", "threadpoolctl")
 

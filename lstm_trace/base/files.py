@@ -16,6 +16,7 @@ import yaml
 from ..errors import FileError, reading
 from .arrays import half
 from .mistyped import in_text, in_toml, in_yaml
+from .packaged import packaged
 from .resources import amount, available
 from .unread import refuse
 
@@ -179,14 +180,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-for _kind, _pattern, _first in (
-    ("null", r"^(?:null|Null|NULL|~)$", "nN~"),
-    ("null", r"^$", ""),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
-):
+for _kind, _pattern, _first in packaged("base/yaml.toml")["forms"]:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), [*_first] or [""])
 
 

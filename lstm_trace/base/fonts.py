@@ -11,24 +11,12 @@ from collections.abc import Iterable
 from functools import cache
 
 from ..errors import OptionError
+from .packaged import packaged
 
 #: Families with Chinese, Japanese and Korean characters; the first one that is installed is used.
-CJK = (
-    "Noto Serif CJK SC", "Source Han Serif SC", "Noto Serif SC", "Songti SC", "SimSun", "FandolSong", "AR PL UMing CN",
-    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
-    "WenQuanYi Micro Hei", "Droid Sans Fallback",
-)  # fmt: skip
+CJK: tuple[str, ...] = tuple(packaged("base/fonts.toml")["cjk"])
 #: Families for systems without Noto fonts, by the name that Unicode has for the script.
-_OTHERS = {
-    "Thai": ("Leelawadee UI", "Thonburi", "Tahoma", "Norasi", "Garuda", "Loma", "Waree"),
-    "Lao": ("Leelawadee UI", "Lao MN", "Phetsarath OT"),
-    "Khmer": ("Leelawadee UI", "Khmer MN", "Khmer OS"),
-    "Myanmar": ("Myanmar Text", "Myanmar MN", "Padauk"),
-    "Arabic": ("Noto Naskh Arabic", "Segoe UI", "Geeza Pro", "Amiri", "DejaVu Sans"),
-    "Hebrew": ("Segoe UI", "Arial Hebrew", "DejaVu Sans"),
-    "Tibetan": ("Microsoft Himalaya", "Kailasa", "Jomolhari"),
-    "Ethiopic": ("Ebrima", "Kefa"),
-}
+_OTHERS: dict[str, list[str]] = packaged("base/fonts.toml")["other"]
 _INDIC = ("Nirmala UI", "Kohinoor Devanagari", "Mangal", "Lohit Devanagari")
 #: Families without serifs are tried first: Noto's bold serif face claims the weight of the regular one.
 _SANS = ("Myanmar",)

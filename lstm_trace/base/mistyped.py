@@ -7,10 +7,10 @@ here parses: the text around the parser's mark is compared with what beginners w
 from __future__ import annotations
 
 import re
-from functools import cache
-from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING
+
+from .packaged import packaged
 
 if TYPE_CHECKING:
     import yaml
@@ -54,16 +54,9 @@ def number_meant(text: str) -> str:
     return f"; {advice}" if advice else ""
 
 
-@cache
-def _slips() -> dict[str, list[dict[str, str]]]:
-    import tomllib  # only on the way to an error
-
-    return tomllib.loads((files(__package__) / "mistyped.toml").read_text("utf-8"))
-
-
 def _likely(kind: str, texts: dict[str, str], fields: dict[str, str] | None = None, whole: str = "") -> tuple[str, str]:
     """The advice of the first slip that is found in the texts, and the name of the row to point to."""
-    for slip in _slips()[kind]:
+    for slip in packaged("base/mistyped.toml")[kind]:
         found = [re.search(slip[name], text[:_SEEN]) for name, text in texts.items() if name in slip]
         if all(found) and not ("without" in slip and re.search(slip["without"], whole, re.M)):
             groups = {name: text or "" for one in found if one for name, text in one.groupdict().items()}

@@ -6,14 +6,13 @@ The formats are rows of unread.toml, which says what a row has.
 from __future__ import annotations
 
 import re
-import tomllib
 from contextlib import suppress
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import FileError
+from .packaged import packaged
 
 #: Bytes from the start of a file by which it is recognised, and from its end.
 HEAD, TAIL = 512, 8
@@ -47,8 +46,7 @@ class Unread(NamedTuple):
 @cache
 def unread() -> tuple[Unread, ...]:
     """The formats, in the order in which they are tried."""
-    rows = tomllib.loads((files(__package__) / "unread.toml").read_text("utf-8"))["format"]
-    return tuple(Unread(**row) for row in rows)
+    return tuple(Unread(**row) for row in packaged("base/unread.toml")["format"])
 
 
 def refuse(path: str | Path) -> None:

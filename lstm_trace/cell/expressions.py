@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+from ..base.packaged import packaged
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, SourcePlace, expression
@@ -21,12 +22,7 @@ from .ops import FUNCTIONS, OPS
 
 GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
 #: Descriptions of the elements of Python's grammar that are not in ours.
-FOREIGN = {
-    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
-    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
-    "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
-    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
-}  # fmt: skip
+FOREIGN: dict[str, str] = packaged("cell/words.toml")["foreign"]
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
 #: Maximum depth of Python's tree, which has one level per term of a sum. Well below what its stack has room for, so
 #: that a text that was read once can be read again anywhere.

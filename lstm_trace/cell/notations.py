@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from itertools import chain
 from typing import Any, Literal
+
+from ..base.packaged import packaged
 
 #: The rows of the table, for type checkers.
 NotationName = Literal["exercise", "joined", "pytorch", "keras", "goodfellow", "olah", "cho", "d2l"]
@@ -47,10 +47,9 @@ class Spelling:
         return found
 
 
-@cache
 def notations() -> dict[str, dict[str, Any]]:
     """The rows of the table by name."""
-    return tomllib.loads((files(__package__) / "notations.toml").read_text("utf-8"))
+    return packaged("cell/notations.toml")
 
 
 def cells_of(notation: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Literal, cast
 
+from ..base.packaged import packaged
 from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
@@ -132,12 +133,7 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
 
 def joined(merge: Merge) -> Cell:
     """The cell with the line `y_t` that merges the two directions of a layer."""
-    right = {
-        "concat": "concat(y_forward, y_reverse)",
-        "sum": "y_forward + y_reverse",
-        "mean": "0.5 * (y_forward + y_reverse)",
-        "product": "y_forward * y_reverse",
-    }[merge]
+    right = packaged("cell/words.toml")["merged"][merge]
     return _parsed(f"input: y_forward, y_reverse\ny_t = {right}\noutput: y_t")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
+from ..base.packaged import packaged
 from ..errors import LstmTraceError, reason, shortened
 from ..printable import message
 from . import terminal
@@ -21,26 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: See `Verbs`.
-VERBS = {
-    "run": "Trace a problem or a model, and write the trace.",
-    "report": "Write the worked solution of a problem or a trace.",
-    "show": "Show values in the terminal, as a table.",
-    "plot": "Draw gates, states, weights or a comparison.",
-    "export": "Write values as CSV, Parquet or a spreadsheet.",
-    "verify": "Derive every line of a trace again from its operands.",
-    "diff": "Compare two traces, problems or models.",
-    "explain": "Explain a value: what it remembers and depends on.",
-    "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
-    "lines": "List the lines that a port may print, with code that prints them.",
-    "identify": "Find the mistake that explains another program's values.",
-    "conformance": "Test an engine that runs ONNX models.",
-    "mistakes": "List the mistakes of ports, and what each does to an output.",
-    "corpus": "Compute states over many sequences; find what units track.",
-    "doctor": "Check that this machine computes correct values.",
-    "serve": "Open the bench in the browser, and serve the API.",
-    "schema": "Print the JSON Schema of a file or of JSON output.",
-    "example": "List the example problems, or print one.",
-}
+VERBS: dict[str, str] = packaged("cli/verbs.toml")["verbs"]
 #: The module in `verbs/` of a verb that shares its module with others.
 MODULES = dict.fromkeys(("show", "export", "inspect", "lines", "schema", "example"), "printed")
 MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor", "mistakes"), "verdicts")

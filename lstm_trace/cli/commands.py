@@ -95,8 +95,7 @@ def command(
 
     def made(function: Command) -> click.Command:
         decorated: Any = click.command(name, cls, help=documented(function)[0] + more, **extra)
-        found: click.Command = decorated(_with(function, annotated(function)))
-        return found
+        return decorated(_with(function, annotated(function)))
 
     return made
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from ..base.option import Option
+from ..base.packaged import packaged
 from .commands import FILE, Command, group
 from .counting import CountFrom, counted
 from .options import AllowNonfinite, Hold, Tokens, opened, proven
@@ -85,19 +86,7 @@ TOKENS = ("vocabulary", "embedding", "unknown", "split", "head")
 #: Arrays that the input file may also contain, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
 #: Options of earlier versions with their replacements; options with a value pass it on there.
-_EARLIER = {
-    "--gate-order": "--layout order={}",
-    "--transposed": "--layout transposed=true",
-    "--not-transposed": "--layout transposed=false",
-    "--joined": "--layout joined={}",
-    "--bias": "--layout bias={}",
-    "--forget-bias": "--layout forget_bias={}",
-    "--activation": "--option candidate_activation={0},output_activation={0}",
-    "--recurrent-activation": "--option gate_activation={}",
-    "--go-backwards": "--option direction=reverse",
-    "--merge": "--option merge={}",
-    "--padded-output": "--option padding={}",
-}
+_EARLIER: dict[str, str] = packaged("cli/verbs.toml")["earlier"]
 
 
 def _earlier_options(command: Command, side: str = "") -> Command:

@@ -48,5 +48,4 @@ def ablate(
         LstmTraceError: if the model, the inputs and the arguments do not fit together.
     """
     options = {"to": to, "readout": readout, "controls": controls, "max_steps": max_steps, "batch": batch, "seed": seed}
-    found: Ablation = conveniences.call("corpus.ablate", model, inputs, units, metric, **options, **reading)
-    return found
+    return conveniences.call("corpus.ablate", model, inputs, units, metric, **options, **reading)

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Unpack, cast, get_args
 
+from ..base.packaged import packaged
 from ..base.writing import alone, sweep_folder
 from ..errors import FileError, OptionError, reason, some
 from ..languages.strings import words
@@ -201,11 +202,7 @@ def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = Fals
 
 
 #: How messages name a premise; with its values if they mean something to a reader.
-_CALLED = {
-    "version": "the version of the files", "model": "the model", "inputs": "the inputs", "plan": "the plan",
-    "batch": "the size of the batches", "record": "what is recorded", "dtype": "the type of the stored values",
-    "format": "the format of the files", "parts": "the division into parts",
-}  # fmt: skip
+_CALLED: dict[str, str] = packaged("corpus/words.toml")["called"]
 _DIGESTS = ("model", "inputs", "parts")
 
 

@@ -69,20 +69,20 @@ class Result:
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
-        return _reading(self, "blocks")(self, words, show)  # type: ignore[no-any-return]
+        return _reading(self, "blocks")(self, words, show)
 
     @cached_property
     def own(self) -> Mapping[str, Any]:
         """The symbols in its formulas that differ from the standard table."""
-        return _reading(self, "own", lambda _: {})(self)  # type: ignore[no-any-return]
+        return _reading(self, "own", lambda _: {})(self)
 
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
-        return _reading(self, "frame")(self)  # type: ignore[no-any-return]
+        return _reading(self, "frame")(self)
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, with its text in a language; None if there is none."""
-        return _reading(self, "panels", lambda *_: None)(self, language)  # type: ignore[no-any-return]
+        return _reading(self, "panels", lambda *_: None)(self, language)
 
     def facts(self) -> Any:
         """The facts as plain data, ready for JSON."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..base.packaged import packaged
+
 
 @dataclass(frozen=True)
 class TableFormat:
@@ -29,23 +31,6 @@ class TableFormat:
     workbook: bool = False
 
 
-_FORMATS = (
-    TableFormat(".csv", "text/csv; charset=utf-8", "comma-separated text", "text", is_text=True, digits="lines"),
-    TableFormat(
-        ".jsonl", "application/jsonl; charset=utf-8", "[JSON lines](#json-lines): an object for each row", "text"
-    ),
-    TableFormat(".parquet", "application/vnd.apache.parquet", "Parquet, typed columns (needs `[parquet]`)", "parquet"),
-    TableFormat(
-        ".tsv", "text/tab-separated-values; charset=utf-8", "text with tabs", "text", is_text=True, digits="lines"
-    ),
-    TableFormat(
-        ".xlsx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "[a spreadsheet that computes](spreadsheet.md) (needs `[xlsx]`)",
-        "excel.workbook",
-        digits="one",
-        workbook=True,
-    ),
-)
+_FORMATS = [TableFormat(suffix, **facts) for suffix, facts in packaged("export/formats.toml").items()]
 #: By suffix, in alphabetical order.
 TABLE_FORMATS = {each.suffix: each for each in _FORMATS}

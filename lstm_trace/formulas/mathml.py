@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..base.display import escape
+from ..base.packaged import packaged
 from .plain import PLAIN
 from .printer import Format, Printer
 from .symbols import FUNCTIONS, SLOPES, sign
@@ -12,14 +13,7 @@ from .tree import Field
 from .user_tex import NAMED, SIGNS, WORDS
 
 _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "overleftarrow": "←"}
-_WORDS = {
-    "upright": '<mi mathvariant="normal">{}</mi>',
-    "bold": '<mi mathvariant="normal" class="bold">{}</mi>',
-    "bold italic": '<mi class="bold">{}</mi>',  # a single letter is italic by default
-    "italic": '<mi class="italic">{}</mi>',
-    "mono": '<mtext class="name">{}</mtext>',
-    "script": "<mi>{}</mi>",
-}
+_WORDS: dict[str, str] = packaged("formulas/tables.toml")["words"]
 
 
 def math(body: str, tall: bool = False) -> str:

@@ -54,8 +54,7 @@ class TreeNode:
             return change(part) if isinstance(part, TreeNode) else part
 
         node: Any = self
-        made: Node = node if isinstance(self, Num) else replace(node, **{n: each(of) for n, of in vars(self).items()})
-        return made
+        return node if isinstance(self, Num) else replace(node, **{n: each(of) for n, of in vars(self).items()})
 
 
 class Sym(TreeNode):

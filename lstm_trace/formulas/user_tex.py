@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..base.packaged import packaged
+
 if TYPE_CHECKING:
     from .printer import Format
 
@@ -26,10 +28,7 @@ WORDS = {
     **{"boldsymbol": "bold italic", "mathtt": "mono", "mathcal": "script"},
 }
 #: Commands that are wider or renamed forms of others.
-_SAME = {
-    "widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec", "star": "ast",
-    "bm": "boldsymbol", "leq": "le", "geq": "ge", "neq": "ne", "to": "rightarrow", "dots": "ldots", "cdots": "ldots",
-}  # fmt: skip
+_SAME: dict[str, str] = packaged("formulas/tables.toml")["same"]
 _GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"

@@ -42,9 +42,8 @@ class DifferenceTable(TraceTable):
         there are no traces.
         """
         if not sides:
-            raise OptionError(
-                "weights were compared, and no values: give the models an input (--input X, in Python x=…)"
-            )
+            said = "weights were compared, and no values: give the models an input (--input X, in Python x=…)"
+            raise OptionError(said)
         a, b = sides
         if (shape := options.get("shape", "long")) not in SHAPES:
             raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {' or '.join(SHAPES)}")

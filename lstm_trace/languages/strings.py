@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from ..base.packaged import packaged
 from ..errors import require_known
 from ..trace.address import Address
 from ..trace.labels import counted_address
@@ -125,7 +124,7 @@ def words_for(trace: Trace | None, language: str | None = None) -> Words:
 
 @cache
 def _table(language: str) -> Any:
-    return tomllib.loads((files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+    return packaged(f"languages/{language}.toml")
 
 
 def page_texts(language: str) -> dict[str, dict[str, str]]:
@@ -136,14 +135,10 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     """
     own, shared = _table(f"page/{language}"), _table("page/shared")
     report = words(language).table
-    return {
-        tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
-    }
+    return {tab: {**own[tab], **{key: report[k] for key, k in shared.get(tab, {}).items()}} for tab in own}
 
 
 def capital(text: Text) -> Text:
     """The text with an initial capital."""
     first = next((at for at, part in enumerate(text) if part != ""), 0)
-    return tuple(
-        part[:1].upper() + part[1:] if at == first and isinstance(part, str) else part for at, part in enumerate(text)
-    )
+    return tuple(p[:1].upper() + p[1:] if at == first and isinstance(p, str) else p for at, p in enumerate(text))

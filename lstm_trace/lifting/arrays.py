@@ -10,21 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..base.packaged import packaged
 from .arithmetic import ELEMENTWISE, PRODUCTS, REDUCTIONS, RecordedMath
 from .tape import Ids
 
 #: Functions that only move numbers, and methods of arrays that do.
-MOVES = frozenset({
-    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "broadcast_to",
-    "column_stack", "concat", "concatenate", "copy", "delete", "diagonal", "dsplit", "dstack", "expand_dims",
-    "flip", "fliplr", "flipud", "hsplit", "hstack", "matrix_transpose", "moveaxis", "permute_dims",
-    "ravel", "repeat", "require", "reshape", "roll", "rollaxis", "rot90", "row_stack", "split", "squeeze", "stack",
-    "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit", "vstack"
-})  # fmt: skip
+MOVES = frozenset(packaged("lifting/tables.toml")["moving"])
 #: Those of `MOVES` that join arrays, the first argument: a plain number among them is a value.
-JOINS = frozenset({
-    "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
-})  # fmt: skip
+JOINS = frozenset(packaged("lifting/tables.toml")["joining"])
 #: Functions of the shape alone.
 SHAPES = ("shape", "ndim", "size")
 #: Methods that make plain numbers.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.packaged import packaged
 from ..cell.ops import OPS
 from .arrays import Recorded
 
@@ -181,21 +182,9 @@ _FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
 #: Those that make arrays which computed values are written into.
 MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
 #: Those whose result is true or false.
-CONDITIONS = frozenset({
-    "eq", "ne", "gt", "lt", "ge", "le", "bitwise_and", "bitwise_not", "bitwise_or", "logical_and", "logical_not",
-    "logical_or"
-})  # fmt: skip
-_INDICES = "has indices too: use torch.amax or torch.amin"
+CONDITIONS = frozenset(packaged("lifting/tables.toml")["conditions"])
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
-REFUSED: Mapping[str, str] = {
-    "_local_scalar_dense": "a computed value becomes a plain number here: it would not be known where it came from",
-    **dict.fromkeys(
-        ("bernoulli", "native_dropout"), "dropout is active: call .eval(), and give F.dropout training=self.training"
-    ),
-    "mkldnn_rnn_layer": "a layer of PyTorch runs over a whole sequence here: trace it with lt.capture",
-    "max.dim": f"torch.max with a dim {_INDICES}",
-    "min.dim": f"torch.min with a dim {_INDICES}",
-}
+REFUSED: Mapping[str, str] = packaged("lifting/tables.toml")["refused"]
 
 #: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
 ATEN: Mapping[str, Callable[..., Any]] = {

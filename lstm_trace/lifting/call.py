@@ -9,16 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..base.packaged import packaged
 from ..errors import LiftError, OptionError, some
 from .tape import CodeLine
 
 _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
 _STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx")}
-_AROUND = (
-    "prev", "previous", "t", "tm1", "old", "last", "in", "state", "states", "0", "next", "new", "out", "final",
-    "updated",
-)  # fmt: skip
+_AROUND = frozenset(packaged("lifting/tables.toml")["around"])
 
 OutputPath = tuple[Any, ...]
 

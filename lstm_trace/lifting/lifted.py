@@ -18,6 +18,7 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
+from ..base.packaged import packaged
 from ..base.remark import Remark
 from ..cell.lines import Cell, ending, number
 from ..cell.variants import named as named_cell
@@ -134,16 +135,9 @@ class Lifted:
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))
 
 
-_KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
-_GATES = {
-    "i_t": "input gate", "f_t": "forget gate", "o_t": "output gate", "c_tilde": "candidate", "r_t": "reset gate",
-    "u_t": "update gate", "h_tilde": "candidate", "h_t": "state",
-}  # fmt: skip
-_WITH = {
-    "peephole": "with peepholes", "coupled": "with coupled gates", "projection": "with a projection",
-    "layer_norm": "with layer normalisation", "layer_norm_cell": "with layer normalisation",
-    "gate_activation": "whose gates are squashed by a hard sigmoid",
-}  # fmt: skip
+_KINDS: Mapping[str, str] = packaged("lifting/tables.toml")["kinds"]
+_GATES: Mapping[str, str] = packaged("lifting/tables.toml")["gates"]
+_WITH: Mapping[str, str] = packaged("lifting/tables.toml")["with"]
 #: Lines of the code's own that are longer are not written out in a sentence.
 _LONG = 80
 

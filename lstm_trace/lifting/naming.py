@@ -14,30 +14,16 @@ from dataclasses import dataclass, field
 from itertools import permutations, product
 from typing import Any
 
+from ..base.packaged import packaged
 from ..cell.lines import Cell
 from ..cell.variants import named
 from .expressions import Expr, scaled, summed
 from .tape import Ids
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
-CALLED: Mapping[str, Mapping[str, str]] = {
-    "lstm": {
-        "i": "i input in inp ig ii gi input_g update u", "f": "f forget fg if gf forget_g",
-        "o": "o output out og io go output_g",
-        "c": "g c cc cct c_tilde ctilde c_hat chat c_bar cbar cand candidate cell j n new cg gg gc",
-    },
-    "gru": {
-        "r": "r reset rg ir", "u": "z u update zg iz",
-        "h": "n h hh h_tilde htilde h_hat hhat h_bar hbar h_cand cand candidate new g c",
-    },
-    "rnn": {"h": "h a n new hidden"},
-}  # fmt: skip
+CALLED: Mapping[str, Mapping[str, str]] = packaged("lifting/tables.toml")["called"]
 #: The line of each gate; where a gate may be one of two, it is the first.
-LINES: Mapping[str, Mapping[str, str]] = {
-    "lstm": {"i": "i_t", "f": "f_t", "c": "c_tilde", "o": "o_t"},
-    "gru": {"u": "u_t", "r": "r_t", "h": "h_tilde"},
-    "rnn": {"h": "h_t"},
-}
+LINES: Mapping[str, Mapping[str, str]] = packaged("lifting/tables.toml")["lines"]
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
 _KIND_OF_WEIGHT = re.compile(r"^(weights?|bias|linear|lin|layer|fc|gate|gamma|[wubvprk])_?")
 _ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear|\d+)$")

@@ -148,7 +148,7 @@ class _Placing:
         author = {ours for ours, theirs in header.aliases.items() if theirs in both}
         own = [called_in(header.kind, header.notation).get(one, set()) for one in both if header.notation]
         others = (called_in(header.kind, one).get(two, set()) for one in notations() for two in both)
-        word = {*spellings()["words"].get(name, ())}
+        word = {*spellings()["words"].get(name.lower().replace(" ", "_"), ())}
         ways = (lines & self.known.keys() for lines in ({name}, author, *own, {both[1]}, word, set().union(*others)))
         return next(filter(None, ways), set())
 
@@ -196,9 +196,8 @@ class _Placing:
         if whole and len(ends) > 1 and last.direction != MEET:
             said = " and ".join(f"{stage.scope}/{stage.cell.output}" for stage in ends)
             raise FileError(f"each direction has an output of its own: name {said}, or give (T, 2, B, width)")
-        scope, place = self._place(
-            str(name), place | ({"layer": last.layer, "direction": last.direction} if whole else {})
-        )
+        place |= {"layer": last.layer, "direction": last.direction} if whole else {}
+        scope, place = self._place(str(name), place)
         self._put(scope, str(name), held, place, entry)
 
     def _place(self, name: str, place: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -316,14 +315,10 @@ class _Placing:
         if found:
             ways = " or of ".join(", ".join((*at, *dims)) for at, dims in found.values())
             raise FileError(f"{called} may be of {ways}: write t=…, b=… or unit=… before the values")
-        if (
-            not entry.indices
-            and (len(shape) == 0 or (len(shape) == 1 and len(free) < 3))
-            and every != ("unit",)[: len(shape)]
-        ):
-            raise FileError(f"{every[0]} is missing, and {name} has {sizes[every[0]]} of them")
         if len(shape) == 1 and every == ("unit",) and not entry.indices:
             raise FileError(f"{shape[0]} values; {name} has {sizes['unit']} units")
+        if every and not entry.indices and len(shape) < (2 if len(free) < 3 else 1):
+            raise FileError(f"{every[0]} is missing, and {name} has {sizes[every[0]]} of them")
         axes = ", ".join({"t": "T", "batch": "B", "unit": "width"}.get(axis, axis) for axis in free)
         said = f"{called} has the shape {shape}; expected ({axes}) = {tuple(sizes[axis] for axis in free)}"
         said += ", or without T, of the last step" * (final and "t" in every)
@@ -334,12 +329,14 @@ class _Placing:
         if key not in self.held:
             self.held[key] = np.stack([np.full(whole, np.nan), np.full(whole, np.inf)])
             self.rows[key] = np.zeros(whole, np.int64)
-        if before := np.max(self.rows[key][target], initial=0):
+        same = not row and np.array_equal(self.held[key][0][target], held[0], equal_nan=True)  # output and h_n
+        if (before := np.max(self.rows[key][target], initial=0)) and not same:
             told = f"{'/'.join(key)}[{','.join('…' if isinstance(n, slice) else str(n) for n in target)}]"
             if len(whole) == 3 and all(isinstance(part, int) for part in target[:2]):
                 unit = index_text(target[2:], columns_of(self.like, *key)) if isinstance(target[2], int) else ""
                 told = f"{key[0]}/{self.like.span[target[0]]}/{target[1]}/{key[1]}{unit}"
-            raise FileError(f"{f'row {before}' if row else 'the file'} already has a value for the same {told}")
+            begun = f"row {before} already has a" if row else "the file already has another"
+            raise FileError(f"{begun} value for the same {told}")
         self.held[key][:, *target], self.rows[key][target] = held, row or 1
 
     def result(self, source: str) -> GivenValues:

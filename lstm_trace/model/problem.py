@@ -171,12 +171,10 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     with within(where):
         words(problem.language)  # raises OptionError if there is no such language
         model = build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
-        kind, named_in = model.header.kind, problem.notation
-        if named_in not in (None, "exercise", "joined") and kind not in notations()[named_in]:
+        kind, called = model.header.kind, problem.notation
+        if called not in (None, "exercise", "joined") and kind not in notations()[called]:
             what = "a cell of equations" if kind == "equations" else f"the cell {kind!r}"
-            raise OptionError(
-                f"the notation {named_in!r} has no names for {what}; it has those of {cells_of(named_in)}"
-            )
+            raise OptionError(f"the notation {called!r} has no names for {what}; it has those of {cells_of(called)}")
         return model
 
 

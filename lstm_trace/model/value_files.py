@@ -9,11 +9,8 @@ import csv
 import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.resources import files
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -25,6 +22,7 @@ from ..base.arrays import LONGEST, Array, describe, to_array
 from ..base.extras import missing
 from ..base.files import decoded, plain, read_bytes
 from ..base.mistyped import MINUS
+from ..base.packaged import packaged
 from ..engine import inputs
 from ..errors import FileError, MissingError, reading
 from ..trace.files.trace_file import is_trace, load, looks_like_one
@@ -63,10 +61,9 @@ class ValueEntry(NamedTuple):
     repeated: bool = False
 
 
-@cache
 def spellings() -> dict[str, Any]:
     """The tables of given_values.toml."""
-    return tomllib.loads((files(__package__) / "given_values.toml").read_text("utf-8"))
+    return packaged("model/given_values.toml")
 
 
 def is_values(source: Any) -> bool:
@@ -219,12 +216,12 @@ def _of_row(at: int, row: Any, safe: Mapping[str, str]) -> Iterator[ValueEntry]:
 
 
 def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """The line and the unit of a column: `c_t[0]`, `C_t[2,1]`, `c_t[rain]`, `c_t_0`, `C_t_r2c1`."""
+    """The line and the unit of a column: `c_t[0]`, `C_t[2,1]`, `c_t[rain]`, `c_t_0`, `h0`, `C_t_r2c1`."""
     if match := re.fullmatch(r"(.+)\[(?:(\d{1,9})(?:,\s*(\d{1,9}))?|([^\[\]]+))\]", name):
         if match[4]:
             return match[1], {"unit_name": match[4]}
         return match[1], {"row": match[2], "column": match[3]} if match[3] else {"unit": match[2]}
-    match = re.fullmatch(r"(.+)_(?:(\d{1,9})|r(\d{1,9})c(\d{1,9}))", name)
+    match = re.fullmatch(r"(.+?)(?:_?(\d{1,9})|_r(\d{1,9})c(\d{1,9}))", name)
     if match is None or name in safe:
         return name, {}
     return safe.get(match[1], match[1]), {"unit": match[2]} if match[2] else {"row": match[3], "column": match[4]}
@@ -287,10 +284,8 @@ def arrow_table(path: str | Path, choose: Callable[[Any], list[str]]) -> Any:
             table = parquet.ParquetFile(path, read_dictionary=texts).read(choose(schema))
         for name, column in zip(table.column_names, table.columns, strict=True):
             for words in (c.dictionary for c in column.chunks if pa.types.is_dictionary(c.type) and len(c.dictionary)):
-                if (
-                    words.type not in (pa.string(), pa.large_string())
-                    or compute.max(compute.utf8_length(words)).as_py() > LONGEST
-                ):
+                short = words.type in (pa.string(), pa.large_string())
+                if not short or compute.max(compute.utf8_length(words)).as_py() > LONGEST:
                     raise FileError(f"{path}: {name} has texts of more than {LONGEST:,} characters, or other things")
     return table
 
@@ -350,7 +345,8 @@ class _Block(NamedTuple):
             rows = [row.replace('"', "").split() for row in text.split("\n") if row.strip()]
             return rows[0] if len(rows) == 1 else [*chain(*rows)] if {*map(len, rows)} == {1} else rows
         with suppress(ValueError, RecursionError):
-            return json.loads("[" + re.sub(r'(["\]])\s+(?=["\[])', r"\1,", text) + "]")
+            held: list[Any] = json.loads("[" + re.sub(r'(["\]])\s+(?=["\[])', r"\1,", text) + "]")
+            return held[0] if len(held) == 1 and isinstance(held[0][0], list) else held
         raise FileError(f"row {self.row}: the brackets of these numbers are not closed")
 
 
@@ -363,7 +359,8 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
     """
     forms, where, ways = (spellings()[name] for name in ("text", "where", "way"))
     parts = {"SCOPE": forms["scope"], "INDEX": forms["index"], "WHERE": "|".join(where), "WAY": "|".join(ways)}
-    parts["PHRASES"] = "".join(f"{re.escape(one)}|" for one in phrases)
+    words = "|".join(one.replace("_", "[ _]") for one in spellings()["words"] if "_" in one)
+    parts["PHRASES"] = "".join(f"{re.escape(one)}|" for one in phrases) + rf"(?i:{words})\b|"
     pattern = re.compile(re.sub("|".join(parts), lambda part: parts[part[0]], forms["tokens"]), re.VERBOSE)
     comma, facts = re.compile(forms["comma"]), re.compile(forms["facts"])
     heading: tuple[str, tuple[int, ...]] = ("", ())
@@ -374,23 +371,17 @@ def _of_text(text: str, unknown: Callable[[str], str], phrases: Iterable[str]) -
             raise FileError(f"row {at}: {found[0]} may be a number with a decimal comma, or two: write {one} or {two}")
         tokens = [token for token in pattern.finditer(row) if token.lastgroup]
         printed, names = any(token["number"] for token in tokens), [token["name"] or token["word"] for token in tokens]
-        lost = [
-            problem
-            for one, token in zip(names, tokens, strict=True)
-            if (problem := _lost(one, token["other"], unknown))
-        ]
+        problems = (_lost(one, token["other"], unknown) for one, token in zip(names, tokens, strict=True))
+        lost = [*filter(None, problems)]
         if lost and printed:
             raise FileError(f"row {at}: {lost[0]}")
         blocks[-1].tokens.append("\n")
         for token, name in zip(tokens, names, strict=True):
             block = blocks[-1]
             if token["where"] or token["way"]:
-                said = (
-                    (where[token["where"].lower()], token["at"])
-                    if token["where"]
-                    else ("direction", ways[token["way"].lower()])
-                )
-                blocks.append(_Block(*(heading if block.printed else block[:2]), _placed(block.place, *said), at, []))
+                way, part = token["way"], where.get((token["where"] or "").lower())
+                place = _placed(block.place, part or "direction", token["at"] if part else ways[way.lower()])
+                blocks.append(_Block(*(heading if block.printed else block[:2]), place, at, []))
             elif token["number"]:
                 block.tokens.append(f'"{token["number"]}"')
             elif token["open"] or token["close"]:
@@ -419,9 +410,8 @@ def _placed(place: dict[str, Any], part: str, value: str) -> dict[str, Any]:
 def _of_blocks(blocks: Sequence[_Block]) -> Iterator[ValueEntry]:
     """What was printed without a step is put together."""
     if unnamed := [block for block in blocks if not block.line and any(one.line for one in blocks)]:
-        raise FileError(
-            f"row {unnamed[0].row}: numbers without a name, in a text with names: write the name before them"
-        )
+        said = "numbers without a name, in a text with names: write the name before them"
+        raise FileError(f"row {unnamed[0].row}: {said}")
     together: dict[Any, list[_Block]] = {}
     for block in blocks:
         if block.indices or block.line.count("/") > 2 or not {"t", "step"}.isdisjoint(block.place):

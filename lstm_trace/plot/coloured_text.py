@@ -147,8 +147,7 @@ def extremes(levels: Array, rows: int, columns: int, middle: float) -> Array:
     blocks = filled.reshape(tall, rows, wide, columns).swapaxes(1, 2).reshape(tall, wide, -1)
     far = np.abs(blocks - middle).astype(np.float32)
     far[blocks == PADDING], far[blocks == BROKEN] = -1.0, np.inf
-    found: Array = np.take_along_axis(blocks, far.argmax(axis=-1)[..., None], -1)[..., 0]
-    return found
+    return np.take_along_axis(blocks, far.argmax(axis=-1)[..., None], -1)[..., 0]
 
 
 def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.display import escape, visible, wrapped
+from ..base.packaged import packaged
 from ..base.page import asset
 from ..formulas.numbers import show
 from ..formulas.plain import PLAIN, Plain, number, raised
@@ -30,10 +31,7 @@ OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue00
 
 #: Approximate width of a letter in ems, by lowest code point: letters of South and South-East Asian scripts, of which
 #: Burmese, Tamil, Malayalam and Sinhala have the widest. Combining signs and vowels are half as wide.
-_WIDTHS = (
-    (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
-    (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
-)  # fmt: skip
+_WIDTHS: list[tuple[int, float]] = packaged("plot/widths.toml")["widths"]
 #: Latin letters and signs that are narrower or wider than most, in ems of DejaVu Serif, the widest of the fonts that
 #: the style sheets name or a system uses for `serif`: a text that fits in it fits in all.
 _LATIN = {
@@ -88,14 +86,11 @@ class MarkedPlain(Plain):
     """Plain text in which every symbol is marked, so that letters and indices can be typeset."""
 
     format = replace(
-        PLAIN,
-        letter=lambda c: marked(PLAIN.letter(c)),
+        PLAIN, letter=lambda c: marked(PLAIN.letter(c)),
         word=lambda command, text: marked(PLAIN.word(command, text)) if WORDS[command] in _SLANTED else _upright(text),
-        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
-        scripts=_scripts,
-        upright=_upright,
-        name=lambda name: marked(NAME + name),
-    )
+        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))), scripts=_scripts,
+        upright=_upright, name=lambda name: marked(NAME + name),
+    )  # fmt: skip
 
 
 def _advance(c: str) -> float:

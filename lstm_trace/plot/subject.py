@@ -75,8 +75,7 @@ class Subject:
     def valid(self) -> Array:
         """(steps,): whether a step is not padding."""
         every = [trace for trace in (self.trace, self.against) if trace is not None]
-        found: Array = np.all([trace.valid[self.window, self.row, 0] != 0 for trace in every], axis=0)
-        return found
+        return np.all([trace.valid[self.window, self.row, 0] != 0 for trace in every], axis=0)
 
     def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
         """The chosen lines of a stage; by default its gates, candidates or the output, and states."""

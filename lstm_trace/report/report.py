@@ -150,9 +150,7 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
     """What is shown of each trace: its worked steps, or its profile."""
     chosen = chosen.settled(traces[0])
     named = [Source(source) if isinstance(source, str) else source for source in sources]
-    names = [source.name for source in named] or [
-        trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)
-    ]
+    names = [s.name for s in named] or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
     views, faults = [], Faults()
     for trace, name, source in zip(traces, names, named or [UNNAMED] * len(traces), strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):
@@ -316,8 +314,7 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
     made = _bodies(views, chosen)
     if chosen.fragment and format != "md":
         part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
-        text: str = part(made, chosen.level, chosen.width)
-        return text
+        return part(made, chosen.level, chosen.width)
     return rendered(made, format, chosen.language or "en", chosen.width or 80, chosen.math or "github")
 
 

@@ -204,9 +204,7 @@ def by_step(
     padding: the number of padded steps that were left out. timed: whether rows are in the order of time. unreached:
     ranges of steps that were left out because the value does not depend on them.
     """
-    cells = [
-        row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
-    ]
+    cells = [r if isinstance(r, Step) else (None, r.place, 0.0, r.share, r.share, r.occlusion) for r in rows]
     there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
     notes = [words.count("split.padding", padding)] if padding else []
     if unreached:

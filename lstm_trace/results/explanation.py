@@ -52,9 +52,8 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     Raises OptionError for an unknown explanation or option, and the errors of the explanation.
     """
     if how not in EXPLANATIONS:
-        raise OptionError(
-            f"there is no explanation {how!r}{nearest(how, EXPLANATIONS)}; there are {', '.join(EXPLANATIONS)}"
-        )
+        said = f"there is no explanation {how!r}{nearest(how, EXPLANATIONS)}; there are {', '.join(EXPLANATIONS)}"
+        raise OptionError(said)
     if of is not None:
         options["of"] = of
     takes = parameters(explaining(how))
@@ -75,8 +74,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
 
 def explaining(how: str) -> Callable[..., Explanation]:
     """The function of an explanation; its module is imported only now."""
-    function: Callable[..., Explanation] = getattr(import_module(f"{__package__}.{how}"), how)
-    return function
+    return getattr(import_module(f"{__package__}.{how}"), how)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -284,7 +282,7 @@ class Solved(Explanation):
         if solved.is_worked(format):
             return solved._solution(solved.words(language or self.language), Show(format), width, None)
         tables: Any = super().report  # these have no options of a worked solution
-        return tables(format, language=language, width=width, **worked)  # type: ignore[no-any-return]
+        return tables(format, language=language, width=width, **worked)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any, NamedTuple
 
+from ..base.packaged import packaged
 from ..errors import MissingError, OptionError, nearest, require_known
 from ..export.formats import TABLE_FORMATS, TableFormat
 from ..export.writers import ExportJob, export
@@ -28,14 +29,7 @@ Options = Mapping[str, Any]
 #: Maximum number of characters of a title in a file name.
 LONGEST = 60
 #: Media type by suffix, for files of runs and of the page.
-MEDIA = {
-    ".md": "text/markdown; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".html": "text/html; charset=utf-8",
-    ".typ": "text/plain; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-    ".tex": "application/x-tex", ".pdf": "application/pdf", ".ipynb": "application/x-ipynb+json",
-    ".yaml": "application/yaml", ".json": "application/json", ".safetensors": "application/octet-stream",
-    ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".py": "text/x-python; charset=utf-8",
-    **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
-}  # fmt: skip
+MEDIA = packaged("runs/media.toml")["media"] | {suffix: each.media for suffix, each in TABLE_FORMATS.items()}
 #: Options that become part of a problem, and those of a report. A workbook is in English, as on the command line.
 HEADED, REPORT = ("title", "count_from"), tuple(DownloadOptions.model_fields)
 

@@ -13,19 +13,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ..base.option import documented
+from ..base.packaged import packaged
 from ..runs.records import ReadRoute
 from .jobs import Resources, Service
 from .problems import MEDIA
 from .settings import Limits
 
 #: Maps a request whose reply contains an id to the paths that use it, and the name of their parameter.
-NAMES = {
-    ("post", "/runs"): ("/runs/{id}", "id"),
-    ("post", "/runs/{id}/edits"): ("/runs/{id}", "id"),
-    ("post", "/library"): ("/library/{item}", "item"),
-    ("post", "/library/runs"): ("/library/{item}", "item"),
-    ("post", "/models"): ("/library/{item}", "item"),
-}
+NAMES = {tuple(key.split()): tuple(names) for key, names in packaged("service/tables.toml")["followed"].items()}
 _PREFIX = "/api/v1"
 
 

@@ -420,8 +420,7 @@ class Resources:
 
 async def resources(request: Request) -> Resources:
     """The resources of the service that answers a request. (FastAPI would call a plain function in another thread.)"""
-    found: Resources = request.app.state.resources
-    return found
+    return request.app.state.resources
 
 
 #: An argument of a route.

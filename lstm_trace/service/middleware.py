@@ -20,6 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..base.packaged import packaged
 from ..workers import Asked, ClientId, asked
 from .connections import network
 from .jobs import bounded
@@ -28,17 +29,7 @@ from .settings import Settings
 
 #: Methods that change nothing (RFC 9110, section 9.2.1).
 SAFE = ("GET", "HEAD", "OPTIONS")
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": CSP,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+HEADERS: dict[str, str] = packaged("service/tables.toml")["headers"]
 #: Hosts on which a server is reachable by any name of the machine.
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)

@@ -25,11 +25,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
+from ..base.packaged import packaged
+from ..errors import LstmTraceError, MissingError, shortened
 from ..printable import json_text, message
-from ..runs.asked import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
-from ..store.files import LostFileError, StoreError, UnknownItemError
-from ..workers.process import BusyError, DiedError, TooLongError
+from ..workers.process import BusyError
 
 #: Seconds during which a message is printed only once.
 PAUSE = 60.0
@@ -89,24 +88,7 @@ _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
 #: Status, slug (the end of the document's type) and title, the same for every problem of a type.
 Answer = tuple[int, str, str]
 #: By the class of an error or its nearest base class; for an HTTPException by its status, if it is in the table.
-ANSWERS: dict[type[BaseException] | int, Answer] = {
-    NotJsonError: (400, "not-json", "The body cannot be read as JSON"),
-    ClientDisconnect: (400, "cut-off", "The request ended before its body did"),
-    **dict.fromkeys((UnknownRunError, UnknownItemError, 404), (404, "not-found", "Nothing is at this address")),
-    NoArrowError: (406, "not-acceptable", "The reply is not available in the requested type"),
-    **dict.fromkeys((DroppedRunError, LostFileError), (410, "gone", "This is no longer kept")),
-    TooLargeError: (413, "too-much", "The requested result would be too large"),
-    413: (413, "too-large", "The request is too large"),
-    415: (415, "media-type", "The body is of another type than expected"),
-    TooLongError: (422, "too-long", "The computation took too long and was stopped"),
-    DiedError: (422, "stopped", "The computation ended without an answer"),
-    RequestValidationError: (422, "not-valid", "The request is not of the expected form"),
-    LstmTraceError: (422, "not-possible", "The request cannot be carried out"),
-    BusyError: (429, "busy", "Too many computations at once"),
-    Exception: (500, "unexpected", "An unexpected error"),
-    StoreError: (503, "store", "The library cannot be used now"),
-    RunFolderError: (503, "runs", "Runs cannot be kept now"),
-}
+ANSWERS: dict[str, Answer] = {name: tuple(row) for name, row in packaged("service/tables.toml")["answers"].items()}
 
 
 #: Folders that a reply never shows: of Python, of this package, of its user and for temporary files.
@@ -174,10 +156,10 @@ def add_handlers(app: FastAPI) -> None:
 def _answer(error: BaseException, method: str) -> Answer:
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase
-        return ANSWERS.get(error.status_code, (error.status_code, phrase.lower().replace(" ", "-"), phrase))
+        return ANSWERS.get(str(error.status_code), (error.status_code, phrase.lower().replace(" ", "-"), phrase))
     if isinstance(error, MissingError) and method in _READING:
-        return ANSWERS[404]
-    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+        return ANSWERS["404"]
+    return next(ANSWERS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in ANSWERS)
 
 
 def _found(error: BaseException) -> Sequence[Any]:

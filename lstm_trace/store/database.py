@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from ..base.extras import missing
+from ..base.packaged import packaged
 from .files import StoreError
 
 METADATA = sa.MetaData()
@@ -31,23 +32,15 @@ STORE = sa.Table("lstm_trace_store", METADATA, sa.Column("id", sa.String(36), pr
 
 #: created: UTC. words: what a search looks through, folded (`folded`): the databases fold only ASCII, or not at all.
 ITEMS = sa.Table(
-    "lstm_trace_items",
-    METADATA,
-    sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("cell", sa.Text, nullable=False),
-    sa.Column("sizes", sa.JSON, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("created", sa.DateTime, nullable=False),
-    sa.Column("suffix", sa.String(16), nullable=False),
-    sa.Column("words", sa.Text, nullable=False),
-    sa.Index("lstm_trace_items_newest", "created", "id"),
-    sa.Index("lstm_trace_items_kind", "kind", "created", "id"),
+    "lstm_trace_items", METADATA, sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False), sa.Column("title", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False), sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("sizes", sa.JSON, nullable=False), sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False), sa.Column("created", sa.DateTime, nullable=False),
+    sa.Column("suffix", sa.String(16), nullable=False), sa.Column("words", sa.Text, nullable=False),
+    sa.Index("lstm_trace_items_newest", "created", "id"), sa.Index("lstm_trace_items_kind", "kind", "created", "id"),
     sa.Index("lstm_trace_items_sha256", "sha256"),
-)
+)  # fmt: skip
 
 TAGS = sa.Table(
     "lstm_trace_tags",
@@ -63,10 +56,7 @@ PATIENCE = 30
 #: The number of our advisory lock in PostgreSQL: the letters "lstm".
 LOCK = 0x6C73746D
 #: What to check, by what SQLite says.
-_ADVICE = {
-    "not a database": "name another file, or one that does not exist yet",
-    "unable to open": "is it a file in an existing folder, and may it be written?",
-}
+_ADVICE: dict[str, str] = packaged("service/tables.toml")["sqlite"]
 FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 

@@ -54,8 +54,7 @@ class TraceOutputs:
             OptionError: if the format or an option does not exist.
             MissingError: if the trace does not contain the selection.
         """
-        report: Report = conveniences.call("trace.report", self, format, **options)
-        return report
+        return conveniences.call("trace.report", self, format, **options)
 
     def pdf(self, **options: Unpack[ReportOptions]) -> bytes:
         """Return the worked solution as a PDF; needs the extra `[pdf]`.
@@ -71,14 +70,12 @@ class TraceOutputs:
     @property
     def plot(self) -> Plots:
         """Draw pictures: `trace.plot()` shows gates and states over time (see `plot.plots.Plots`)."""
-        found: Plots = conveniences.call("trace.plot", self)
-        return found
+        return conveniences.call("trace.plot", self)
 
     @property
     def not_finite(self) -> NotFinite | None:
         """The first value that is NaN or infinite, and what made it so; None if all are finite (docs/nonfinite.md)."""
-        found: NotFinite | None = conveniences.call("trace.not_finite", self)
-        return found
+        return conveniences.call("trace.not_finite", self)
 
     def to_frame(
         self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, flat: bool = False,
@@ -103,8 +100,7 @@ class TraceOutputs:
             OptionError: if the shape is unknown, or an option does not apply to it.
             MissingError: if the trace does not contain the selection.
         """
-        frame: pd.DataFrame = _named("trace.to_frame", locals())
-        return frame
+        return _named("trace.to_frame", locals())
 
     def to_csv(
         self, path: str | Path | IO[Any] | None = None, shape: str = "long", with_inputs: bool = False,
@@ -128,8 +124,7 @@ class TraceOutputs:
             MissingError: if the trace does not contain the selection.
             FileError: if the suffix is another, or the file cannot be written.
         """
-        text: str | None = _named("trace.to_csv", locals())
-        return text
+        return _named("trace.to_csv", locals())
 
     def to_arrow(
         self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
@@ -175,8 +170,7 @@ class TraceOutputs:
             OptionError: if the extra is not installed.
             MissingError: if the trace does not contain the selection.
         """
-        found: xr.Dataset = _named("trace.to_xarray", locals())
-        return found
+        return _named("trace.to_xarray", locals())
 
 
 def _named(convenience: str, arguments: dict[str, Any]) -> Any:

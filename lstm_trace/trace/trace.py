@@ -260,9 +260,8 @@ class Trace(TraceOutputs):
                 raise MissingError(f"{bare} was summed over all steps: it is {at}, and in trace.gradients")
         if not any(stage.has(bare) for stage in self.stages) and (place := place_of(self, name)) is not None:
             derived = "" if place.unit is None else f"lt.derivation(trace, {name!r}) has it, and "
-            raise MissingError(
-                f"{name} has a place, and trace[…] is a whole line: {derived}trace[{place.line!r}] is its line"
-            )
+            said = f"{name} has a place, and trace[…] is a whole line: {derived}trace[{place.line!r}] is its line"
+            raise MissingError(said)
         scopes = [one for one in find(self.stages, bare) if scope in ("", one)]
         if not scopes:
             raise MissingError(f"{scope} has no {bare!r}; it is in {', '.join(find(self.stages, bare))}")
@@ -409,8 +408,7 @@ class Trace(TraceOutputs):
 
         Raises MissingError if the trace has no adjoints, or only some of them.
         """
-        found: dict[str, Array] = conveniences.call("trace.gradients", self)
-        return found
+        return conveniences.call("trace.gradients", self)
 
     # -- addresses -----------------------------------------------------------------------------------------------
 

@@ -123,9 +123,8 @@ class _Matching:
         counts = np.searchsorted(self.pool, numbers, "right") - np.searchsorted(self.pool, numbers)
         rare = np.where(counts > OFTEN, np.log2(len(self.pool) / counts), OF_NUMBER)
         bits = sum(min(most, _bits(np.format_float_scientific(n))) for n, most in zip(numbers, rare, strict=True) if n)
-        self.claims[key, (*fields.items(),)][place] = (
-            max(bits - (OF_CHOICE + fitted) * min(1, COUNTED / matrix.size), 0.0) if place in self.todo else 0.0
-        )
+        bits -= (OF_CHOICE + fitted) * min(1, COUNTED / matrix.size)
+        self.claims[key, (*fields.items(),)][place] = max(bits, 0.0) * (place in self.todo)
 
     # -- another order of units and inputs -----------------------------------------------------------------------------
 
@@ -286,9 +285,7 @@ def _order(one: Array, two: Array) -> tuple[list[int], list[int]] | None:
 
 def _matched(one: Array, two: Array) -> list[int]:
     """The order in which the entries of `one` are those of `two`, if there is one."""
-    mine, theirs = (
-        sorted(range(len(side)), key=[entry.tobytes() for entry in side].__getitem__) for side in (one, two)
-    )
+    mine, theirs = (sorted(range(len(s)), key=[entry.tobytes() for entry in s].__getitem__) for s in (one, two))
     return [mine[k] for k in np.argsort(theirs)]
 
 
@@ -368,6 +365,5 @@ def _relation(one: Array, two: Array) -> Made | None:
         return made if (np.abs(theirs - made[-1]) <= bound).all() else None
 
     some = slice(None, None, -(-two.size // SAMPLE))  # enough where nothing fits
-    return next(
-        (made for one_of in RELATIONS if fitting(one_of, some) and (made := fitting(one_of, slice(None)))), None
-    )
+    likely = (one_of for one_of in RELATIONS if fitting(one_of, some))
+    return next((made for one_of in likely if (made := fitting(one_of, slice(None)))), None)

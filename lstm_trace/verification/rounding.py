@@ -29,8 +29,7 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
         return 0.0
     if op.ulp is None:
         sizes = op.array([np.abs(o) for o in operands], line.constants)
-        bounds: Array = of_sum(sizes, operands[line.summed].shape[-1] - (line.op == "sum"), derived.dtype)
-        return bounds
+        return of_sum(sizes, operands[line.summed].shape[-1] - (line.op == "sum"), derived.dtype)
     return op.ulp * info.eps * np.abs(derived) + info.tiny
 
 

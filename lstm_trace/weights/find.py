@@ -28,9 +28,8 @@ def numeric(key: str, values: Any) -> Any:
     """An array as float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = numbers(values, key)
     if array.dtype.kind in "iu" and array.dtype.itemsize < 4:
-        raise ShapeError(
-            f"{key} has {array.dtype} numbers, as quantised weights have: multiply them by their scale first"
-        )
+        said = f"{key} has {array.dtype} numbers, as quantised weights have: multiply them by their scale first"
+        raise ShapeError(said)
     return array.astype(computing(array.dtype), copy=False)
 
 

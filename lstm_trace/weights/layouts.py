@@ -7,14 +7,13 @@ The layouts are the rows of layouts.toml.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from importlib.resources import files
 from typing import Any, Literal, get_type_hints
 
 from ..base.arrays import describe
+from ..base.packaged import packaged
 from ..cell.named_cells import KINDS
 from ..errors import OptionError, nearest, raise_all
 from .option_text import read_parts
@@ -36,12 +35,7 @@ Names = tuple[tuple[str, str], ...]
 
 #: The groups of a pattern that are no gates.
 PLACED = frozenset({"gate", "layer", "back"})
-_BIASES = {
-    "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
-    "8H": "two biases in one array", "rows": "two biases as the rows of one array",
-    "4H": "one bias for each gate and a recurrent one for the candidate",
-    "column": "the bias as the kernel's last column",
-}  # fmt: skip
+_BIASES: dict[str, str] = packaged("weights/words.toml")["biases"]
 
 
 @dataclass(frozen=True)
@@ -236,7 +230,7 @@ def _rows(rows: Mapping[str, Mapping[str, Any]], lstm: Mapping[str, Layout]) -> 
     return found
 
 
-_TABLES = tomllib.loads((files(__package__) / "layouts.toml").read_text("utf-8"))
+_TABLES = packaged("weights/layouts.toml")
 #: Names that arrays may have in every layout, for stacks of gates and for an array for each gate.
 _GENERAL = {name: _patterns(table) for name, table in _TABLES["names"].items()}
 #: Every layout of an LSTM by name.

@@ -9,6 +9,7 @@ from itertools import product
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
+from ..base.packaged import packaged
 from ..errors import some
 from .layouts import ANY, LAYOUTS, LETTERS, PLACED, Layout, Names
 
@@ -197,12 +198,7 @@ Roles = Mapping[tuple[str, str], Array]
 
 #: Roles that occur together: if one is present, so must be the other.
 _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
-_WORDS = {
-    "input": "input matrix", "recurrent": "recurrent matrix", "joined": "joined kernel", "bias_x": "input bias",
-    "bias_h": "recurrent bias", "peephole": "peepholes", "peephole_gate": "peephole",
-    "projection_bias": "projection's bias", "gamma_cell": "gamma of the cell state",
-    "beta_cell": "beta of the cell state",
-}  # fmt: skip
+_WORDS: dict[str, str] = packaged("weights/words.toml")["roles"]
 #: Roles with one array per gate in layouts with separate gates.
 _GATED = ("input", "recurrent", "joined", "bias_x", "bias_h")
 _LISTED = 8
@@ -319,9 +315,7 @@ def _choices(pattern: str) -> list[str]:
     if group is None:
         return pattern.split("|")
     options = [*([""] if group[2] else []), *group[1].split("|")]
-    return [
-        text for one in options for text in _choices(group.string[: group.start()] + one + group.string[group.end() :])
-    ]
+    return [text for o in options for text in _choices(group.string[: group.start()] + o + group.string[group.end() :])]
 
 
 def distinct(names: Sequence[str]) -> list[str]:

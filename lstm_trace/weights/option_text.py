@@ -12,21 +12,14 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ..base.packaged import packaged
 from ..cell.named_cells import KINDS, is_number
 from ..cell.variants import Merge, Padding
 from ..errors import Faults, OptionError, nearest
 
 _NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Literal["forward", "reverse"]}
 #: Words that people write instead of ours: options of frameworks, and of earlier command lines.
-_INSTEAD = {
-    "gate_order": "order=ifco",
-    "not_transposed": "transposed=false",
-    "recurrent_activation": "gate_activation=…",
-    "go_backwards": "direction=reverse",
-    "merge_mode": "merge=…",
-    "padded_output": "padding=…",
-    "zero_output_for_mask": "padding=zero",
-}
+_INSTEAD: dict[str, str] = packaged("weights/words.toml")["instead"]
 
 
 def options_of_text(text: str) -> Mapping[str, Any]:

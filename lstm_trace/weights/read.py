@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.packaged import packaged
 from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
@@ -22,11 +23,7 @@ from ..trace.files import TRACED
 from .layouts import ANY, NOUNS, OWN, Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.
-SAYING = {
-    "candidate_activation": "activation", "output_activation": "activation",
-    "gate_activation": "recurrent activation", "direction": "direction", "merge": "merge",
-    "padding": "output at padding", "activation": "activation", "reset_after": "reset after the product",
-}  # fmt: skip
+SAYING: dict[str, str] = packaged("weights/words.toml")["saying"]
 
 
 @dataclass(frozen=True)
@@ -219,15 +216,7 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 #: Reader module by suffix: its `read(path, layout=)` returns every cell of a file, its `arrays(path)` all arrays by
 #: name.
-READERS: dict[str, str] = {
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
-    **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
-    ".onnx": "onnx.reader",
-    ".msgpack": "formats.flax",
-    ".tflite": "formats.tflite",
-    ".pt2": "formats.exported",
-}
+READERS: dict[str, str] = packaged("weights/words.toml")["readers"]
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
 #: Files whose operators define how their weights are stored.
@@ -272,5 +261,4 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     reader = import_module(f".{READERS[suffix]}", __package__)
     if suffix in DEFINED and layout is not None:
         raise OptionError(f"{path}: {DEFINED[suffix]} defines how its weights are stored")
-    found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
-    return found
+    return reader.read(Path(path), layout=None if layout is None else stored_as(layout))

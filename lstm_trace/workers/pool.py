@@ -205,8 +205,7 @@ class Workers:
         """
         call = pickled((function, args))
         async with self._turn(), self._process() as process:
-            result: R = await self._answer(process, call, progress, seconds or self.seconds)
-            return result
+            return await self._answer(process, call, progress, seconds or self.seconds)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -95,6 +95,12 @@ TEXTS: dict[str, tuple[Callable[[], str], tuple[str, ...], float]] = {
         ), ("i_t", "c_t"), 5e-4,
     ),
     "a name as a heading": (lambda: "i_t:\n" + rows("  t = {t}: {v}"), ("i_t",), 5e-7),
+    "a name of two words": (
+        lambda: "\n".join(
+            f"{head}\n" + "\n".join(numbers(row) for row in line(single(), name))
+            for head, name in (("Forget gate:", "f_t"), ("cell state =", "c_t"))
+        ), ("f_t", "c_t"), 5e-7,
+    ),
     "no step, at each step": (lambda: rows("i_t: {v}", between=", "), ("i_t",), 5e-7),
     "significant digits": (lambda: rows("t={t} i_t {v}", number="%.3g"), ("i_t",), 5e-4),
     "powers of ten": (lambda: rows("t={t} i_t {v}", number="%.4e"), ("i_t",), 5e-6),
@@ -178,6 +184,25 @@ def test_equal_axes_are_in_the_order_of_x() -> None:
         assert np.array_equal(given_values({"h": given.tolist()}, trace).values["0/forward", "h_t"], h)
 
 
+def test_the_three_results_of_a_framework_in_one_file(tmp_path: Path) -> None:
+    trace = single()
+    h, c = trace["h_t"], trace["c_t"]
+    np.savez(tmp_path / "port.npz", output=h, h_n=h[-1:], c_n=c[-1:])
+    found = given_values(tmp_path / "port.npz", trace)
+    assert np.array_equal(found.values["0/forward", "h_t"], h)
+    assert np.array_equal(found.values["0/forward", "c_t"][-1], c[-1])
+    np.savez(tmp_path / "port.npz", output=h, h_n=h[:1], c_n=c[-1:])
+    with pytest.raises(FileError, match="h_n: the file already has another value for the same 0/forward/h_t"):
+        given_values(tmp_path / "port.npz", trace)
+
+
+def test_numpy_prints_the_output_of_both_directions(tmp_path: Path) -> None:
+    trace = stacked()
+    with np.printoptions(precision=8):
+        found = read(tmp_path, str(trace.output), trace)
+    assert np.abs(found.values["1/joined", "y_t"] - trace.output).max() < 1e-8
+
+
 def test_indices_have_one_order_in_a_file(tmp_path: Path) -> None:
     """h[1][1] could be either way; h[1][4] cannot, so none is."""
     trace = single(2)
@@ -241,6 +266,9 @@ def test_tables_of_pandas(tmp_path: Path) -> None:
     for write in (frame.to_csv, lambda to: frame.to_csv(to, index=False)):
         write(path)
         assert np.array_equal(given_values(path, trace).values["0/forward", "h_t"], trace["h_t"])
+    frame.columns = [f"h{k}" for k in range(H)]
+    frame.to_csv(path, index=False)
+    assert np.array_equal(given_values(path, trace).values["0/forward", "h_t"], trace["h_t"])
     frame.columns = [f"c_{k}" for k in range(H)]
     for suffix, write in ((".parquet", frame.to_parquet), (".feather", frame.to_feather)):
         write(path.with_suffix(suffix))

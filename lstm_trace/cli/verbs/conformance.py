@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from ...base.option import Option
+from ...base.packaged import packaged
 from ...documents.formats import UNPICTURED
 from ..commands import FILE, NAMES, Verbs, command, group
 from ..options import conclude, echo, result_options
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
-VERBS = {
-    "write": "Write the cases to a folder.",
-    "run": "Run an engine on the cases.",
-    "check": "Check outputs that an engine wrote elsewhere.",
-}
+VERBS: dict[str, str] = packaged("cli/verbs.toml")["conformance"]
 
 
 @click.command("conformance", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])

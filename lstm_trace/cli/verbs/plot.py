@@ -64,14 +64,10 @@ def _line(kind: str) -> str:
 @_kind_options
 @model_options
 def plot(
-    source: Source,
-    *,
-    kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
-    output: OfFile = "-",
+    source: Source, *, kind: Annotated[str, click.Choice(list(KINDS))] = USUAL, output: OfFile = "-",
     form: Annotated[str | None, Option(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
-    allow_nonfinite: bool,
-    **given: Any,
-) -> None:
+    allow_nonfinite: bool, **given: Any,
+) -> None:  # fmt: skip
     """Draw SOURCE, a trace or problem (or a model with --input).
 
     Args:
@@ -136,6 +132,4 @@ def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfin
         return opened_two(source, other, given)
     pair = (source, other)
     found = [_opened(one, kind, of_side(pair, given, at), allow_nonfinite) for at, one in enumerate(pair)]
-    return [
-        replace(one, header=replace(one.header, title=Path(path).name)) for path, one in zip(pair, found, strict=True)
-    ]
+    return [replace(t, header=replace(t.header, title=Path(path).name)) for path, t in zip(pair, found, strict=True)]

@@ -24,16 +24,10 @@ _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (C
 @result_options("text")
 @selection_options
 def show(
-    source: Source,
-    *,
-    digits: Annotated[int, Option(least=0, most=17)] = 6,
-    everything: Annotated[bool, Option(flag="--all")],
-    count_from: CountFrom = None,
-    hold: Hold,
-    tokens: Tokens = None,
-    allow_nonfinite: AllowNonfinite,
-    **selection: Any,
-) -> Any:
+    source: Source, *, digits: Annotated[int, Option(least=0, most=17)] = 6,
+    everything: Annotated[bool, Option(flag="--all")], count_from: CountFrom = None, hold: Hold, tokens: Tokens = None,
+    allow_nonfinite: AllowNonfinite, **selection: Any,
+) -> Any:  # fmt: skip
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     One row per line and step, one column per unit; if the units do not fit, their min, mean and max. By default at most
@@ -56,26 +50,14 @@ def show(
 @command("export")
 @selection_options
 def export(
-    source: Source,
-    *,
-    output: Annotated[str, Option(help=_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
-    shape: Literal["long", "wide", "worked"] = "long",
-    with_inputs: bool,
-    dialect: Literal["plain", "excel", "excel-eu"] = "plain",
-    padding: bool,
-    all_lines: bool,
-    names: Literal["plain", "safe", "labels"] = "plain",
-    title_column: bool,
-    title: Annotated[str | None, Option(metavar="TEXT")] = None,
-    digits: Digits,
-    gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None,
-    values: bool,
-    count_from: CountFrom = None,
-    hold: Hold,
-    tokens: Tokens = None,
-    allow_nonfinite: AllowNonfinite,
-    **selection: Any,
-) -> None:
+    source: Source, *, output: Annotated[str, Option(help=_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
+    shape: Literal["long", "wide", "worked"] = "long", with_inputs: bool,
+    dialect: Literal["plain", "excel", "excel-eu"] = "plain", padding: bool, all_lines: bool,
+    names: Literal["plain", "safe", "labels"] = "plain", title_column: bool,
+    title: Annotated[str | None, Option(metavar="TEXT")] = None, digits: Digits,
+    gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None, values: bool, count_from: CountFrom = None,
+    hold: Hold, tokens: Tokens = None, allow_nonfinite: AllowNonfinite, **selection: Any,
+) -> None:  # fmt: skip
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     Columns of the long shape: layer, direction, t, batch, line, op, unit, value; also step, token and unit_name if the
@@ -157,7 +139,7 @@ def lines(source: Annotated[str, FILE], *, snippet: Literal["c", "c++", "python"
         snippet: Print a function in this language that prints values so that diff and identify read them.
     """
     from ...model.sources import open_source
-    from ...results.lines import LineList
+    from ...results.lists import LineList
     from ...trace.files.trace_file import is_trace
 
     found = LineList.of(open_source(source) if is_trace(source) else model_in(source, given))
@@ -194,7 +176,7 @@ def example(name: str | None = None) -> Any:
     from ...examples import examples, text
 
     if name is None:
-        from ...results.examples import ExampleList
+        from ...results.lists import ExampleList
 
         return ExampleList(examples())
     if click.core.ParameterSource.COMMANDLINE in map(

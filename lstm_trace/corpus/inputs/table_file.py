@@ -56,8 +56,7 @@ class Lookup(NamedTuple):
             raise OptionError(f"{where}: x of tokens needs {lacks}, or a column of numbers that --ids names (ids=)")
         each = table.column(TOKEN).cast(pa.string()).combine_chunks().dictionary_encode("encode")
         at, words = each.indices.to_numpy(), each.dictionary.to_pylist()  # in the order in which they occur
-        found: Array = known.numbers(words, lambda k: f"{where}: {spot(table, int(np.argmax(at == k)))}")[at]
-        return found
+        return known.numbers(words, lambda k: f"{where}: {spot(table, int(np.argmax(at == k)))}")[at]
 
     def x(self, table: Any, where: str) -> tuple[Any, Array]:
         """The table, with tokens if it has only their numbers, and its x, (R, I). Raises as `numbers`."""

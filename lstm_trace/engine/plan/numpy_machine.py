@@ -326,7 +326,7 @@ class Machine:
         keep: whether to make all views of all steps now, for reuse.
         """
         if (first, last) in slab.bound:
-            return slab.bound[first, last]  # type: ignore[no-any-return]
+            return slab.bound[first, last]
         if not slab.fed:
             widths = {o.names[0]: o.width for c in self.plan.calls for o in c.operands if o.kind == "input"}
             slab.fed = {n: np.empty((len(slab.scratch), self.batch, w), self.dtype) for n, w in widths.items()}

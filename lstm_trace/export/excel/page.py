@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import io
 import math
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from tempfile import gettempdir
 from typing import IO, Any
 
 from ...base.arrays import by_key
 from ...base.extras import missing
+from ...base.packaged import packaged
 from ...base.writing import Target, destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
@@ -78,7 +77,7 @@ def workbook(path: Target) -> Iterator[Any]:
             raise
 
 
-TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
+TEXTS: dict[str, Any] = packaged("export/excel/texts.toml")
 
 
 def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import LiftError
 from ...printable import message
 from ...weights.formats.exported import ExportedProgram
@@ -27,10 +28,7 @@ from .onnx_run import GraphNode, GraphRun, Indices, Value, flat
 #: Operations on sizes.
 _SIZES = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv}
 #: Operations that multiply matrices.
-_PRODUCTS = (
-    "mm", "mv", "bmm", "matmul", "linear", "addmm", "addmv", "baddbmm", "lstm_cell", "gru_cell", "rnn_tanh_cell",
-    "rnn_relu_cell",
-)  # fmt: skip
+_PRODUCTS = frozenset(packaged("lifting/tables.toml")["products"])
 #: Dtypes by their numbers; all others are of floating point numbers, which are those of the tape.
 _DTYPES = {1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 12: np.bool_}
 #: What an argument by keyword is noted as.

@@ -200,9 +200,8 @@ class GraphReader:
         }
         for name, places in fitting.items():
             if not places:
-                raise LiftError(
-                    f"no output has the shape of the input {name}, {states[name].shape}, which a step would return"
-                )
+                said = f"no output has the shape of the input {name}, {states[name].shape}, which a step would return"
+                raise LiftError(said)
             called = next((state for state in "hc" if means(name, state)), name)
             alike = [k for k in places if means(names[k], called)]
             fitting[name] = alike if len(alike) == 1 else places

@@ -118,8 +118,7 @@ def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOptio
 def maker(kind: str) -> Callable[..., Figure]:
     """The function that makes pictures of a kind. Raises OptionError if there is no such kind."""
     require_known("kind of picture", kind, KINDS)
-    made: Callable[..., Figure] = getattr(import_module(f".{KINDS[kind]['module']}", __package__), kind)
-    return made
+    return getattr(import_module(f".{KINDS[kind]['module']}", __package__), kind)
 
 
 def options(kind: str) -> tuple[str, ...]:

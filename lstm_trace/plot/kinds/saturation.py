@@ -57,9 +57,8 @@ def saturation(
         if (stage.scope, line.name) in units and (lines is not None or is_gate(stage, line))
     }  # fmt: skip
     if not gates:
-        raise MissingError(
-            "there is nothing to draw: the selection has no gate that was recorded, or no step that is not padding"
-        )
+        said = "there is nothing to draw: the selection has no gate that was recorded, or no step that is not padding"
+        raise MissingError(said)
     words = found.words
     caption = [words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))]
     if any(not is_gate(stage, line) for stage, line in gates.values()):

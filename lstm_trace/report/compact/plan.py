@@ -31,7 +31,7 @@ def plan(shown: View, stage: Stage) -> Plan:
     key = stage.scope, tuple(line.name for line in stage.lines)  # what is held at a place has lines of its own there
     if key not in shown.plans:
         shown.plans[key] = _planned(shown, stage)
-    return shown.plans[key]  # type: ignore[no-any-return]
+    return shown.plans[key]
 
 
 def _planned(shown: View, stage: Stage) -> Plan:

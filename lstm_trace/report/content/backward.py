@@ -185,11 +185,9 @@ def _pruned(line: Line, dead: Names) -> Line:
 
 
 def gradient_symbols(
-    stages: Iterable[Stage],
-    own: Mapping[str, Any],
-    place: Callable[[Stage], str] = lambda stage: stage.owner,
+    stages: Iterable[Stage], own: Mapping[str, Any], place: Callable[[Stage], str] = lambda stage: stage.owner,
     equal: Callable[[str, str], bool] = lambda scope, name: False,
-) -> dict[str, Symbol]:
+) -> dict[str, Symbol]:  # fmt: skip
     """For each gradient of the adjoint stages among `stages` its symbol.
 
     own: symbols that the author gave, which are kept. place: a stage in words, for what an upper layer brings back.
@@ -349,9 +347,7 @@ class Backward(View):
 
     def symbolic(self, stage: Stage, line: Line) -> Node:
         """The line as one formula of the values that have a name."""
-        return self.written(
-            stage, line, lambda name: value(name, stage.cell) if isinstance(name, str) else number(name)
-        )
+        return self.written(stage, line, lambda n: value(n, stage.cell) if isinstance(n, str) else number(n))
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
         """The line as one formula; leaf: the replacement of a value that has a name."""
@@ -409,10 +405,7 @@ class Backward(View):
     def value_and_baseline(self) -> tuple[Num, Num]:
         """For a split, the value of L and its value in the baseline."""
         of, adjoints = self.objective, {s.owner: s.scope for s in self.trace.stages if s.is_adjoint}
-        bases = [
-            ((adjoints[stage.scope], secant_names(stage.active)["base", line]), weights)
-            for stage, line, weights in of.parts
-        ]
+        bases = [((adjoints[s.scope], secant_names(s.active)["base", line]), weights) for s, line, weights in of.parts]
         if of.t is None or of.unit is None:
             return self.worth, self._weighted(bases)
         places = (of.stage.scope, of.line), bases[0][0]

@@ -65,9 +65,8 @@ def applied(
         printed: dict[str, str] = {}
         for name in _names(stage.cell):
             if (other := printed.setdefault(plain(Sym(name)), name)) != name:
-                raise OptionError(
-                    f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
-                )
+                said = f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
+                raise OptionError(said)
     return _printed(trace, symbols), remarks
 
 

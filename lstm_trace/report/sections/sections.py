@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from ...base.packaged import packaged
 from ...documents.blocks import Block, Heading, Items, Para, marked, with_formulas
 from ...view.hand_size import with_comma
 from ...view.line_groups import interventions
@@ -67,12 +68,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "profile": _part(lambda shown: None if shown.profile is None else shown, "profile.profile"),
 }
 #: Those of a profile, of a table over all steps without worked ones, of the backward pass alone, and of its equations.
-ALONE = {
-    "profile": ("author_notes", "introduction", "not_finite", "profile"),
-    "brief": ("author_notes", "introduction", "not_finite", "pictured", "over_time", "answers", "in_words"),
-    "back": ("not_finite", "pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
-    "equations": ("equations", "adjoint"),
-}
+ALONE: dict[str, list[str]] = packaged("report/sections/alone.toml")["alone"]
 
 
 @dataclass

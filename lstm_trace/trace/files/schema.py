@@ -25,6 +25,7 @@ from pydantic import (
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
 from ...base.mistyped import key_meant
+from ...base.packaged import packaged
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName
@@ -49,9 +50,7 @@ def to_length(value: Any) -> Any:
     return value
 
 
-_WRITTEN = PlainSerializer(
-    lambda states: [*map(to_list, states)] if isinstance(states, list) else to_list(states), return_type=Any
-)
+_WRITTEN = PlainSerializer(lambda h: [*map(to_list, h)] if isinstance(h, list) else to_list(h), return_type=Any)
 Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
 #: Initial states: one array per layer if the layers differ in size.
 States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(4))]
@@ -169,21 +168,7 @@ class LayoutSpec(Strict):
 
 
 #: What the JSON Schema says of the fields of a problem.
-_DESCRIBED = {
-    "weights": "W_xi or 1/reverse/W_xi: array",
-    "x": "(I,), (T, I) or (T, B, I)",
-    "initial": "initial values of other carried states",
-    "given": "lines supplied instead of computed",
-    "hold": "lines held at other values, by address: a number, '*0.5' for a multiple, arrays, a trace's path",
-    "mask": "1 at valid steps, (T,) or (T, B); lengths or mask, not both",
-    "extra": "equations added to the cell, for example a readout or a loss",
-    "ask": "names or addresses of the requested lines",
-    "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
-    "symbols": "TeX symbols of user-defined names",
-    "digits": "decimals of the numbers in its report",
-    "language": "language of its report",
-    "notation": "the names of its weights, and the symbols of its report (docs/problems.md)",
-}
+_DESCRIBED: dict[str, str] = packaged("trace/files/schema.toml")["described"]
 
 
 def _problem_fields() -> dict[str, Any]:
@@ -309,14 +294,7 @@ def validate(model: type[M], data: Any, where: str) -> M:
 
 
 #: What pydantic expected, by the kind of fault, in our words.
-_EXPECTED = {
-    "string_type": "text",
-    "list_type": "a list, as in [a, b]",
-    **dict.fromkeys(("dict_type", "model_type"), "a mapping, as in {name: value}"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    "string_pattern_mismatch": "the code of a language, as in en",
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
-}
+_EXPECTED: dict[str, str] = packaged("trace/files/schema.toml")["expected"]
 
 
 #: Models that are accepted in place of a name; pydantic adds their names to the location of a fault.

@@ -180,8 +180,7 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", filename=path)
-    opened: AbstractContextManager[Arrays] = import_module(f"..{READERS[suffix]}", __package__).arrays(path)
-    return opened
+    return import_module(f"..{READERS[suffix]}", __package__).arrays(path)
 
 
 def tables(path: Path, width: int, wiring: Wiring | None = None) -> dict[str, Any]:

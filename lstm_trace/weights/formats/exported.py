@@ -22,6 +22,7 @@ import numpy as np
 
 from ...base import conveniences
 from ...base.arrays import Array
+from ...base.packaged import packaged
 from ...errors import FileError, LiftError, within
 from ..find import find
 from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
@@ -35,10 +36,7 @@ _BFLOAT16 = 13
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _OLDER = "torch.export.save(torch.export.load(path), path)"
 #: Operations that move numbers and change none.
-_MOVES = (
-    "alias", "clone", "contiguous", "detach", "expand", "lift_fresh_copy", "reshape", "unsqueeze", "view", "_to_copy",
-    "to",
-)  # fmt: skip
+_MOVES = tuple(packaged("weights/words.toml")["exported"])
 #: Nodes of whole layers, and of cells.
 _NODE = re.compile(r"torch\.ops\.aten\.(lstm|gru|rnn_tanh|rnn_relu)(\.input|_cell\.default)")
 

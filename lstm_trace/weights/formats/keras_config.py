@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...base.packaged import packaged
 from ...cell.composites import BUILT_IN
 from ...cell.named_cells import ACTIVATIONS
 from ...trace.address import whole
@@ -19,16 +20,10 @@ MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", Non
 #: Keras activations with another name or other constants here; hard_sigmoid depends on the version.
 _ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
 #: Our activations that Keras does not have; all others have Keras's names and default values.
-_OURS = frozenset((
-    "affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient",
-    "squared_error", "cross_entropy",
-))  # fmt: skip
+_OURS = frozenset(packaged("weights/words.toml")["ours"])
 _KIND = re.compile("LSTM|GRU|RNN")
 #: Classes of layers and cells, by our name of the cell; Keras's own name of a layer is the first.
-CLASSES = {
-    "lstm": ("LSTM", "LSTMCell", "CuDNNLSTM"), "gru": ("GRU", "GRUCell", "CuDNNGRU"),
-    "rnn": ("SimpleRNN", "SimpleRNNCell"),
-}  # fmt: skip
+CLASSES: dict[str, list[str]] = packaged("weights/words.toml")["keras"]
 _Cell = tuple[str, Mapping[str, Any]]  # its class and its settings
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import FileError, LstmTraceError, within
 from ..find import one_cell
 from ..guards import Lazy, afford, checked_shape, numbers, told
@@ -26,10 +27,7 @@ from ..read import Defaults, Found, stack, stated
 from .flatbuffer import FlatTable, read_number
 
 #: The types of tensors whose numbers are read; integers are quantised numbers.
-TYPES = {
-    0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float64",
-    18: "bfloat16",
-}  # fmt: skip
+TYPES = {int(number): name for number, name in packaged("weights/words.toml")["tflite"].items()}
 #: With none of them (0) an LSTM's kernel does not compute its output.
 _ACTIVATIONS = {0: "linear", 1: "relu", 2: "hard_tanh", 3: "relu6", 4: "tanh"}
 _DEQUANTIZE, _REVERSE, _WHILE = 6, 105, 119

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...base.packaged import packaged
 from ...errors import FileError, within
 from ..find import find
 from ..guards import Lazy, archive, check_intact, entries, package
@@ -21,16 +22,8 @@ SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers nested deeper than this are not a checkpoint.
 DEEPEST = 32
 _PLACE = r"_l\d+(?:_reverse)?"
-_NAME = rf"(weight_[ih]h(?:{_PLACE})?)"
 #: Arrays from which a module computes its weights, and what puts the weights themselves in their place.
-_DERIVED = {
-    rf"parametrizations\.{_NAME}\.": "call torch.nn.utils.parametrize.remove_parametrizations(module, {0!r})",
-    rf"{_NAME}_g$": "it has weight norm: call torch.nn.utils.remove_weight_norm(module, {0!r})",
-    rf"{_NAME}_mask$": "they are pruned: call torch.nn.utils.prune.remove(module, {0!r})",
-    rf"{_NAME}_u$": "it has spectral norm: call torch.nn.utils.remove_spectral_norm(module, {0!r})",
-    rf"{_NAME}_raw$": "take the weight-drop wrapper off",
-    r"_packed_params": "take the model from before it was quantised",
-}
+_DERIVED: dict[str, str] = packaged("weights/words.toml")["torch"]
 
 
 def plain(tensor: Any, where: str) -> Any:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import FileError, reason
 from ..guards import Lazy, afford, checked_shape, entries, package, told
 
@@ -290,9 +291,7 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Neg": lambda data: np.negative(data),  # the function itself would accept a second input as its output
 }
 #: Operators whose result contains only numbers of their first input, so that a Fill stays a Fill.
-MOVES = frozenset((
-    "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Gather", "Expand", "Cast",
-))  # fmt: skip
+MOVES = frozenset(packaged("weights/words.toml")["moving"])
 
 
 def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> int:

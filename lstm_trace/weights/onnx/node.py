@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
@@ -63,10 +64,7 @@ OPERATORS = {
     "gru": Operator("GRU", _axes(3), {"gate_activation": "sigmoid", "candidate_activation": "tanh"}),
     "rnn": Operator("RNN", _axes(1), {"activation": "tanh"}),
 }  # fmt: skip
-_KINDS = {
-    "FLOAT": "a number", "INT": "a whole number", "STRING": "a text", "FLOATS": "a list of numbers",
-    "STRINGS": "a list of names",
-}  # fmt: skip
+_KINDS: dict[str, str] = packaged("weights/words.toml")["attributes"]
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
@@ -151,12 +149,7 @@ def facts_of(node: Any, operator: Operator, opset: int) -> dict[str, Any]:
 
 
 #: Activations by the operator's names, in lower case: ours, and onnxruntime's default constants.
-ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "relu": ("relu", ()), "tanh": ("tanh", ()), "sigmoid": ("sigmoid", ()), "softsign": ("softsign", ()),
-    "softplus": ("softplus", ()), "elu": ("elu", (1.0,)), "leakyrelu": ("leaky_relu", (0.01,)),
-    "thresholdedrelu": ("thresholded_relu", (0.0,)), "affine": ("affine", (0.0, 0.0)),
-    "scaledtanh": ("scaled_tanh", (0.0, 0.0)), "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
-}  # fmt: skip
+ACTIVATIONS = {name: (ours, tuple(more)) for name, (ours, *more) in packaged("weights/words.toml")["onnx"].items()}
 #: Those for which onnxruntime takes missing constants as 0, unlike our defaults.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
 
@@ -261,10 +254,7 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
     if len(set(kinds.values())) > 1:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
-    shapes = {
-        name: arrays[name].shape if name in arrays else reading.shape(name)
-        for name in (*arrays, *reading.operator.inputs)
-    }
+    shapes = {n: arrays[n].shape if n in arrays else reading.shape(n) for n in (*arrays, *reading.operator.inputs)}
     if faults := _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None}):
         raise Refused("; ".join(faults) + _projected(reading))
     return arrays

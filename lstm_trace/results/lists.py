@@ -1,15 +1,14 @@
-"""The lines of a model that another program may print, and a function with which it prints them."""
+"""Lists to choose from: the example problems; the lines that another program may print, and how it prints them."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
+from ..base.packaged import packaged
 from ..cell.network import Stage, forward_stages
 from ..cell.notations import spellings
 from ..documents.result import Finding
@@ -81,7 +80,7 @@ class LineList(Finding):
         """
         if language not in get_args(SnippetName):
             raise OptionError(f"there is no snippet in {language!r}: expected {', '.join(get_args(SnippetName))}")
-        chosen = tomllib.loads((files(__package__) / "snippets.toml").read_text("utf-8"))[language]
+        chosen = packaged("results/snippets.toml")[language]
         rows = (f"{chosen['comment']}{one.key} {one.units}" for one in self.named)
         first = self.named[0] if self.named else None
         text: str = chosen["text"].replace("LINES\n", "".join(f"{row}\n" for row in rows))
@@ -106,3 +105,27 @@ class LineList(Finding):
             for one in self.named
         ]  # fmt: skip
         return (LongTable(columns, rows),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExampleList(Finding):
+    """The examples: their titles by name."""
+
+    examples: Mapping[str, str]
+
+    def title(self, words: Words) -> str:
+        """What they are."""
+        return words.word("examples.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """How to print one."""
+        yield words.word("examples.print")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each."""
+        return (LongTable(("name", "title"), [*self.examples.items()]),)
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """A line for each."""
+        wide = max(map(len, self.examples))
+        return "".join(f"{name:<{wide}}  {title}\n" for name, title in self.examples.items())
