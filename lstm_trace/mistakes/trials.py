@@ -271,7 +271,9 @@ class _Batch:
         fixed |= {o: np.array([o]) for x in lines for o in x.operands if isinstance(o, float)}
         first = {line: states[state] for state, line in stage.cell.carry if state in states}
         network, scope = self.premises[0].network, stage.scope
-        past = {f"{name}{LATE_SUFFIX}": first.get(name, np.zeros(late_width(network, scope, name))) for name in late}
+        past = {
+            f"{name}{LATE_SUFFIX}": first.get(name, np.zeros((1, 1, late_width(network, scope, name)))) for name in late
+        }
         out: dict[str, Array] = {}
         with np.errstate(all="ignore"):
             for t in range(steps - 1, -1, -1) if stage.backwards else range(steps):

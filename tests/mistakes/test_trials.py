@@ -366,3 +366,12 @@ def test_candidates_in_one_batch_do_not_meet() -> None:
     for at in range(0, len(candidates), 15):
         alone = next(MistakeRuns(trace, [PLACE]).run([candidates[at]]))[PLACE]
         np.testing.assert_array_equal(alone, together[at], err_msg=str(candidates[at].mistakes))
+
+
+def test_what_is_late_has_an_axis_of_sequences() -> None:
+    """A state before the first step without that axis met weights of several candidates in one product."""
+    draw = np.random.default_rng(0)
+    own = {f"W_x{g}": draw.normal(size=(3, 2)) for g in "ifco"} | {f"W_h{g}": draw.normal(size=(3, 3)) for g in "ifco"}
+    own |= {f"b_{g}": draw.normal(size=3) for g in "ifco"}
+    x = draw.normal(size=(4, 2))
+    assert not lt.identify(own, x, np.round(lt.run(own, x, cell="lstm").output, 3), cell="lstm").right
