@@ -12,7 +12,7 @@ from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import Format, Report, rendered
 from ..documents.layout import FULL, SMALL, lowered
 from ..errors import Faults, MissingError, OptionError, require_known, within
-from ..languages.strings import words
+from ..languages.strings import words_for
 from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import UNNAMED, Source, View, view
@@ -293,7 +293,7 @@ def of_cell(trace: Trace, chosen: Options) -> Picture | None:
     t = trace.span[selection.window(trace)][-1 if stage.backwards else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
     trace, _ = applied(trace, chosen.notation, selection, chosen.language)
-    title = caption(trace, stage, t, b, words(chosen.language or trace.header.language, trace.header.count_from))
+    title = caption(trace, stage, t, b, words_for(trace, chosen.language))
     return Picture(lambda: diagram(trace, stage.scope, t, b, chosen.language), title, "", chosen.file)
 
 

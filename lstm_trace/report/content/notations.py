@@ -21,7 +21,7 @@ from ...errors import OptionError, require_known
 from ...formulas.plain import Plain
 from ...formulas.symbols import GATES, Symbol, distinct, symbol
 from ...formulas.tree import Mat, Sym
-from ...languages.strings import words
+from ...languages.strings import words_for
 from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
@@ -150,7 +150,7 @@ def _joined_trace(
             lines[stage.scope] = _values(trace, stage, merges)
     rows = dict.fromkeys((merge.matrix, merge.parts) for merges in found.values() for merge in merges)
     said = tuple((Row((Sym(matrix),), (("=", Mat((tuple(map(Sym, parts)),))),)),) for matrix, parts in rows)
-    note = (Para(words(language or trace.header.language, trace.header.count_from).text("joined")), Derivation(said))
+    note = (Para(words_for(trace, language).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
 
 

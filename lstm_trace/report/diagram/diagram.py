@@ -17,7 +17,7 @@ from ...formulas.plain import Plain, number
 from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
-from ...languages.strings import Words, words
+from ...languages.strings import Words, words, words_for
 from ...plot.furniture import MarkedPlain, cut_to_room, spans, text as svg_text, text_width
 from ...trace.address import columns_of
 from ...trace.held import plain
@@ -316,7 +316,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     trace = plain(trace)  # what is held changes the values, not the cell
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    said = words(language or trace.header.language, trace.header.count_from)
+    said = words_for(trace, language)
     picture = Diagram(stage, widths(stage, numbers), said, trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     title, style = escape(caption(trace, stage, t, b, picture.said)), asset("report/diagram/diagram.css")
