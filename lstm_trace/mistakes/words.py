@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from .transforms import Transform, functions, transform
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
-LineValue = Callable[[Sequence[Array], Array], Array]
+LineValue = Callable[[Line, Sequence[Array], Array], Array]
+#: What a state becomes, given its name, how many steps were taken, its new value and the one before.
+Carried = Callable[[str, int, Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,10 @@ class StagePremises:
     """What a stage is given, and how it goes through time.
 
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
-    flipped: whether it takes the steps in the other order. turned: whether its outputs stay in that order instead of
-    being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
-    to the mask. arithmetic: how a line is computed there, None as it should be.
-    carried: what is done to a state between steps. skips: a step that is not computed; held: whether it passes on what
-    the state is, not 0. window: after how many steps the states are initial again, or, from_zero, zero. across: whether
-    it goes through the sequences as if they were steps. chained: whether a sequence begins with the states in which the
-    one before it ended. in_place: whether units already computed are read in the same step.
+    inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths: to the mask. order:
+    how it goes through steps and sequences: what is done to everything that it reads, and to every line afterwards.
+    arithmetic: how a line is computed there, None as it should be. carried: what a state becomes between two steps.
+    in_place: whether units already computed are read in the same step.
     """
 
     stage: Stage
@@ -43,35 +42,22 @@ class StagePremises:
     initial: Values
     network: Trace
     sources: Mapping[str, str]
-    flipped: bool = False
-    turned: bool = False
     inputs: tuple[Transform, ...] = ()
     outputs: tuple[Transform, ...] = ()
-    lengths: Transform | None = None
-    arithmetic: Callable[[Line], LineValue | None] | None = None
-    carried: Callable[[str, Array], Array] | None = None
-    skips: int = -1
-    held: bool = False
-    window: int = 0
-    from_zero: bool = False
-    across: bool = False
-    chained: bool = False
+    lengths: tuple[Transform, ...] = ()
+    order: tuple[tuple[Transform, Transform], ...] = ()
+    arithmetic: LineValue | None = None
+    carried: tuple[Carried, ...] = ()
     in_place: bool = False
-
-    @property
-    def alone(self) -> tuple[bool, bool, bool]:
-        """What keeps it from running in one batch with others."""
-        return self.chained, self.in_place, self.across
 
     @cached_property
     def reads(self) -> list[Scope]:
         """The stage that each input comes from."""
         return [scope_and_name(self.sources[name])[0] for name in self.stage.cell.inputs]
 
-    def changes(self, source: str) -> list[Callable[[Array], Array]]:
+    def changes(self, source: str) -> list[Transform]:
         """What is done to the values of an input, in order."""
-        own = self.inputs if source != VALID else (self.lengths,) if self.lengths else ()
-        return [*own, *[lambda values: values[::-1]] * self.flipped]
+        return [*(self.lengths if source == VALID else self.inputs), *(into for into, _ in self.order)]
 
 
 Word = Callable[[StagePremises, str], StagePremises | None]
@@ -276,35 +262,48 @@ def _width(p: StagePremises, source: str) -> int:
     return 0 if values is None else values.shape[-1]
 
 
+_REVERSED, _EXCHANGED = transform("steps reversed"), partial(np.swapaxes, axis1=0, axis2=1)
+
+
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if how == "over sequences":
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
-        return replace(p, across=True, initial=across) if alike and p.network.batch > 1 else None
-    if how == "as computed":
-        return replace(p, turned=not p.turned) if p.stage.backwards else None
-    turned = p.turned if how == "the other way" else not p.turned
-    return replace(p, flipped=not p.flipped, turned=turned)
+        new = replace(p, order=(*p.order, (_EXCHANGED, _EXCHANGED)), initial=across)
+        return new if alike and p.sources and p.network.batch > 1 else None
+    if how != "the other way":  # what it reads is reversed
+        p = replace(p, inputs=(*p.inputs, _REVERSED), lengths=(*p.lengths, _REVERSED))
+    if how != "input reversed":
+        p = replace(p, order=(*p.order, (_REVERSED, _REVERSED)))
+    return p if how != "as computed" or p.stage.backwards else None
 
 
-def _summed(line: Line, rounded: Transform) -> LineValue:
+def _chained(p: StagePremises, _: str) -> StagePremises | None:
+    """Each sequence begins with the states in which the one before it ended: they are one."""
+    back, size = slice(None, None, -1 if p.stage.backwards else 1), (p.network.batch, p.network.steps)
+
+    def joined(v: Array) -> Array:
+        return v[:, back].swapaxes(0, 1).reshape(-1, 1, v.shape[-1])
+
+    def apart(v: Array) -> Array:
+        return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
+
+    new = replace(p, order=(*p.order, (joined, apart)), initial={name: v[:1] for name, v in p.initial.items()})
+    return new if p.sources and p.network.batch > 1 else None
+
+
+def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
     """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
-
-    def value(operands: Sequence[Array], _: Array) -> Array:
-        vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
-        terms = matrix.T if line.op == "matvec" else matrix
-        total = np.zeros(1)
-        for k in range(vector.shape[-1]):
-            total = rounded(total + rounded(vector[..., k, None] * terms[k]))
-        return total
-
-    return value
+    vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
+    terms = matrix.T if line.op == "matvec" else matrix
+    products = (rounded(vector[..., k, None] * terms[k]) for k in range(vector.shape[-1]))
+    return reduce(lambda total, term: rounded(total + term), products, np.zeros(1))
 
 
 def _numbers(p: StagePremises, how: str) -> StagePremises:
     table = functions(how)
     if table is not None:
-        return replace(p, arithmetic=lambda line: (lambda a, _: table[line.op](a[0])) if line.op in table else None)
+        return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     everything = how.startswith("everything ")
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
     lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
@@ -313,11 +312,11 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
     if everything:
         p = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
 
-    def arithmetic(line: Line) -> LineValue | None:
+    def arithmetic(line: Line, operands: Sequence[Array], value: Array) -> Array:
         if kind == " sums" and line.product:
-            return _summed(line, rounded)
+            return _summed(line, operands, rounded)
         there = line.name in lines if which else line.product or kind != " products"
-        return (lambda _, value: rounded(value)) if there else None
+        return rounded(value) if there else value
 
     return replace(p, arithmetic=arithmetic)
 
@@ -328,17 +327,32 @@ def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
 
 
+def _with(values: Array, at: int, value: Array | float) -> Array:
+    new = values.copy()
+    new[at] = value
+    return new
+
+
 def _skips(p: StagePremises, which: str) -> StagePremises | None:
-    last = p.network.steps - 1
-    first = which.startswith("first") != p.stage.backwards
-    return replace(p, skips=0 if first else last, held=which.endswith("held")) if last else None
+    """A step is not computed: there are zeros in its lines, or the state that is held is passed on."""
+    cell, first, last = p.stage.cell, which.startswith("first"), p.network.steps - 1
+    at, step = 0 if first != p.stage.backwards else last, 1 if first else last + 1
+    state = next((state for state, line in cell.carry if line == cell.output), "") if which.endswith("held") else ""
+    new = replace(
+        p, order=(*p.order, (lambda v: v, lambda v: _with(v, at, 0))),
+        carried=(*p.carried, lambda _, done, new, old: old if done == step else new),
+    )  # fmt: skip
+    if state:
+        new = replace(new, outputs=(*p.outputs, lambda v: _with(v, at, p.initial[state] if first else v[abs(at - 1)])))
+    return new if last else None
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
-    return replace(p, carried=lambda state, v: change(v) if state.startswith(which) else v) if there else None
+    carried: Carried = lambda state, _, new, __: change(new) if state.startswith(which) else new  # noqa: E731
+    return replace(p, carried=(*p.carried, carried)) if there else None
 
 
 def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
@@ -350,12 +364,13 @@ def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
         return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
     inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
-    return replace(p, inputs=inputs, lengths=transform("steps reversed"))
+    return replace(p, inputs=inputs, lengths=(*p.lengths, _REVERSED))
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
-    size = int(how.split()[0])
-    return replace(p, window=size, from_zero=how.endswith("zero")) if size < p.network.steps else None
+    size, factor = int(how.split()[0]), 0 if how.endswith("zero") else 1
+    carried: Carried = lambda state, done, new, _: new if done % size else factor * p.initial[state]  # noqa: E731
+    return replace(p, carried=(*p.carried, carried)) if size < p.network.steps else None
 
 
 def _with_states(word: Word) -> Word:
@@ -375,12 +390,12 @@ WORDS: Mapping[str, Word] = {
     "time": _with_states(_time),
     "input": lambda p, how: replace(p, inputs=(*p.inputs, transform(how))) if "x_t" in p.sources else None,
     "outputs": _outputs,
-    "lengths": lambda p, how: replace(p, lengths=transform(how)) if VALID in p.sources.values() else None,
+    "lengths": lambda p, how: replace(p, lengths=(*p.lengths, transform(how))) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
     "padded in front": _with_states(_padded_in_front),
     "skips": _with_states(_skips),
     "carried": _with_states(_carried),
     "numbers": _with_states(_numbers),
-    "chained": _with_states(lambda p, _: replace(p, chained=True) if p.network.batch > 1 else None),
+    "chained": _with_states(_chained),
     "in place": _with_states(lambda p, _: replace(p, in_place=True)),
 }
