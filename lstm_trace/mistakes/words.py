@@ -71,16 +71,14 @@ def _ending(how: str, ends: Collection[str]) -> tuple[str, str]:
 
 def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
     """Another stage: of the layer before, the next, the first one, the other direction, the other layout; or none."""
-    layer, direction = layer_and_direction(scope)
+    (layer, direction), every = layer_and_direction(scope), [one for one in scopes if not one.endswith(MEET)]
     turned = {"forward": "reverse", "reverse": "forward"}.get(direction, direction)
-    if which == "other layout":  # layer by layer read as direction by direction
-        every = [one for one in scopes if not one.endswith(MEET)]
-        layers = 1 + max(layer_and_direction(one)[0] for one in every)
-        at = every.index(scope) if scope in every else 0
-        new = every[(at % layers) * (len(every) // layers) + at // layers]
-        return new if scope in every and new != scope else ""
-    new = {"before": f"{layer - 1}/{direction}", "next": f"{layer + 1}/{direction}", "first": f"0/{direction}",
-           "other direction": f"{layer}/{turned}"}[which]  # fmt: skip
+    found = {"before": f"{layer - 1}/{direction}", "next": f"{layer + 1}/{direction}", "first": f"0/{direction}",
+             "other direction": f"{layer}/{turned}"}  # fmt: skip
+    if scope in every:  # layer by layer read as direction by direction
+        layers, at = 1 + max(layer_and_direction(one)[0] for one in every), every.index(scope)
+        found["other layout"] = every[(at % layers) * (len(every) // layers) + at // layers]
+    new = found.get(which, "")
     return new if new in scopes and new != scope else ""
 
 
@@ -98,24 +96,19 @@ def _started(p: StagePremises, change: Transform, only: str = "") -> StagePremis
 
 
 def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
-    if len(p.initial) < 2:
-        return None
-    one, two = [*p.initial][:2]
-    new = {**p.initial, one: p.initial[two], two: p.initial[one]}
-    return replace(p, initial=new) if p.initial[one].shape == p.initial[two].shape else None
+    names = [*p.initial][:2]
+    new = {**p.initial, **{one: p.initial[two] for one, two in zip(names, names[::-1], strict=True)}}
+    return replace(p, initial=new) if len(names) > 1 and _alike(new, names, p.initial) else None
 
 
 def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     scope, there = p.stage.scope, p.network.initial
+    theirs: Values = {}
     if which == "layers and rows exchanged in memory":
         alike = {name: [v[name] for v in there.values() if name in v] for name in p.initial}
-        if scope not in there or any(len({v.shape for v in each}) > 1 for each in alike.values()):
-            return None
-        at = [*there].index(scope)
-        theirs = {}
-        for name, each in alike.items():
-            stack = np.stack(each)
-            theirs[name] = stack.reshape(stack.shape[1], stack.shape[0], -1)[:, at]
+        if all(len({v.shape for v in each}) == 1 for each in alike.values()):
+            read, at = transform("steps and sequences exchanged in memory"), [*there].index(scope)
+            theirs = {name: read(np.stack(each))[at] for name, each in alike.items()}
     elif "row" in which:
         return _started(p, transform(which))
     elif which.startswith("end of"):
@@ -143,57 +136,35 @@ def _each(p: StagePremises, names: Collection[str], change: Transform) -> StageP
     return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
-def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
-    """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
+def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True) -> StagePremises:
+    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns)."""
     new = dict(p.parameters)
-    stems = {"": ("W_x", "W_h", "b_x", "b_h", "b_"), "r": ()}.get(part, (f"W_{part}",))
-    stacks = [[name for name in new if re.fullmatch(f"{stem}[a-qs-z]", name)] for stem in stems]
-    stacks = [[name for name in new if name == "W_hr"]] if part == "r" else stacks  # the projection, one matrix
-    for names in stacks:
-        if names and len({new[name].shape for name in names}) == 1:
-            stack = change(np.concatenate([new[name] for name in names]), len(names))
-            new |= zip(names, np.split(stack, len(names)), strict=True)
+    stems = ("W_x", "W_h", "b_x", "b_h", "b_") if not part else (f"W_{part}",)
+    stacks = [[name for name in new if name[:-1] == stem and f"W_x{name[-1]}" in new] for stem in stems]
+    for names in stacks if part != "r" else [["W_hr"]]:  # the projection, one matrix
+        if names and len({new[name].shape for name in names if name in new}) == 1:
+            stack = np.stack([new[name] for name in names])
+            changed = change(stack.reshape(1 if whole else len(names), -1, stack[0, 0].size))
+            new |= zip(names, changed.reshape(stack.shape), strict=True)
     return replace(p, parameters=new)
 
 
-def _by_column(stack: Array, _: int = 1) -> Array:
-    return stack.reshape(-1).reshape(stack.shape, order="F")
-
-
-def _by_row(stack: Array, _: int = 1) -> Array:
-    return stack.reshape(-1, order="F").reshape(stack.shape)
-
-
-def _by_gate(change: Transform) -> Callable[[Array, int], Array]:
-    return lambda stack, gates: np.concatenate([change(one) for one in np.split(stack, gates)])
-
-
-def _in_matrices(change: Transform) -> Callable[[Array, int], Array]:
-    return lambda stack, _: change(stack) if stack.ndim == 2 else stack
-
-
-def _without_last(matrix: Array, axis: int) -> Array:
-    new = matrix.copy()
-    new.swapaxes(0, axis)[-1] = 0
-    return new
-
-
-#: How the stacked weights may be read, given how many gates there are.
-READ: Mapping[str, Callable[[Array, int], Array]] = {
-    "by column": _by_column,
-    "by row": _by_row,
-    "each by column": _by_gate(_by_column),
-    "each by row": _by_gate(_by_row),
-    "interleaved": lambda v, n: v.reshape(-1, n, *v.shape[1:]).swapaxes(0, 1).reshape(v.shape),
-    "not interleaved": lambda v, n: v.reshape(n, -1, *v.shape[1:]).swapaxes(0, 1).reshape(v.shape),
-    "rows reversed": lambda v, _: v[::-1],
-    "units reversed": _by_gate(lambda v: v[::-1]),
-    "columns reversed": _in_matrices(lambda v: v[:, ::-1]),
-    "columns rotated": _in_matrices(lambda v: np.roll(v, 1, axis=1)),
-    "without the last column": _in_matrices(partial(_without_last, axis=1)),
-    "without the last row": _by_gate(partial(_without_last, axis=0)),
-    "one row early": lambda v, _: np.roll(v, -1, axis=0),
-    "one row late": lambda v, _: np.roll(v, 1, axis=0),
+#: How the weights may be read: whether those of all gates are one matrix, and what is done to it.
+READ: Mapping[str, tuple[bool, str]] = {
+    "by column": (True, "rows and units exchanged in memory"),
+    "by row": (True, "sequences and units exchanged in memory"),
+    "each by column": (False, "rows and units exchanged in memory"),
+    "each by row": (False, "sequences and units exchanged in memory"),
+    "interleaved": (False, "steps and sequences exchanged in memory"),
+    "not interleaved": (False, "sequences and steps exchanged in memory"),
+    "rows reversed": (True, "sequences reversed"),
+    "units reversed": (False, "sequences reversed"),
+    "columns reversed": (False, "units reversed"),
+    "columns rotated": (False, "units rotated"),
+    "without the last column": (False, "last unit lost"),
+    "without the last row": (False, "last row lost"),
+    "one row early": (True, "row after"),
+    "one row late": (True, "row before"),
 }
 
 
@@ -202,7 +173,8 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
         return None
     if how != "recurrent first":
         how, part = _ending(how, "xhr")
-        return _restacked(p, READ[how], part)
+        whole, change = READ[how]
+        return _restacked(p, transform(change), part, whole)
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -216,27 +188,19 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    names = [name for name in p.parameters if not part or name.startswith(f"W_{part}")]
-    if how.startswith("pruned below "):
-        least = float(how.split()[-1])
-        return _each(p, names, lambda v: np.where(np.abs(v) < least, 0, v) if v.ndim == 2 else v)
-    if how.startswith("clipped at "):
-        most = float(how.split()[-1])
-        return _each(p, names, lambda v: np.clip(v, -most, most))
-    if not how.startswith("int"):
-        return _each(p, names, transform(how))
-    found = re.fullmatch(r"(int\d+)( by row| by gate| of all)?(.*)", how)
-    assert found is not None, how
-    change = transform(found[1] + found[3])
-    names = [name for name in names if p.parameters[name].ndim == 2]
-    if found[2] == " of all" and names:  # one scale for both operands
-        whole = change(np.concatenate([p.parameters[name].ravel() for name in names]))
-        ends = np.cumsum([p.parameters[name].size for name in names])[:-1]
-        new = zip(names, np.split(whole, ends), strict=True)
-        return replace(p, parameters={**p.parameters, **{n: v.reshape(p.parameters[n].shape) for n, v in new}})
-    if found[2] == " by row":
-        return _each(p, names, lambda v: np.stack([change(row) for row in v]))
-    return _each(p, names, change) if found[2] else _restacked(p, _in_matrices(change), part)
+    number, by, more = re.fullmatch(r"(int\d+|)( by row| by gate| of all|)(.*)", how).groups()
+    change, matrices = transform(number + more), number or how.startswith("pruned")
+    names = [
+        n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
+    ]
+    if number and not by:
+        return _restacked(p, lambda v: change(v) if v.shape[-1] > 1 else v, part)
+    most = max((np.abs(p.parameters[name]).max() for name in names), default=0)
+    each: Mapping[str, Transform] = {
+        " by row": lambda v: np.stack([change(row) for row in v]),
+        " of all": lambda v: change(np.append(v, most))[:-1].reshape(v.shape),  # one scale for both operands
+    }
+    return _each(p, names, each.get(by, change))
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
