@@ -6,8 +6,9 @@ is computed. So whatever reads it, in this step or in the next one, reads the ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,16 @@ MOST = 2**19
 AT_ONCE = frozenset({"numbers", "in place", "weights of", "weights read", "weights stored", "carried", "reads"})
 
 
+class _Fit(NamedTuple):
+    """How well a mistake explains a line: the fewer left the better. there: where it was made; against: where not."""
+
+    partly: int
+    left: int
+    candidate: Candidate
+    there: Array
+    against: Array
+
+
 @dataclass(frozen=True)
 class Cause:
     """What explains the first line that differs.
@@ -52,11 +63,13 @@ class Cause:
 def cause(found: Comparison) -> Cause | None:
     """The cause of the first difference of a comparison.
 
-    None if no mistake of the table explains it, if premises differ or the value is held, if b's own equation is known,
-    or if a has not every line.
+    None if no mistake of the table explains it, if premises differ or the value is held or not finite, if b's own
+    equation is known, or if a has not every line.
     """
     first, known = found.first, found.of_premises or found.shapes or found.first_held
     if first is None or first.equations or first.op == GATHERED or known:
+        return None
+    if first.first_values is None or not np.isfinite(first.first_values).all():
         return None
     stages = {stage.scope: stage for stage in forward_stages(found.sides[0].stages)}
     cells = [(stage.cell, found.sides[0].lines.get(scope, {})) for scope, stage in stages.items()]
@@ -80,9 +93,11 @@ def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Sta
     trace = between(replace(a, stages=tuple(stages.values()), lines=lines), a.span[steps])
     outside, used, given = padding(a, b), counted_at_padding(a.stages), dict[Place, Given]()
     for scope, name in places:
-        dropped = False if outside is None or name in used[scope] else outside[steps]
-        values, limit = trace.lines[scope][name], np.where(dropped, np.inf, MARGIN * bounds[scope, name])
-        given[scope, name] = Given(values, np.broadcast_to(limit, values.shape))
+        values = trace.lines[scope][name]
+        dropped = ~np.isfinite(values)  # says nothing of the equation
+        for where in (None if name in used[scope] else outside, found.absent.get((scope, name))):
+            dropped |= False if where is None else where[steps]
+        given[scope, name] = Given(values, np.where(dropped, np.inf, MARGIN * bounds[scope, name]))
     search = Search(trace, given)
     search.trials = MistakeRuns(trace, places, {place: one.values for place, one in given.items()})
     return search
@@ -124,26 +139,36 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     first_row = ((_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all() for v in runs)
     failing = {candidate.same for candidate, good in zip(alone, first_row, strict=True) if not good}
     candidates = [candidate for candidate in candidates if candidate.same not in failing]
-    fits: list[tuple[int, int, Candidate, Array]] = []
-    for candidate, lines in zip(candidates, search.trials.run(candidates), strict=True):
-        right = _agree(lines[place], line)
-        whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
-        if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
-            partly = 0 if right.all() else 1 if whole.all() else 2
-            # the lines that are wrong with the mistake, or are so without it and not explained by it
-            left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
-            fits.append((partly, left, candidate, wrong & whole))
-    best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
-    best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
+
+    def fits(tried: Sequence[Candidate]) -> Iterator[_Fit]:
+        for candidate, lines in zip(tried, search.trials.run(tried), strict=True):
+            right = _agree(lines[place], line)
+            whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+            if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
+                partly = 0 if right.all() else 1 if whole.all() else 2
+                # the lines that are wrong with the mistake, or are so without it and not explained by it
+                left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
+                yield _Fit(partly, left, candidate, wrong & whole, ~wrong & ~right)
+
+    fitting = [*fits(candidates)]
+    fitting += fits([
+        replace(one.candidate, programs={scope: one.candidate.programs[scope] for scope in scopes})
+        for one in fitting if one.candidate.mistakes[0].mistake.row.everywhere
+        for scopes in search.places if one.candidate.programs.keys() > {*scopes}
+    ])  # fmt: skip
+    best = [fit for fit in fitting if fit[:2] == min(fit[:2] for fit in fitting)]
+    best = [*{fit.candidate.mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
     if not best:
         return None
-    partly, _, candidate, there = best[0]
-    part: list[tuple[int, ...] | None] = []
-    for axis, begin in enumerate((search.trace.first, 0, 0)):
-        some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, np.isfinite(line.tolerance)))
-        only = tuple(begin + int(k) for k in np.flatnonzero(some))
-        part.append(only if partly and not some[every].all() else None)
-    each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
+    partly, _, candidate, there, against = best[0]
+    part: list[tuple[int, ...] | None] = [None] * 3
+    for axis, begin in ((2, 0), (1, 0), (0, search.trace.first)):
+        others = tuple({0, 1, 2} - {axis})
+        made, missing = there.any(axis=others), against.any(axis=others)
+        if (missing & ~made).any():  # where it would show, and was not made
+            part[axis] = tuple(begin + int(k) for k in np.flatnonzero(made))
+            against = against & np.expand_dims(made, others)
+    each = ((tuple(fit.candidate.programs), *fit.candidate.mistakes[0]) for fit in best)
     told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
 
