@@ -54,7 +54,8 @@ class StagePremises:
 
     def adding(self, **more: Any) -> StagePremises:
         """The same, and something more that is done to values."""
-        return replace(self, **{name: (*getattr(self, name), one) for name, one in more.items()})
+        new: dict[str, Any] = {name: (*getattr(self, name), one) for name, one in more.items()}
+        return replace(self, **new)
 
     def changes(self, source: str) -> list[Transform]:
         """What is done to the values of an input, in order."""
