@@ -9,22 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..base.packaged import packaged
-from ..cell.ops import OPS
-from .arrays import Recorded
+from .arrays import operation
 
-
-def _op(name: str) -> Callable[..., Any]:
-    """An operation of the operation table."""
-
-    def called(a: Any, *constants: float) -> Any:
-        if isinstance(a, Recorded):
-            return Recorded(a.math.tape.elementwise(name, a.ids, constants=constants), a.math, a.dtype)
-        return OPS[name].array([np.asarray(a)], constants)
-
-    return called
-
-
-sigmoid, relu, softplus, elu = (_op(name) for name in ("sigmoid", "relu", "softplus", "elu"))
+sigmoid, relu, softplus = (operation(name) for name in ("sigmoid", "relu", "softplus"))
 
 
 # -- moves -------------------------------------------------------------------------------------------------------------
@@ -98,7 +85,7 @@ def _softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 
 def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
-    return _times(elu(_times(a, input_scale), alpha), scale)
+    return _times(operation("elu", alpha)(_times(a, input_scale)), scale)
 
 
 def _axes(dim: Any) -> Any:

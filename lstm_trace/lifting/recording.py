@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import LiftError, LstmTraceError
-from .arithmetic import RecordedMath
-from .arrays import MAKERS, Recorded, RecordedNumpy
+from .arrays import MAKERS, Recorded, RecordedMath, RecordedNumpy
 from .call import OutputPath, StepCall
 from .tape import FIXED, INITIAL, CodeLine, Ids, Tape, TapeNode
 

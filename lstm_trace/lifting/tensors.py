@@ -12,8 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .arithmetic import RecordedMath
-from .arrays import Recorded
+from .arrays import Recorded, RecordedMath
 from .aten import ATEN, CONDITIONS, MADE, REFUSED, called
 from .tape import Ids
 

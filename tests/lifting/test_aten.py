@@ -10,8 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LiftError
-from lstm_trace.lifting.arithmetic import RecordedMath
-from lstm_trace.lifting.arrays import Recorded
+from lstm_trace.lifting.arrays import Recorded, RecordedMath
 from lstm_trace.lifting.aten import ATEN, MADE
 from lstm_trace.lifting.tape import Tape
 

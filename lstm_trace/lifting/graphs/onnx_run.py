@@ -18,9 +18,8 @@ from ...errors import LiftError, LstmTraceError
 from ...weights.guards import afford
 from ...weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
 from ...weights.onnx.graph import attributes, standard
-from ..arithmetic import RecordedMath
-from ..arrays import Recorded, ids_of
-from ..aten import ATEN, elu, relu, sigmoid, softplus
+from ..arrays import Recorded, RecordedMath, ids_of
+from ..aten import ATEN, relu, sigmoid, softplus
 from ..tape import CodeLine, Ids, Tape
 
 #: So many nodes and operations are run, or a few times as many as the file has: bodies are repeated.
@@ -371,7 +370,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Or": np.logical_or, "Not": np.logical_not,
     "Mod": lambda a, b, fmod=0: np.mod(a, b),
     "Softsign": lambda a: a / (np.abs(a) + 1.0),
-    "Elu": lambda a, alpha=1.0: elu(a, alpha),
+    "Elu": lambda a, alpha=1.0: ATEN["elu"](a, alpha),
     "LeakyRelu": lambda a, alpha=0.01: ATEN["leaky_relu"](a, alpha),
     "HardSigmoid": lambda a, alpha=0.2, beta=0.5: np.clip(a * alpha + beta, 0.0, 1.0),
     "Max": lambda *inputs: reduce(np.maximum, inputs),
