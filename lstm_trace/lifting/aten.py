@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -175,6 +174,7 @@ REFUSED: Mapping[str, str] = packaged("lifting/tables.toml")["refused"]
 
 #: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
 ATEN: Mapping[str, Callable[..., Any]] = {
+    **{name: getattr(np, known) for name, known in packaged("lifting/tables.toml")["torch"].items()},
     **{name: _made(value) for name, value in _FILLS.items()},
     **{f"{name}_like": _made(value, like=True) for name, value in _FILLS.items()},
     **{f"new_{name}": _made(value, new=True) for name, value in _FILLS.items()},
@@ -185,14 +185,12 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("t", "numpy_T"), lambda a: a.T),
     **dict.fromkeys(("transpose", "swapaxes"), lambda a, *dims: np.swapaxes(a, *dims) if a.ndim else a),
     "permute": lambda a, dims: np.transpose(a, tuple(dims)),
-    "movedim": np.moveaxis,
     "select": _select,
     "slice": _slice,
     "narrow": lambda a, dim, start, length: _slice(a, dim, start, start + length),
     **dict.fromkeys(("split", "unsafe_split", "split_with_sizes"), _split),
     **dict.fromkeys(("chunk", "unsafe_chunk"), lambda a, chunks, dim=0: _split(a, -(-a.shape[dim] // chunks), dim)),
     "unbind": lambda a, dim=0: [_select(a, dim, k) for k in range(a.shape[dim])],
-    "unsqueeze": np.expand_dims,
     "squeeze": _squeeze,
     "expand": _expand,
     "expand_as": lambda a, other: _expand(a, other.shape),
@@ -213,21 +211,12 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
     "zero": lambda a: 0.0,
     # of each number
-    **{name: getattr(np, name) for name in (
-        "abs", "cos", "exp", "expm1", "floor", "log", "log1p", "logical_and", "logical_not", "logical_or", "maximum",
-        "minimum", "reciprocal", "sin", "sqrt", "square", "tanh", "where"
-    )},
-    **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),
     "sub": lambda a, b, alpha=1: a - _times(b, alpha),
     "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
-    "div": operator.truediv,
     "rsqrt": lambda a: 1 / np.sqrt(a),
     **dict.fromkeys(("clamp", "clip"), lambda a, min=None, max=None: np.clip(a, min, max)),
-    "clamp_min": lambda a, low: np.maximum(a, low),
-    "clamp_max": lambda a, high: np.minimum(a, high),
     "masked_fill": lambda a, mask, value: np.where(mask, value, a),
-    **{f"bitwise_{name}": getattr(np, f"logical_{name}") for name in ("and", "not", "or")},
     "lerp": lambda a, b, weight: a + weight * (b - a),
     "addcmul": lambda base, a, b, value=1: base + _times(a * b, value),
     "addcdiv": lambda base, a, b, value=1: base + _times(a / b, value),
@@ -243,7 +232,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "hardsigmoid": lambda a: np.clip(a / 6 + 0.5, 0.0, 1.0),
     **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
-    **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
     "addr": lambda base, a, b, beta=1, alpha=1: _times(base, beta) + _times(np.outer(a, b), alpha),
     "linear": _linear,
@@ -254,8 +242,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "einsum": lambda text, operands, path=None: np.einsum(text, *operands),
     # sums
     **{name: _reduction(name) for name in ("sum", "mean", "amax", "amin", "max", "min")},
-    "max.other": np.maximum,
-    "min.other": np.minimum,
     "var": _var,
     "std": lambda a, *rest, **more: np.sqrt(_var(a, *rest, **more)),
     **dict.fromkeys(("_softmax", "softmax"), _softmax),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import LiftError, LstmTraceError
 from ...weights.guards import afford
 from ...weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
@@ -362,12 +363,8 @@ _RUN: Mapping[str, Callable[..., Any]] = {
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
     **_RUN,
-    "Tanh": np.tanh, "Sigmoid": sigmoid, "Exp": np.exp, "Log": np.log, "Relu": relu, "Reciprocal": np.reciprocal,
-    "Sqrt": np.sqrt, "Sin": np.sin, "Cos": np.cos, "Floor": np.floor, "Ceil": lambda a: -np.floor(-a),
-    "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
-    "Neg": np.negative, "Abs": np.abs, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
-    "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "Pow": np.power, "And": np.logical_and,
-    "Or": np.logical_or, "Not": np.logical_not,
+    **{op: getattr(np, name) for op, name in packaged("lifting/tables.toml")["onnx"].items()},
+    "Sigmoid": sigmoid, "Relu": relu, "Softplus": softplus, "Ceil": lambda a: -np.floor(-a), "Div": _divided,
     "Mod": lambda a, b, fmod=0: np.mod(a, b),
     "Softsign": lambda a: a / (np.abs(a) + 1.0),
     "Elu": lambda a, alpha=1.0: ATEN["elu"](a, alpha),
@@ -379,7 +376,6 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Clip": lambda a, low=None, high=None, min=None, max=None: np.clip(
         a, min if low is None else low, max if high is None else high
     ),
-    "MatMul": np.matmul,
     "Gemm": _gemm,
     "Einsum": lambda *inputs, equation: np.einsum(equation, *inputs),
     "Softmax": lambda a, axis=-1: ATEN["softmax"](a, axis),
