@@ -20,7 +20,7 @@ from ..base import conveniences
 from ..base.arrays import Array
 from ..base.packaged import packaged
 from ..base.remark import Remark
-from ..cell.lines import Cell, ending, number
+from ..cell.lines import Cell, ending, expression, number
 from ..cell.variants import named as named_cell
 from ..errors import MissingError
 from ..model.model import Model
@@ -184,17 +184,14 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
 
 def _written(cell: Cell, known: Collection[str]) -> dict[str, str]:
     """The equations, with lines that are not known written out where they are short."""
-    found, own = dict[str, str](), dict[str, str]()
-
-    def inner(one: re.Match[str]) -> str:
-        text = own.get(one[0], one[0])
-        bracketed = f" {one.string} "[one.start() :: len(one[0]) + 1][:2] == "()"
-        return text if bracketed or re.fullmatch(r"\w+(\([^()]*\))?", text) else f"({text})"
-
-    for name, text in cell.equations.items():
-        found[name] = re.sub(r"\w+", inner, text)
-        if name not in known and len(found[name]) < _LONG:
-            own[name] = found[name]
+    found, inner = dict[str, str](), dict[Any, Any]()
+    for line in cell.lines:
+        operands, call = (tuple(inner.get(one, one) for one in each) for each in (line.operands, line.call))
+        text = expression(line._replace(operands=operands, call=call))
+        if line.assigned:
+            found[line.name] = text
+        if not line.assigned or (line.name not in known and len(text) < _LONG):
+            inner[line.name] = text
     return found
 
 

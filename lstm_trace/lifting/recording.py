@@ -128,9 +128,9 @@ class Recording:
     def array(self, ids: Ids, like: Any) -> Any:
         """A recording array of the library and dtype of another array."""
         if torch() is not None and isinstance(like, torch().Tensor):
-            from .tensors import RecordedTensor
+            from .tensors import recorded_tensor
 
-            return RecordedTensor.of(ids, self.math, like.dtype)
+            return recorded_tensor(Recorded(ids, self.math), like.dtype)
         return Recorded(ids, self.math, like.dtype)
 
     def weights(self, value: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ states, and must be the same at every step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -150,39 +150,6 @@ def alike(numbers: Array, like: Any) -> Any:
 STEPS = 7
 
 
-def read_sequence(
-    tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
-    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None, back: bool = False,
-    matrices: bool = False,
-) -> BuiltCell:  # fmt: skip
-    """The cell of a recorded sequence: what each step reads of the steps before it is its state.
-
-    Args:
-        tape: the numbers of one sequence, of at least 4 steps; `Tape.source` gave x of each step its time, and
-            initial states the time `INITIAL`.
-        x: the numbers of x at each step.
-        outputs: step to the numbers of the output: of all steps, or of the last alone.
-        dtype: of the weights.
-        title: what messages call it.
-        initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
-        returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
-        back: whether the last step of x has the time of the first.
-        matrices: whether a state that is computed in rows and columns is a matrix.
-
-    Returns:
-        The cell; `output` is the line that has the outputs.
-
-    Raises:
-        LiftError: if the steps do not all do the same, or carry no state.
-    """
-    ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
-    rows = [one.reshape(-1) for one in x]
-    recurrence = RecordedRecurrence(tape, rows, ends, title, output=outputs, back=back, matrices=matrices)
-    every = range(len(next(iter(recurrence.states.values()))))
-    returned = [*outputs.values()] if returned is None else returned
-    return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]
-
-
 def _first_along(array: Any, axis: int | None) -> Any:
     """The first sequence of the batch, as a batch of one."""
     return array if axis is None else array[(slice(None),) * axis + (slice(1),)]
@@ -244,12 +211,14 @@ class SequenceFunction(AuthorFunction):
 
     def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
         self.output = self._main(run)
-        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
-        begin = {self.state_name(name): ids for name, ids in run.states.items()}
-        cell = read_sequence(
-            run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0,
-            matrices=matrices,
+        ends = np.concatenate([ids.reshape(-1) for ids in self.output.rows.values()])
+        recurrence = RecordedRecurrence(
+            run.tape, [one.reshape(-1) for one in run.x], ends, self.call.named, output=self.output.rows,
+            back=self.way < 0, matrices=matrices,
         )  # fmt: skip
+        begin = {self.state_name(name): ids for name, ids in run.states.items()}
+        returned = [ids for _, ids in leaves(run.output, STEPS)]
+        cell, _ = recurrence.read(None, recurrence.x, run.dtype, returned, begin)
         if lost := ", ".join(name for name in begin if name not in cell.lines):
             raise LiftError(f"{self.call.where}: of no state of its steps can it be told that it starts as {lost}")
         return cell

@@ -11,7 +11,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import LiftError
 from lstm_trace.lifting.arrays import Recorded, RecordedMath
-from lstm_trace.lifting.sequence import read_sequence
+from lstm_trace.lifting.recurrence import RecordedRecurrence
 from lstm_trace.lifting.tape import INITIAL, Tape
 
 N, T, INPUTS, H = 2, 5, 3, 2
@@ -329,7 +329,8 @@ def test_a_recorded_sequence_is_read_without_a_function(last: bool, initial: tup
         h = o * np.tanh(c)
         outputs[t] = h.ids
     rows = {steps - 1: h.ids} if last else outputs
-    cell = read_sequence(tape, x, rows, np.float64, "the graph", initial=begin)
+    recurrence = RecordedRecurrence(tape, x, np.concatenate([*rows.values()]), "the graph", output=rows)
+    cell, _ = recurrence.read(None, x, np.float64, rows.values(), begin)
     assert (cell.naming.kind, cell.lines, cell.output) == ("lstm", {"h": "h_t", "c": "c_t"}, "h_t")
     given = {f"{name}0": tape.values[ids] for name, ids in begin.items()}
     trace = cell.model.run(np.stack([tape.values[one] for one in x]), **given)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -128,13 +129,11 @@ class GraphReader:
         if call.axis is None:
             run, outputs = self._steps(call)
             return self._found(call, [(layer, "forward") for layer in self._recurrence(run, STEPS, outputs).layers()])
-        for steps in (STEPS, *_LONGER):
-            try:
+        *fewer, most = (STEPS,) if isinstance(call.x.dims[call.axis], int) else (STEPS, *_LONGER)
+        for steps in fewer:
+            with suppress(OutOfRangeError):
                 return self._sequence(call, steps)
-            except OutOfRangeError:
-                if isinstance(call.x.dims[call.axis], int) or steps == _LONGER[-1]:
-                    raise
-        raise AssertionError
+        return self._sequence(call, most)
 
     def _sequence(self, call: GraphCall, steps: int) -> list[Found]:
         """The cells of a graph over a sequence, in both directions."""

@@ -33,17 +33,10 @@ class OutOfRangeError(LiftError):
     """A node reads beyond the end of an array, as does a graph that was written for more steps."""
 
 
-class GraphNode(CodeLine):
-    """A node of a graph, in place of a line of code."""
-
-    def __str__(self) -> str:
-        return self.file
-
-
 class GraphTape(Tape):
     """A tape whose numbers are computed by the nodes of a graph. spend: counts numbers before they are computed."""
 
-    node: GraphNode | None = None
+    node: CodeLine | None = None
 
     def __init__(self, spend: Callable[[int], None]) -> None:
         super().__init__()
@@ -153,7 +146,7 @@ class GraphRun:
     def _run(self, node: Any, known: ChainMap[str, Value]) -> None:
         name = node.name or next((one for one in node.output if one), "")
         kind = node.op_type if standard(node) else f"{node.domain}.{node.op_type}"
-        self.tape.node = here = GraphNode(f"the {kind} {name}", 0)
+        self.tape.node = here = CodeLine(f"the {kind} {name}", 0)
         self._tick()
         if not standard(node) or node.op_type not in OPERATORS:
             raise self.tape.refusal("this operator is not known here")
@@ -179,7 +172,7 @@ class GraphRun:
 
     def _found(self, op: str, inputs: list[Value], facts: Mapping[str, Any]) -> Sequence[Value]:
         """The outputs of a node."""
-        self.claim(inputs)
+        self.claim(inputs, claimed(op, inputs, facts) // 8 if op == "Gather" else 0)
         given = [isinstance(one, Indices) for one in inputs]
         if op == "Gather" and given == [False, True] and not facts.get("axis"):
             return [self.looked_up(*inputs)]
@@ -189,8 +182,6 @@ class GraphRun:
             inputs = [self.recorded(one) for one in inputs]
             if op == "MatMul" and inputs[0].shape[-1:] != inputs[1].shape[-2:][:1]:
                 raise self.tape.refusal(f"shapes {inputs[0].shape} and {inputs[1].shape} do not fit")
-        elif op == "Gather":
-            afford(self._made + claimed(op, inputs, facts), self.tensors.stored, self._where())
         function = OPERATORS[op]
         found = function(self, *inputs, **facts) if op in _RUN else function(*inputs, **facts)
         each = found if isinstance(found, tuple) or op == "Split" else [found]
@@ -207,15 +198,15 @@ class GraphRun:
         except ValueError:  # they are joined, multiplied or chosen from
             size = 0
         size = max(size, sum(map(prod, shapes)), more)
-        afford(self._made + 8 * size, self.tensors.stored, self._where())
+        self._afford(size)
 
     def counted(self, value: Value) -> None:
         """Count a result; a view that repeats numbers counts in its full size, and an empty one by its longest axis."""
         if isinstance(value, (Recorded, np.ndarray)):
             self._count(max(value.size, *value.shape, 0, 0))
 
-    def _where(self, name: str = "") -> str:
-        return f"{self.tensors.path}: {name or self.tape.node}"
+    def _afford(self, numbers: int, name: str = "") -> None:
+        afford(self._made + 8 * numbers, self.tensors.stored, f"{self.tensors.path}: {name or self.tape.node}")
 
     def _tick(self) -> None:
         """Count what is done one by one."""
@@ -224,8 +215,8 @@ class GraphRun:
             raise self.tape.refusal("it is repeated more often than the size of the file justifies")
 
     def _count(self, numbers: int, name: str = "") -> None:
+        self._afford(numbers, name)
         self._made += 8 * numbers
-        afford(self._made, self.tensors.stored, self._where(name))
 
     def _spend(self, numbers: int) -> None:
         self._tick()
@@ -333,9 +324,7 @@ def _scattered(data: Value, indices: Value, updates: Value, reduction: str = "no
     """Rows that are written into an array, as an assignment does."""
     if reduction != "none":
         raise ValueError(f"reduction {reduction!r}")
-    found = data.copy()
-    found[tuple(np.moveaxis(indices, -1, 0))] = updates
-    return found
+    return ATEN["index_put"](data, np.moveaxis(indices, -1, 0), updates)
 
 
 def _gemm(
