@@ -177,17 +177,13 @@ class GraphReader:
 
     def _steps(self, call: GraphCall) -> tuple[GraphRun, list[Value]]:
         """A run of a graph of one step on several steps, each on the states of the one before."""
-        pairs: dict[str, int] = {}
-        for several in (False, True):
-            run = self._run()
-            states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
-            outputs: list[Value] = []
-            for t in range(STEPS if several else 1):
-                x = call.x.of_times(run, np.full(call.x.shape(), t))
-                outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
-                if not several:
-                    pairs = self._pairs(run, states, outputs)
-                states = {name: outputs[pairs[name]] for name in states}
+        run, pairs, outputs = self._run(), dict[str, int](), list[Value]()
+        states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
+        for t in range(STEPS):
+            x = call.x.of_times(run, np.full(call.x.shape(), t))
+            outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
+            pairs = pairs or self._pairs(run, states, outputs)
+            states = {name: outputs[pairs[name]] for name in states}
         return run, outputs
 
     def _pairs(self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value]) -> dict[str, int]:
