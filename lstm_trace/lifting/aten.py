@@ -154,19 +154,19 @@ def _gates(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = N
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
 
 
-def _made(value: float | None, like: bool = False, new: bool = False) -> Callable[..., Any]:
-    """`zeros` and its like; value: None for `full`. like: of the shape of the first argument; new: after it."""
+def _made(value: float | None) -> Callable[..., Any]:
+    """`zeros` and its like, of a size, or of that of an array; value: None for `full`, whose last argument it is."""
 
     def made(*args: Any, **_: Any) -> Any:
-        size = args[0].shape if like else args[1 if new else 0]
-        return np.full(size, args[-1] if value is None else value, np.float64)
+        size = next((one for one in args if isinstance(one, (list, tuple))), None)
+        return np.full(args[0].shape if size is None else size, args[-1] if value is None else value, np.float64)
 
     return made
 
 
 _FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
-#: Those that make arrays which computed values are written into.
-MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
+#: Operations that make arrays which computed values are written into.
+MADE = {name: _made(value) for fill, value in _FILLS.items() for name in (fill, f"{fill}_like", f"new_{fill}")}
 #: Those whose result is true or false.
 CONDITIONS = frozenset(packaged("lifting/tables.toml")["conditions"])
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
@@ -175,9 +175,7 @@ REFUSED: Mapping[str, str] = packaged("lifting/tables.toml")["refused"]
 #: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
 ATEN: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, known) for name, known in packaged("lifting/tables.toml")["torch"].items()},
-    **{name: _made(value) for name, value in _FILLS.items()},
-    **{f"{name}_like": _made(value, like=True) for name, value in _FILLS.items()},
-    **{f"new_{name}": _made(value, new=True) for name, value in _FILLS.items()},
+    **MADE,
     "scalar_tensor": lambda value, **_: np.array(value),
     "arange": lambda *ends, **_: np.arange(*ends),
     # moves
