@@ -102,9 +102,8 @@ def built(
     model = prepare(weights, cell, name=title)
     parts = {name: part_name(tape, ids) for name, ids in known.items()}
     several = Counter(parts.values())  # read one way and the other
-    own = () if naming.kind else text.weights.items()
-    turned = {name for name, one in own if is_turned(one.leaf) and (one.grid or several[parts[name]] > 1)}
-    turned |= transposed(known) if naming.kind else set()
+    turned = {n for n, one in text.weights.items() if is_turned(one.leaf) and (one.grid or several[parts[n]] > 1)}
+    turned = transposed(known) if naming.kind else turned
     parts = {name: part + ".T" * (name in turned) for name, part in parts.items()}
     aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))

@@ -261,15 +261,6 @@ def _unclipped(expr: Expr) -> Expr:
     return expr
 
 
-def _exponent(expr: Expr) -> tuple[float, Expr] | None:
-    """k and z of exp(k z)."""
-    if expr.op != "exp":
-        return None
-    k, inner = scaled(_unclipped(expr.args[0]))
-    again, inner = scaled(_unclipped(inner))
-    return k * again, inner
-
-
 def _written_out(expr: Expr) -> tuple[str, Expr] | None:
     """The function that a value is, and its argument: written in others, or of an argument that is clipped far out."""
     if expr.op in ("sigmoid", "tanh") and (inner := _unclipped(expr.args[0])) is not expr.args[0]:
@@ -303,7 +294,9 @@ def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:
     constant, terms = summed(expr)
     found: dict[tuple[float, Expr | None], float] = {(0.0, None): constant} if constant else {}
     for factor, one in terms:
-        if (exponent := _exponent(one)) is None:
+        if one.op != "exp":
             return None
-        found[exponent] = factor
+        k, inner = scaled(_unclipped(one.args[0]))
+        again, z = scaled(_unclipped(inner))
+        found[k * again, z] = factor
     return found
