@@ -112,8 +112,6 @@ class Recorded(NDArrayOperatorsMixin):
             args = [ids_of(math, one) for one in args[0]], *args[1:]
         if name in MOVES:
             return self._new(function(*_as_ids(math, args), **_as_ids(math, kwargs)))
-        if name in ("array_repr", "array_str", "array2string"):
-            return repr(self)
         return self._called(name, args, kwargs) if name in FUNCTIONS else self._of_weights(function, args, kwargs)
 
     def _of_weights(self, function: Any, args: Any, kwargs: Any) -> Any:

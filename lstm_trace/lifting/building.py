@@ -72,11 +72,7 @@ def built(
     roots = {name: values[name] for name in order if name in values}
     roots |= {f"{name}_t": expr for name, expr in states.items()} | {**others}
     text = EquationWriter(
-        naming,
-        reader.called,
-        lambda weight: part_name(tape, weight.leaf) + ".T" * bool(weight.grid and is_turned(weight.leaf)),
-        {ids.size: name for name, ids in reversed(reader.named.items()) if ids.ndim == 1},
-        ("x_t", *(f"{name}_prev" for name in states)),
+        naming, reader, lambda one: part_name(tape, one.leaf) + ".T" * bool(one.grid and is_turned(one.leaf))
     )
     names = text.write(roots)
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..cell.lines import Line, ending, expression, number
@@ -13,6 +13,7 @@ from ..cell.ops import FUNCTIONS
 from ..errors import LiftError
 from .expressions import Expr
 from .naming import CellNaming
+from .reading import Reader
 
 #: Operations of names and numbers that are written out wherever they are read.
 _SHORT = ("add", "neg", "mul", "matvec")
@@ -23,16 +24,13 @@ _LET_THROUGH = ("c_prev", "h_prev", "c_tilde", "h_tilde", "c_t", "h_t")
 class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
-    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given: the
-    input and states that are vectors, by their width. reserved: names that nothing else gets. aliases: a line's name to
-    what the code calls it.
+    naming: names that recognition gave. reader: of the values. label: what the code calls a weight. aliases: a line's
+    name to what the code calls it.
     """
 
     naming: CellNaming
-    called: Callable[[Expr], str]
+    reader: Reader
     label: Callable[[Expr], str]
-    given: Mapping[int, str] = field(default_factory=dict)
-    reserved: Iterable[str] = ()
     rows: list[str] = field(default_factory=list)
     weights: dict[str, Expr] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -40,7 +38,8 @@ class EquationWriter:
     def __post_init__(self) -> None:
         self._names: dict[Expr, str] = {}
         self._inline = False  # while a pre-activation is written that differs from the named cell's
-        self._taken = {*self.reserved, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
+        self.called = self.reader.called
+        self._taken = {*self.reader.named, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
         self._readers: Counter[Expr] = Counter()
         # a variable that becomes a line's value step by step is that line alone
         self._known = {self.called(one) for one in self.naming.lines}
@@ -149,8 +148,9 @@ class EquationWriter:
 
     def _of_width(self, width: int) -> str:
         """A vector of some width: the input or a state, or one that is written already, or the first that is read."""
-        if width in self.given:
-            return self.given[width]
+        for name, ids in self.reader.named.items():
+            if ids.ndim == 1 and ids.size == width:
+                return name
         for one in (*self._names, *self._readers):
             vector = not one.grid and (one.op != "parameter" or one.leaf.ndim == 1)
             if vector and one.width == width and all(inner.op != "ones" for inner in one.inside()):
