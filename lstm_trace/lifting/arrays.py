@@ -125,6 +125,8 @@ class Recorded(NDArrayOperatorsMixin):
 
     def _called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         options = {key: value for key, value in kwargs.items() if key not in _IDLE and value is not None}
+        plain = (np.ndarray, list)  # recorded at once, while a variable of the code still holds them
+        args = tuple(Recorded(ids_of(self.math, one), self.math) if isinstance(one, plain) else one for one in args)
         try:
             return FUNCTIONS[name](*args, **options)
         except TypeError:
