@@ -174,7 +174,11 @@ class Expressions:
             matrix, vector = args[::side]
             for one, other in (matrix.args, matrix.args[::-1]) if (matrix.op, vector.op) == ("mul", "ones") else ():
                 if one.op == "outer" and one.args[::side][0].op == "ones" and other.grid:  # (C * a row).sum(1)
-                    return self.make(op, (other, one.args[::side][1])[::side], (), node)
+                    row = one.args[::side][1]
+                    if other.op == "parameter":
+                        weights = self.parameter(other.leaf if side > 0 else other.leaf.T)
+                        return self.make("matvec", (weights, row), (), node)
+                    return self.make(op, (other, row)[::side], (), node)
         if op == "mul" and a.op == rest[0].op == "outer" and "ones" in {one.op for one in (*a.args, *rest[0].args)}:
             pairs = zip(a.args, rest[0].args, strict=True)
             return self.make("outer", [self.make("mul", pair, (), node) for pair in pairs], (), node)
