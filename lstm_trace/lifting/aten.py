@@ -54,6 +54,8 @@ def _at(indices: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _index_put(a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    if accumulate:
+        raise ValueError("values are added to those that are there")
     found = a.copy()
     found[_at(indices)] = values
     return found
