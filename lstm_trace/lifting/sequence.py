@@ -98,7 +98,7 @@ class AuthorFunction(ABC):
     def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> tuple[Trace, Any]:
         """The trace of an input, and its states, (B, n). Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
-        begin = {self.state_name(name): self.state_rows(as_numbers(value)) for name, value in states.items()}
+        begin = {self.state_name(name): rows(as_numbers(one), self.state_axis(one)) for name, one in states.items()}
         begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.where
@@ -112,9 +112,9 @@ class AuthorFunction(ABC):
         """What a state is called in equations."""
         return self.names.get(state, state)
 
-    def state_rows(self, value: Any) -> Any:
-        """A state as (B, width)."""
-        return rows(value, self.batch)
+    def state_axis(self, state: Any) -> int | None:
+        """The axis of the sequences in a state."""
+        return self.batch
 
 
 def rows(value: Any, batch: int | None) -> Any:
@@ -191,21 +191,18 @@ class SequenceFunction(AuthorFunction):
             return False
         return self.time < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
 
-    def _state_axis(self, state: Any) -> int | None:
-        """The axis of the sequences in a state, (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
+    def state_axis(self, state: Any) -> int | None:
+        """That of (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
         if self.batch is None or state.ndim < 2:
             return None
         many = np.delete(self.x.shape, self.time)[self.batch]
         return 0 if state.ndim > 2 and len(state) == many else state.ndim - 2 + self.batch
 
-    def state_rows(self, value: Any) -> Any:
-        return rows(value, self._state_axis(value))
-
     def recorded(self) -> RecordedRun:
         own = None if self.batch is None else [n for n in range(self.x.ndim) if n != self.time][self.batch]
         x = _first_along(self.x, own)
         each = [x[(slice(None),) * self.time + (t % x.shape[self.time],)] for t in range(STEPS)]
-        states = {name: _first_along(one, self._state_axis(one)) for name, one in self.states.items()}
+        states = {name: _first_along(one, self.state_axis(one)) for name, one in self.states.items()}
         argument = list if self.listed else partial(np.stack, axis=self.time)
         return recorded(self.call, self.weights, each, states, lambda steps: argument(steps[:: self.way]))
 
