@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
+from ..base.conveniences import function_at
 from ..base.display import visible
 from ..base.option import Option, parameters
 from ..documents.blocks import Heading, Picture
@@ -74,7 +74,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
 
 def explaining(how: str) -> Callable[..., Explanation]:
     """The function of an explanation; its module is imported only now."""
-    return getattr(import_module(f"{__package__}.{how}"), how)
+    return function_at(f"{__package__}.{how}:{how}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -281,7 +281,7 @@ class Solved(Explanation):
         solved = replace(self, worked={**self.worked, **worked})
         if solved.is_worked(format):
             return solved._solution(solved.words(language or self.language), Show(format), width, None)
-        tables: Any = super().report  # these have no options of a worked solution
+        tables: Callable[..., Report] = super().report  # these have no options of a worked solution
         return tables(format, language=language, width=width, **worked)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.profile import Profile
     from ..formulas.tree import Node
+    from ..report.compact.plan import Plan
 
 T = TypeVar("T")
 
@@ -177,7 +178,7 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
-    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Plan]:
         """Cached results of `compact.plan` for the stages of this view: requested at every step, and always the
         same.
         """
