@@ -164,10 +164,13 @@ def table(
                 return table(trace, selection, width, height, digits - 1, words)
     held = remark_on_holds(trace, "explanation.held")
     return TerminalTable(
-        _cut(_title(trace, words), width), (*names, *head), tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
-        len(names) - 1, frozenset(at for at, row in enumerate(rows) if row.line in asked),
+        _cut(_title(trace, words), width),
+        (*names, *head),
+        tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
+        len(names) - 1,
+        frozenset(at for at, row in enumerate(rows) if row.line in asked),
         " ".join(filter(None, [held and held.said(words), _left_out(there, rows, words)])),
-    )  # fmt: skip
+    )
 
 
 def printed(found: TerminalTable, columns: int, colours: bool) -> str:

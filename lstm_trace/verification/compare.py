@@ -228,13 +228,21 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if (outside := padding(a, b)) is not None:
         told += (Remark("diff.padded", {"n": int(outside.sum())}),)
     return Comparison(
-        lines=tuple(found), remarks=told, of_premises=tuple(differing), first=first, tolerance=tolerance,
-        first_step=b.first, shapes=() if first is None else reshaped(a, b, first.scope, first.line),
+        lines=tuple(found),
+        remarks=told,
+        of_premises=tuple(differing),
+        first=first,
+        tolerance=tolerance,
+        first_step=b.first,
+        shapes=() if first is None else reshaped(a, b, first.scope, first.line),
         step_labels=a.header.step_labels or b.header.step_labels,
         first_padding=_padded(a, b, None if first is None else first.first),
-        first_held=() if first is None else tuple(_held(a, b, first)), rows=a.batch, undecided=undecided(a, b),
-        sides=(a, b), of_content=content(a.parameters, b.parameters) if differing else (),
-    )  # fmt: skip
+        first_held=() if first is None else tuple(_held(a, b, first)),
+        rows=a.batch,
+        undecided=undecided(a, b),
+        sides=(a, b),
+        of_content=content(a.parameters, b.parameters) if differing else (),
+    )
 
 
 def compare_weights(a: Model, b: Model) -> Comparison:
