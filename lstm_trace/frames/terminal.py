@@ -151,7 +151,9 @@ def table(
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
     lines = (_COLUMN.sub(lambda column: f"[:,{words.nth(int(column[1]))}]", row.line) for row in rows)
-    called = [line if r.row is None else f"{line}[{words.nth(r.row)},:]" for r, line in zip(rows, lines, strict=True)]
+    called = [
+        line if row.row is None else f"{line}[{words.nth(row.row)},:]" for row, line in zip(rows, lines, strict=True)
+    ]
     left = [(*_left(trace, rows, at, places), _cut(line, _NAME)) for at, line in enumerate(called)]
     head, cells = _by_unit(trace, rows, digits, words)
     if not head or _over(width, names, left, head, cells) > 0:
