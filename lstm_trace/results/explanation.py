@@ -14,9 +14,9 @@ from ..base.conveniences import function_at
 from ..base.display import visible
 from ..base.option import Option, parameters
 from ..documents.blocks import Heading, Picture
-from ..documents.formats import Show
+from ..documents.formats import Format, Report, Show
 from ..documents.result import Finding
-from ..documents.tables import STEP, UNIT_NAME
+from ..documents.tables import STEP, UNIT_NAME, LongTable
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..languages.strings import Words
 from ..report.options import Options, ReportOptions
@@ -32,8 +32,6 @@ from . import EXPLANATIONS, How
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..documents.formats import Format, Report
-    from ..documents.tables import LongTable
     from ..explanation.ablation import Over
     from ..explanation.contribution import Baseline
     from ..explanation.trials import Runs
