@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array
+from ..base.conveniences import Convenience
 from ..base.packaged import packaged
 from ..base.remark import Remark
 from ..cell.lines import Cell, ending, expression, number
@@ -131,7 +131,7 @@ class Lifted:
 
         Raises MissingError as `named` does.
         """
-        found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
+        found, title = Convenience[Any]("lifted.compare")(self.named, self.trace), self.model.header.title
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))
 
 
