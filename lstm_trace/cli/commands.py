@@ -94,7 +94,9 @@ def command(
     """
 
     def made(function: Command) -> click.Command:
-        decorated: Any = click.command(name, cls, help=documented(function)[0] + more, **extra)
+        decorated: Callable[[Command], click.Command] = click.command(
+            name, cls, help=documented(function)[0] + more, **extra
+        )
         return decorated(_with(function, annotated(function)))
 
     return made

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array, describe
+from ..base.conveniences import Convenience
 from ..base.remark import Remark
 from ..cell.named_cells import is_number
 from ..cell.network import Scope, Stage, counted_at_padding
@@ -163,7 +163,7 @@ class Comparison(Result):
     @cached_property
     def cause(self) -> Cause | None:
         """The mistake with which the first line that differs follows from b's own operands, if the table has one."""
-        return conveniences.call("comparison.cause", self)
+        return Convenience["Cause | None"]("comparison.cause")(self)
 
     def __repr__(self) -> str:
         lines = counted(len(self.lines), "line")
@@ -188,15 +188,15 @@ class Comparison(Result):
         Raises:
             OptionError: for another shape.
         """
-        return conveniences.call("comparison.to_frame", self, shape or self.shape)
+        return Convenience["pd.DataFrame"]("comparison.to_frame")(self, shape or self.shape)
 
     def lines_frame(self) -> pd.DataFrame:
         """One row for each line, with its measures: see `results.comparison.COLUMNS`."""
-        return conveniences.call("comparison.lines_frame", self)
+        return Convenience["pd.DataFrame"]("comparison.lines_frame")(self)
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
-        return conveniences.call("comparison.units_frame", self)
+        return Convenience["pd.DataFrame"]("comparison.units_frame")(self)
 
 
 @on_one_thread
@@ -229,13 +229,22 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if (outside := padding(a, b)) is not None:
         told += (Remark("diff.padded", {"n": int(outside.sum())}),)
     return Comparison(
-        lines=tuple(found), remarks=told, of_premises=tuple(differing), first=first, tolerance=tolerance,
-        first_step=b.first, shapes=() if first is None else reshaped(a, b, first.scope, first.line),
+        lines=tuple(found),
+        remarks=told,
+        of_premises=tuple(differing),
+        first=first,
+        tolerance=tolerance,
+        first_step=b.first,
+        shapes=() if first is None else reshaped(a, b, first.scope, first.line),
         step_labels=a.header.step_labels or b.header.step_labels,
         first_padding=_padded(a, b, None if first is None else first.first),
-        first_held=() if first is None else tuple(_held(a, b, first)), rows=a.batch, undecided=undecided(a, b),
-        sides=(a, b), absent=absent, of_content=content(a.parameters, b.parameters) if differing else (),
-    )  # fmt: skip
+        first_held=() if first is None else tuple(_held(a, b, first)),
+        rows=a.batch,
+        undecided=undecided(a, b),
+        sides=(a, b),
+        absent=absent,
+        of_content=content(a.parameters, b.parameters) if differing else (),
+    )
 
 
 def compare_weights(a: Model, b: Model) -> Comparison:

@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial, reduce
@@ -180,7 +180,9 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", filename=path)
-    return import_module(f"..{READERS[suffix]}", __package__).arrays(path)
+    opened: Callable[[Path], AbstractContextManager[Arrays]]
+    opened = import_module(f"..{READERS[suffix]}", __package__).arrays
+    return opened(path)
 
 
 def tables(path: Path, width: int, wiring: Wiring | None = None) -> dict[str, Any]:

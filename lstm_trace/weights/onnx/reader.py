@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base import conveniences
+from ...base.conveniences import Convenience
 from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
@@ -148,7 +148,7 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     by = {"made by": made} if made else {}
     if not places:
         try:
-            written: list[Found] = conveniences.call("onnx.graph", model, tensors)
+            written = Convenience[list[Found]]("onnx.graph")(model, tensors)
         except FileError:
             raise
         except LstmTraceError as reason:
