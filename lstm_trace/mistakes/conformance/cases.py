@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...base.files import read_data
-from ...base.writing import written
+from ...base.writing import read_from, written
 from ...errors import FileError, MissingError, OptionError, nearest, reading
 from ...model.build import prepare_found
 from ...trace.files.trace_file import save
@@ -39,9 +40,9 @@ from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
-HERE, READINGS, INDEX, PREFIX = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "test_"
-SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
-LENGTHS = "sequence_lens"
+HERE, READINGS, INDEX, TRACE = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "trace.safetensors"
+SIZES, OUTPUTS, OPSETS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c"), range(7, 23)
+LENGTHS, MOST_NAME = "sequence_lens", 100
 Outputs = dict[str, Array]
 
 
@@ -61,6 +62,11 @@ class NodeCase:
     sizes: Mapping[str, int]
     outputs: Sequence[str]
     scale: int = 1
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, by which reports call it."""
+        return f"test_{self.name}"
 
     @property
     def direction(self) -> str:
@@ -140,11 +146,6 @@ class NodeCase:
         found = [text] if all(np.array_equal(text[name], other[name]) for name in text) else [text, other]
         return dict(zip(READINGS, found, strict=False)), float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
 
-    def described(self) -> dict[str, Any]:
-        """What `cases.json` says of it."""
-        (readings, tolerance), more = self.expected, {"options": self.options, "seed": self.name}
-        return asdict(self) | more | {"tolerance": tolerance, "readings": [*readings]}
-
 
 def wanted(trace: Trace) -> list[Place]:
     """What the outputs of a node are made of: what its last stage passes on, and what each direction carries."""
@@ -188,6 +189,12 @@ def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> l
     return found
 
 
+def require_case(name: str, where: str | Path) -> None:
+    """Raise FileError if no case of the suite, and none of a model, may be called so. where: begins the message."""
+    if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
+        raise FileError(f"{where}: no case is called {name!r}{nearest(name, catalogue())}")
+
+
 def cases_of(path: Path) -> list[NodeCase]:
     """A case for each different node of an ONNX model, with its attributes and inputs, and small sizes of ours.
 
@@ -208,34 +215,30 @@ def cases_of(path: Path) -> list[NodeCase]:
 # -- the folder --------------------------------------------------------------------------------------------------------
 
 
-class Suite(NamedTuple):
-    """A folder of cases."""
-
-    folder: Path
-    cases: Sequence[NodeCase]
-
-    def place(self, case: NodeCase) -> Path:
-        """The folder of a case."""
-        return self.folder / f"{PREFIX}{case.name}"
-
-
-def write(folder: str, cases: Iterable[NodeCase], opset: int) -> Suite:
+def write(folder: str, cases: Sequence[NodeCase], opset: int) -> None:
     """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
-    suite = Suite(Path(folder), [*cases])
+    place = Path(folder)
     with reading(folder):
-        suite.folder.mkdir(parents=True, exist_ok=True)
-        if any(suite.folder.iterdir()):
+        place.mkdir(parents=True, exist_ok=True)
+        if any(place.iterdir()):
             raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
-        for case in suite.cases:
-            for name, content in _contents(case, opset).items():
-                path = suite.place(case) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
-    lines = ",\n".join(json.dumps(case.described()) for case in suite.cases)
-    with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
+        rows = []
+        for case in cases:
+            save(case.trace(arithmetic="float32"), write_case(place, case, opset) / TRACE)
+            (readings, tolerance), more = case.expected, {"options": case.options, "seed": case.name}
+            rows.append(asdict(case) | more | {"tolerance": tolerance, "readings": [*readings]})
+    lines = ",\n".join(map(json.dumps, rows))
+    with written(place / INDEX) as file:  # last: without it the folder is not read
         file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
-    return suite
+
+
+def write_case(folder: Path, case: NodeCase, opset: int) -> Path:
+    """Write the files of a case, but for its trace, and return their folder. Raises OSError."""
+    for name, content in _contents(case, opset).items():
+        path = folder / case.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder / case.folder
 
 
 def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
@@ -252,15 +255,33 @@ def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
     return content
 
 
-def read(folder: str) -> Suite:
-    """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
-    index = read_data(path := Path(folder, INDEX))
-    version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
-    names = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    if version != VERSION or not names:
+def read(folder: str) -> tuple[list[NodeCase], int]:
+    """The cases in a folder, and their set of operators.
+
+    Raises FileError if `write` has not made it, if another version of the suite has, or if a file has changed since.
+    """
+    read_from(path := Path(folder, INDEX))
+    index = read_data(path)
+    version, opset, rows = (index.get(k) if isinstance(index, dict) else None for k in ("version", "opset", "cases"))
+    if version != VERSION:
         raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
-    for name in names:
-        if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
-            raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
-    at = {name: Path(folder, PREFIX + name, "model.onnx") for name in names}  # the node of a model says all
-    return Suite(Path(folder), [catalogue().get(n) or replace(cases_of(at[n])[0], name=n) for n in names])
+    if not (isinstance(opset, int) and opset in OPSETS and isinstance(rows, list) and rows):
+        raise FileError(
+            f"{path}: expected opset, from {OPSETS[0]} to {OPSETS[-1]}, and a list of cases; write it again"
+        )
+    names = [str(row.get("name") if isinstance(row, dict) else row)[:MOST_NAME] for row in rows]
+    for name, count in Counter(names).items():
+        require_case(name, path)
+        if count > 1:
+            raise FileError(f"{path}: the case {name} is in it {count} times; leave one")
+    at = {name: Path(folder, f"test_{name}", "model.onnx") for name in names}  # the node of a model says all
+    cases = [catalogue().get(name) or replace(cases_of(at[name])[0], name=name) for name in names]
+    for case in cases:
+        read_from(Path(folder, case.folder, TRACE))
+        for name, content in _contents(case, opset).items():
+            read_from(file := Path(folder, case.folder, name))
+            with reading(str(file)):
+                if not (file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content):
+                    what = "not as it was written" if file.exists() else "no such file"
+                    raise FileError(f"{file}: {what}; write the cases again, to a new folder")
+    return cases, opset

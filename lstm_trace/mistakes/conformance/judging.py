@@ -17,7 +17,7 @@ from ...errors import some
 from ..identify import Search
 from ..table import ROWS, MistakeRow
 from ..trials import MistakeRuns
-from .cases import PREFIX, READINGS, NodeCase, Outputs, wanted
+from .cases import READINGS, NodeCase, Outputs, wanted
 from .engines import Ran
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
@@ -47,7 +47,7 @@ class CaseVerdict(NamedTuple):
     @property
     def name(self) -> str:
         """The folder of the case."""
-        return PREFIX + self.case.name
+        return self.case.folder
 
     @property
     def status(self) -> str:
@@ -70,7 +70,9 @@ def gap(found: Mapping[str, Array], expected: Outputs, partial: bool = False) ->
             return np.inf, f"no output {name}; there are {some([*found], 6) or 'none'}"
         if values.shape != right.shape or values.dtype.kind not in "fiu":
             return np.inf, f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
-        off = max(off, float(np.nan_to_num(np.abs(values.astype(float) - right), nan=np.inf).max(initial=0.0)))
+        off = max(
+            off, float(np.nan_to_num(np.abs(values.astype(float) - right), nan=np.inf, posinf=np.inf).max(initial=0.0))
+        )
     return off, ""
 
 
@@ -129,17 +131,19 @@ def without(case: NodeCase, keys: Iterable[str]) -> NodeCase:
 
 
 def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Iterator[tuple[str, list[Outputs]]]:
-    """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
+    """No mistake, and each of the table, or of some of its rows, in a case: its key, and the outputs with it.
 
-    A direction that runs the wrong way ends at the other end: if Y shows the mistake a reverse one has both, the right
-    one first. That its last states alone are of the other end is a mistake of its own.
+    The key of none is empty. A direction that runs the wrong way ends at the other end: if Y shows the mistake a
+    reverse one has both, the right one first. That its last states alone are of the other end is a mistake of its own.
     """
     trace = case.trace(reading)
-    runs, candidates = MistakeRuns(trace, wanted(trace)), Search(trace, {}).candidates(by=by)
+    runs = MistakeRuns(trace, wanted(trace))
     right, whole = {place: runs.right(place) for place in runs.wanted}, runs.wanted[0]
+    yield "", [usual := case.results(trace, right, reading)]
     if case.direction != "forward":
-        usual, other = (case.results(trace, right, reading, end) for end in (True, False))
+        other = case.results(trace, right, reading, turned=False)
         yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
+    candidates = Search(trace, {}).candidates(by=by)
     for candidate, values in zip(candidates, runs.run(candidates), strict=True):
         both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
         yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
@@ -148,28 +152,26 @@ def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Itera
 def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list[Keys]]:
     """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first.
 
-    thorough: whether the whole table is tried.
+    Each is of options that are ignored, and at most one mistake of the table. thorough: whether all of it is tried.
     """
-    case, found, options = one.case, one.ran.outputs, ignorable(one.case)
+    case, options = one.case, ignorable(one.case)
     there = [key for key in options if key in known]
     names = {key.partition(":")[0].rpartition("/")[2] for key in known}
+    rows = [row for name, row in ROWS.items() if name in names]
 
     def fits(outputs: Outputs) -> bool:
-        return gap(found, outputs, partial=True)[0] <= case.expected[1]
+        return gap(one.ran.outputs, outputs, partial=True)[0] <= case.expected[1]
 
-    def ignoring(keys: Sequence[str], count: int) -> list[Keys]:
-        return [s for s in map(Keys, combinations(keys, count)) if any(fits(without(case, s).run(r)) for r in READINGS)]
+    def fitting(ignored: Iterable[Sequence[str]], by: Rows | None) -> list[Keys]:
+        readings = case.expected[0] if by is None else READINGS
+        tried = ((s, pair) for s in ignored for reading in readings for pair in made(without(case, s), reading, by))
+        return list(dict.fromkeys(Keys({*s, key}) - {""} for s, (key, each) in tried if any(map(fits, each))))
 
-    def tabled(ignored: Sequence[str], by: Rows | None = None) -> list[Keys]:
-        tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
-        return [frozenset({*ignored, key}) for key in dict.fromkeys(k for k, each in tried if any(map(fits, each)))]
-
-    yield from (ignoring(there, count) for count in range(1, MOST + 1))
-    yield from (tabled(ignored, [ROWS[row] for row in ROWS if row in names]) for ignored in ([], there))
-    yield ignoring(options, 1)
-    yield tabled([]) if thorough else []
-    yield from (ignoring(options, count) for count in range(2, MOST + 1))
-    yield tabled(there) if thorough and there else []
+    yield from (fitting(combinations(there, n), rows) for n in sorted({*range(MOST + 1), len(there)}))
+    yield fitting(combinations(options, 1), rows)
+    yield fitting([()], None) if thorough else []
+    yield from (fitting(combinations(options, n), rows) for n in range(2, MOST + 1))
+    yield fitting([there], None) if thorough and there else []
 
 
 class FailureCause(NamedTuple):
@@ -200,7 +202,7 @@ def causes(
 
     while left := [s for name in sets if name not in explained(chosen) for s in sets[name]]:
         chosen |= max(left, key=lambda s: len(explained(chosen | s) - explained(chosen)) / len(s - chosen))
-    by_case = {name: next(s for s in found if s <= chosen) for name, found in sets.items() if found}
+    by_case = {name: min((s for s in found if s <= chosen), key=len) for name, found in sets.items() if found}
     every = list[FailureCause]()
     for key in Keys().union(*by_case.values()):
         cases = [name for name in wrong if key in by_case.get(name, ())]

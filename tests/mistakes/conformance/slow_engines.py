@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from lstm_trace.cli.verbs.conformance import judged
-from lstm_trace.mistakes.conformance.cases import Suite
 
 from ...support import conformance_engine
-from .test_engines import NAMES, facts, invoke, suite_of
+from .test_engines import NAMES, Suite, facts, invoke, suite_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ import os, pathlib, shutil, signal, sys, time
 model, inputs, outputs = map(pathlib.Path, sys.argv[1:])
 name = model.parent.name
 here = pathlib.Path.cwd()
-assert inputs.is_file() and outputs.parent == here == pathlib.Path(os.environ["HOME"])
+assert inputs.is_file() and outputs.parent == here == model.parent.parent == pathlib.Path(os.environ["HOME"])
 assert not {key for key in os.environ if "proxy" in key.lower() or "TOKEN" in key}
 if name == "test_lstm_plain_reverse":
     print("loading"); print("clip is not supported", file=sys.stderr); sys.exit(3)
@@ -101,7 +100,7 @@ def test_the_mistakes_that_explain_every_failure(
 ) -> None:
     found = judged(
         "bugs",
-        suite_of(tmp_path, *names),
+        suite_of(tmp_path, *names).cases,
         conformance_engine.by_function(getattr(conformance_engine, bug), tmp_path / "cases"),
     )
     assert {cause.keys[0]: [*cause.cases] for cause in found.causes} == causes

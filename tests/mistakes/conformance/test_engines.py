@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +18,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance import engines
-from lstm_trace.mistakes.conformance.cases import NodeCase, Suite, catalogue, write
+from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue, write
 from lstm_trace.mistakes.conformance.engines import Ran, engine, read_outputs
 from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause, causes, judge
 from lstm_trace.results.conformance import Conformance, expected_verdicts
@@ -31,8 +32,15 @@ def invoke(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["conformance", *map(str, arguments)])
 
 
+class Suite(NamedTuple):
+    folder: Path
+    cases: list[NodeCase]
+
+
 def suite_of(folder: Path, *names: str) -> Suite:
-    return write(str(folder / "cases"), [catalogue()[name] for name in names], 14)
+    suite = Suite(folder / "cases", [catalogue()[name] for name in names])
+    write(str(suite.folder), suite.cases, 14)
+    return suite
 
 
 def facts(*arguments: Any) -> tuple[int, dict[str, str], list[str]]:
@@ -89,7 +97,7 @@ def test_outputs_that_were_written_elsewhere(tmp_path: Path, cases: Suite) -> No
     for k, array in enumerate(right(clip).values()):
         (tmp_path / "test_lstm_clip" / f"output_{k}.bin").write_bytes(array.tobytes())
     for k in range(2):  # of three
-        stored = cases.place(peephole) / "test_data_set_0" / f"output_{k}.pb"
+        stored = cases.folder / peephole.folder / "test_data_set_0" / f"output_{k}.pb"
         (tmp_path / "test_lstm_peephole_reverse" / stored.name).write_bytes(stored.read_bytes())
     code, verdicts, said = facts("check", cases.folder, "--outputs", tmp_path)
     pytest.importorskip("onnx")
@@ -126,10 +134,40 @@ def test_known_failures_are_expected_and_fixed_ones_are_said(tmp_path: Path, cas
     code, _, said = facts(*command, "--expected", tmp_path / "known.txt")
     assert code == 1  # refused, where wrong is expected
     assert said[-1] == "1 case was expected to fail and is right now; take it off the list: test_lstm_clip"
-    for text, part in (("lstm_clip,wrong", "a case as 'test_"), ("test_lstm_clip", "a verdict of ok, wrong, ")):
-        (tmp_path / "bad.txt").write_text(f"\n{text}\n")
-        with pytest.raises(FileError, match=f"bad.txt, line 2: expected CASE,VERDICT, with {part}"):
-            expected_verdicts(str(tmp_path / "bad.txt"), cases)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("test_lstm_clip", "expected CASE,VERDICT, a verdict of ok, wrong, refused, crashed, hung; found ''"),
+        ("test_lstm_clip,bad", "expected CASE,VERDICT, a verdict of ok, wrong, refused, crashed, hung; found 'bad'"),
+        ("test_lstm_clop,wrong", "no case is called 'lstm_clop'; did you mean 'lstm_clip'?"),
+        ("lstm_plain_forward,hung", "lstm_plain_forward is hung here and wrong above; leave one of them"),
+        ("x" * 200_000 + ",wrong", "no case is called 'xxx"),
+    ],
+    ids=["no verdict", "unknown verdict", "unknown case", "two verdicts", "long"],
+)
+def test_a_list_of_known_failures_with_a_slip(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "bad.txt").write_text(f"test_lstm_plain_forward,wrong\n{line}\n")
+    with pytest.raises(FileError) as found:
+        expected_verdicts(str(tmp_path / "bad.txt"))
+    assert str(found.value).startswith(f"{tmp_path / 'bad.txt'}, line 2: {said}")
+    assert len(str(found.value)) < 1000
+
+
+def test_a_list_of_known_failures_has_what_engines_said(tmp_path: Path) -> None:
+    """Quotation marks and # of a message once hid the lines below it, and a long message was no csv."""
+    lines = (
+        "case,verdict,message",
+        'test_lstm_clip,refused,"see #3, ""please',
+        f"lstm_plain_reverse,hung,{'x' * 10**6}",
+    )
+    (tmp_path / "known.csv").write_text("\n".join(lines[:2]) + "\n" + lines[2][:200_000] + "\n")
+    found = expected_verdicts(str(tmp_path / "known.csv"))
+    assert found == {"test_lstm_clip": "refused", "test_lstm_plain_reverse": "hung"}
+    (tmp_path / "known.csv").write_text("\n".join(lines) + " " * 10**5)
+    with pytest.raises(FileError, match=r"text files up to 1,048,576 are read"):
+        expected_verdicts(str(tmp_path / "known.csv"))
 
 
 def test_junit_is_as_ci_reads_it(tmp_path: Path, cases: Suite) -> None:
@@ -164,6 +202,40 @@ def test_a_report_in_every_format_and_language(form: str) -> None:
         assert "ignored:direction" in text.replace("\\", "").replace("{", "").replace("}", "")
 
 
+def test_no_file_that_is_read_is_written_over(tmp_path: Path, cases: Suite) -> None:
+    place = cases.folder / cases.cases[0].folder
+    known = tmp_path / "known.csv"
+    known.write_text("")
+    np.savez(tmp_path / "test_lstm_clip.npz", **right(cases.cases[2]))
+    dumps = ("--outputs", tmp_path, "--expected", known, "--format", "csv")
+    for file in (
+        cases.folder / "cases.json", place / "model.onnx", place / "trace.safetensors",
+        place / "test_data_set_0" / "input_0.pb", tmp_path / "test_lstm_clip.npz", known,
+    ):  # fmt: skip
+        content = file.read_bytes()
+        result = invoke("check", cases.folder, *dumps, "-o", file)
+        assert (result.exit_code, file.read_bytes() == content) == (2, True), file
+        assert "this is an input, which would be lost; write to another file" in result.stderr
+    assert invoke("check", cases.folder, *dumps, "-o", cases.folder / "report.csv").exit_code == 1
+    assert invoke("check", cases.folder, *dumps, "-o", cases.folder / "report.csv").exit_code == 1  # once more
+    (cases.folder / "report.csv").unlink()
+
+
+@pytest.mark.parametrize("suffix", ["md", "txt", "json", "csv", "xml", "html"])
+def test_a_report_in_a_file(tmp_path: Path, cases: Suite, suffix: str) -> None:
+    file = tmp_path / f"report.{suffix}"
+    assert invoke("check", cases.folder, "--outputs", tmp_path, "-o", file).exit_code == 1
+    assert all(case.folder in file.read_text() for case in cases.cases)
+
+
+def test_more_arrays_than_there_are_outputs() -> None:
+    case = catalogue()["lstm_plain_forward"]
+    more = {"Z": np.ones(1), "arr": np.array("text"), "none": np.zeros(0)}
+    assert judge(case, Ran("ok", right(case) | more)).verdict == "ok"
+    wrong = right(catalogue()["lstm_plain_reverse"])
+    assert judge(case, Ran("ok", wrong | more)).first == judge(case, Ran("ok", wrong)).first == "0/forward/0/0/h_t[0]"
+
+
 def test_a_mistake_of_the_table_explains_failures(cases: Suite) -> None:
     run = conformance_engine.by_function(conformance_engine.exchanged, cases.folder)
     one = judge(cases.cases[0], run(cases.cases[0]))
@@ -184,6 +256,8 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Sui
     for kind, value, error, said in (
         ("command", "no-such-program {model} {outputs}", MissingError, "there is no program no-such-program"),
         ("command", f"{sys.executable} {{model}}", OptionError, r"expected {model}, {inputs} and {outputs}"),
+        ("command", "a 'b {model} {outputs}", OptionError, "No closing quotation; each quotation mark needs another"),
+        ("command", "", OptionError, r"expected {model}, {inputs} and {outputs}"),
         ("command", f"{sys.executable} {{model}} {{output}} {{outputs}}", OptionError, "expected {model}"),
         ("python", "no_such_module_here:run", MissingError, "expected package.module:function"),
         ("python", "json", MissingError, "expected package.module:function"),
@@ -195,6 +269,10 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Sui
         (("run", cases.folder), "give one of --engine, --python, --backend and --command"),
         (("run", cases.folder, "--engine", "tract", "--python", "a:b"), "give one of"),
         (("run", cases.folder, "--python", "json:loads", "--only", "clip"), "leave FOLDER out"),
+        (("run", cases.folder, "--python", "json:loads", "--limit", "nan"), "--limit"),
+        (("run", cases.folder, "--python", "json:loads", "--limit", "0"), "--limit"),
+        (("run", cases.folder, "--python", "json:loads", "--limit", "-1"), "--limit"),
+        (("run", cases.folder, "--python", "json:loads", "--limit", "inf"), "--limit"),
         (("write", cases.folder), "the folder is not empty"),
         (("write", tmp_path / "new", "--only", "clop"), "no case has the option 'clop'; did you mean 'clip'"),
         (("check", tmp_path, "--outputs", tmp_path), "cases.json: no such file"),
@@ -229,13 +307,27 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
     (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes())
     (place / "output_1.bin").write_bytes(bytes(24))
     assert judge(case, read_outputs(place, case)).verdict == "ok"
+    os.mkfifo(place / "output_2.bin")
+    one = judge(case, read_outputs(place, case))
+    said = "test_lstm_only_y/output_2.bin: expected a file of at most 1,048,576 bytes"  # no path of the system
+    assert (one.verdict, one.said) == ("wrong", said)
+    (place / "output_2.bin").unlink()
+    (place / "output_2.bin").symlink_to("/dev/zero")
+    assert judge(case, read_outputs(place, case)).said == said
+    (place / "output_2.bin").unlink()
+    (place / "output_2.bin").write_bytes(bytes(1 + (1 << 20)))
+    assert judge(case, read_outputs(place, case)).said == said
+    (place / "output_2.bin").unlink()
     (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes()[:-1])
     one = judge(case, read_outputs(place, case))
     assert (one.verdict, "buffer size" in one.said) == ("wrong", True)
 
 
 def test_what_an_engine_said_is_shortened_between_words() -> None:
-    said = engines._short("Fail: [ONNXRuntimeError] : 1 : FAIL : " + "the node is not supported since it is odd, " * 9)
+    assert engines._short("a\n /folder/x/b  c", "/folder/x") == "a b c"
+    said = engines._short(
+        "Fail: [ONNXRuntimeError] : 1 : FAIL : " + "the node is not supported since it is odd, " * 9, "/folder"
+    )
     assert len(said) <= 160
     assert " … " in said
     words_of = "Fail: [ONNXRuntimeError] : 1 : FAIL : the node is not supported since it is odd,"
