@@ -72,8 +72,8 @@ def row(result: Conformance) -> list[str]:
     readings = sum(one.verdict == "ok" and one.reading == "onnxruntime" for one in result.verdicts)
     said = [f"{', '.join(f'`{key}`' for key in one.keys[:2])} ({len(one.cases)})" for one in result.causes]
     known = {name for one in result.causes for name in one.cases}
-    wrong = (one for one in result.verdicts if one.verdict == "wrong" and one.name not in known)
-    left = [f"{one.name} (off by {one.off:.2g})" for one in wrong]
+    wrong = (one for one in result.verdicts if one.verdict == "wrong" and one.case.folder not in known)
+    left = [f"{one.case.folder} (off by {one.off:.2g})" for one in wrong]
     refused = sorted({name for one in result.verdicts if one.verdict == "refused" for name in one.case.options})
     refused = [name for name in refused if not any(
         name in one.case.options for one in result.verdicts if one.verdict != "refused"

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from ..errors import reading
+from ..errors import MissingError, OptionError, reading
 
 #: What it gets of our environment: where programs and libraries are, no proxies, no keys.
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
 #: Bytes of its standard error that are kept, from the end.
 MOST_SAID = 4096
+
+
+def words_of(command: str) -> list[str]:
+    """The words of a command line, with absolute paths, for a program that runs in another folder.
+
+    Raises OptionError for a quotation that does not end, MissingError for a program that is not there.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise OptionError(f"{command!r}: {str(error).lower()}") from None
+    if not words or shutil.which(words[0]) is None:
+        raise MissingError(f"there is no program {words[0] if words else ''}, or it may not be run; give its path")
+    paths = [name != "-m" and os.path.exists(word) for name, word in pairwise(["", *words])]  # of Python's, a module
+    return [os.path.abspath(word) if path else word for word, path in zip(words, paths, strict=True)]
 
 
 def run_apart(command: Sequence[str], home: str | Path, limit: float) -> tuple[int | None, str]:

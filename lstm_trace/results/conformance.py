@@ -18,7 +18,8 @@ from ..documents.tables import LongTable
 from ..errors import FileError
 from ..languages.strings import Words
 from ..mistakes.conformance.cases import require_case
-from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, FailureCause
+from ..mistakes.conformance.engines import CaseVerdict
+from ..mistakes.conformance.judging import VERDICTS, FailureCause
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
@@ -59,8 +60,8 @@ class Conformance(Finding):
             yield words.count("conformance.cause", len(cause.cases), mistake=key, same=same, attach=cause.attach)
         explained = {name for cause in self.causes for name in cause.cases}
         for one in self.verdicts:
-            if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
-                what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
+            if one.verdict in ("wrong", "crashed", "hung") and one.case.folder not in explained:
+                what = f"{one.case.folder} ({words.word(f'conformance.word.{one.verdict}')})"
                 said = message(one.said)
                 if one.first:
                     sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
@@ -68,12 +69,12 @@ class Conformance(Finding):
                 yield words.word("prefix", what=what) + said
         refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
         for alike in by_key(refused).values():
-            names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
+            names, text = words.some([one.case.folder for one in alike], LISTED), message(alike[0].said)
             yield words.count("conformance.refusal", len(alike), names=names, said=text)
-        readings = [one.name for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
+        readings = [one.case.folder for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
         if readings:
             yield words.count("conformance.reading", len(readings), names=words.some(readings, LISTED))
-        if fixed := [one.name for one in self.verdicts if one.status == "fixed"]:
+        if fixed := [one.case.folder for one in self.verdicts if one.status == "fixed"]:
             yield words.count("conformance.fixed", len(fixed), names=words.some(fixed, LISTED))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
@@ -87,8 +88,8 @@ class Conformance(Finding):
     def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
         causes = by_key((name, cause.keys[0]) for cause in self.causes for name in cause.cases)
         rows = [
-            (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
-             ", ".join(causes.get(v.name, [])) or None, message(v.said) or None)
+            (v.case.folder, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
+             ", ".join(causes.get(v.case.folder, [])) or None, message(v.said) or None)
             for v in verdicts
         ]  # fmt: skip
         short = {"error": lambda off, _: f"{off:.2g}"}
@@ -100,7 +101,7 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     (table,) = result.tables(result.words())
     suite = ElementTree.Element("testsuite", {"name": message(result.engine), "tests": str(len(result.verdicts))})
     for one, row in zip(result.verdicts, table.rows, strict=True):
-        facts = {"classname": f"conformance.{one.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
+        facts = {"classname": f"conformance.{one.case.cell}", "name": one.case.folder, "time": f"{one.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", facts)
         if one.status in ("failed", "expected"):
             kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"

@@ -26,7 +26,7 @@ def test_onnxruntime_is_right_and_the_files_are_valid(tmp_path: Path, opset: int
     for path in tmp_path.glob("cases/*/model.onnx"):
         onnx.checker.check_model(onnx.load(path), full_check=True)
     found = run("onnxruntime", cases, opset)
-    assert {one.name for one in found.verdicts if one.verdict != "ok"} == {
+    assert {one.case.folder for one in found.verdicts if one.verdict != "ok"} == {
         case.folder for case in cases if "layout" in case.attributes
     }
     assert all(one.reading in ("", "onnxruntime") for one in found.verdicts)
@@ -40,4 +40,4 @@ def test_what_other_engines_do_is_explained(name: str) -> None:
     assert [one.verdict for one in found.verdicts][:2] == ["ok", "wrong"]
     assert "ignored:input_forget" in {cause.keys[0] for cause in found.causes}
     explained = {one for cause in found.causes for one in cause.cases}
-    assert explained == {one.name for one in found.verdicts if one.verdict == "wrong"}
+    assert explained == {one.case.folder for one in found.verdicts if one.verdict == "wrong"}

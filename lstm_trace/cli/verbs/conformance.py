@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...mistakes.conformance.cases import NodeCase
-    from ...mistakes.conformance.engines import Ran
+    from ...mistakes.conformance.engines import CaseVerdict
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
@@ -142,7 +142,7 @@ def check(
 
 
 def judged(
-    title: str, cases: Sequence[NodeCase], run: Callable[[NodeCase], Ran], expected: str | None = None
+    title: str, cases: Sequence[NodeCase], run: Callable[[NodeCase], CaseVerdict], expected: str | None = None
 ) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
@@ -154,8 +154,8 @@ def judged(
     known = {} if expected is None else expected_verdicts(expected)
     verdicts = []
     with ProgressBar("running", "cases", len(cases)) as bar, ThreadPoolExecutor(4) as pool:
-        for case, ran in zip(cases, pool.map(run, cases), strict=True):
-            verdicts.append(judge(case, ran, known.get(case.folder, "")))
+        for one in pool.map(run, cases):
+            verdicts.append(judge(one)._replace(known=known.get(one.case.folder, "")))
             bar.advance(1)
     with ProgressBar("explaining", "cases") as bar:
         result = Conformance(title, tuple(verdicts), causes(verdicts, bar))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
@@ -25,16 +24,16 @@ from typing import Any, cast
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.files import read_data
-from ...base.writing import read_from, written
-from ...errors import FileError, MissingError, OptionError, nearest, reading
+from ...base.files import read_data, require_content
+from ...base.writing import read_from, write_files
+from ...errors import FileError, MissingError, OptionError, counted, nearest, reading
 from ...model.build import prepare_found
 from ...trace.files.trace_file import save
 from ...trace.trace import Trace
 from ...weights.formats.arrays import npz_bytes
 from ...weights.onnx.node import OPERATORS, ROLES, NodeReading
 from ...weights.onnx.reader import node_cell, node_readings
-from ...weights.onnx.writing import node_model, tensor
+from ...weights.onnx.writing import data_set, node_model
 from ..programs import CARRY, OUTPUT
 from ..trials import MistakeRuns, Place
 
@@ -112,7 +111,6 @@ class NodeCase:
         node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell, [], reading == "text")))
         found = node_cell(self.name, node, arrays)
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
-        given = {key: value for key, value in given.items() if value is not None}
         return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
     def results(self, trace: Trace, values: Mapping[Any, Array], reading: str = "text", turned: bool = True) -> Outputs:
@@ -158,10 +156,9 @@ def catalogue() -> dict[str, NodeCase]:
     """Every case by name."""
     found = {}
     for cell, rows in read_data(HERE / "cases.toml").items():
-        states = OPERATORS[cell].states
+        usual = rows.pop("usual")
         for title, row in rows.items():
-            own = {"give": ["B", *states], "lengths": [], "outputs": OUTPUTS[: 1 + len(states)], "scale": 1}
-            own |= {key: row.pop(key) for key in own if key in row} | {"sizes": SIZES | row.pop("sizes", {})}
+            own = {key: row.pop(key, usual[key]) for key in usual} | {"sizes": SIZES | row.pop("sizes", {})}
             for direction in row.pop("directions", [""]):
                 name = f"{cell}_{title}_{direction}".rstrip("_")
                 said = {"direction": direction} if direction not in ("", "forward") else {}
@@ -222,37 +219,32 @@ def write(folder: str, cases: Sequence[NodeCase], opset: int) -> None:
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
             raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
-        rows = []
         for case in cases:
-            save(case.trace(arithmetic="float32"), write_case(place, case, opset) / TRACE)
-            (readings, tolerance), more = case.expected, {"options": case.options, "seed": case.name}
-            rows.append(asdict(case) | more | {"tolerance": tolerance, "readings": [*readings]})
-    lines = ",\n".join(map(json.dumps, rows))
-    with written(place / INDEX) as file:  # last: without it the folder is not read
-        file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
+            write_files(place, case_files(case, opset))
+            save(case.trace(arithmetic="float32"), place / case.folder / TRACE)
+        write_files(place, {INDEX: _index(cases, opset)})  # last: without it the folder is not read
 
 
-def write_case(folder: Path, case: NodeCase, opset: int) -> Path:
-    """Write the files of a case, but for its trace, and return their folder. Raises OSError."""
-    for name, content in _contents(case, opset).items():
-        path = folder / case.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder / case.folder
-
-
-def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
-    """The files of a case, but for its trace."""
+def case_files(case: NodeCase, opset: int) -> dict[str, bytes]:
+    """The files of a case, but for its trace, by their paths in the folder of cases."""
     stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
     sized = {"hidden_size": case.sizes["H"], **case.attributes}
     whole = node_model(case.cell, case.name, sized, case.inputs | case.fed, stored["text"], opset)
-    content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
+    files = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
     for one, found in stored.items():
-        content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
-        for kind, arrays in (("input", case.fed), ("output", found)):
-            place = f"{'test' if one == 'text' else one}_data_set_0/{kind}"
-            content |= {f"{place}_{k}.pb": tensor(*named) for k, named in enumerate(arrays.items())}
-    return content
+        files["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
+        files |= data_set(f"{'test' if one == 'text' else one}_data_set_0", case.fed, found)
+    return {f"{case.folder}/{name}": data for name, data in files.items()}
+
+
+def _index(cases: Sequence[NodeCase], opset: int) -> bytes:
+    """What says which cases a folder has, and what each is."""
+    rows = []
+    for case in cases:
+        more = {"options": case.options, "seed": case.name, "tolerance": case.expected[1]}
+        rows.append(json.dumps(asdict(case) | more | {"readings": [*case.expected[0]]}))
+    lines = ",\n".join(rows)
+    return f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n'.encode()
 
 
 def read(folder: str) -> tuple[list[NodeCase], int]:
@@ -263,25 +255,21 @@ def read(folder: str) -> tuple[list[NodeCase], int]:
     read_from(path := Path(folder, INDEX))
     index = read_data(path)
     version, opset, rows = (index.get(k) if isinstance(index, dict) else None for k in ("version", "opset", "cases"))
-    if version != VERSION:
-        raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
-    if not (isinstance(opset, int) and opset in OPSETS and isinstance(rows, list) and rows):
-        raise FileError(
-            f"{path}: expected opset, from {OPSETS[0]} to {OPSETS[-1]}, and a list of cases; write it again"
-        )
-    names = [str(row.get("name") if isinstance(row, dict) else row)[:MOST_NAME] for row in rows]
-    for name, count in Counter(names).items():
+    rows = rows if isinstance(rows, list) else []
+    if version != VERSION or opset not in OPSETS or not rows:
+        expected = f"version {VERSION} of the suite, an opset from {OPSETS[0]} to {OPSETS[-1]}, and cases"
+        found = f"version {version}, opset {opset} and {counted(len(rows), 'case') if rows else 'no cases'}"
+        raise FileError(f"{path}: expected {expected}; found {found}: write it again")
+    names = dict.fromkeys(str(row.get("name"))[:MOST_NAME] for row in rows if isinstance(row, dict))
+    for name in names:
         require_case(name, path)
-        if count > 1:
-            raise FileError(f"{path}: the case {name} is in it {count} times; leave one")
     at = {name: Path(folder, f"test_{name}", "model.onnx") for name in names}  # the node of a model says all
     cases = [catalogue().get(name) or replace(cases_of(at[name])[0], name=name) for name in names]
+    files = {INDEX: _index(cases, opset)}
     for case in cases:
+        files |= case_files(case, opset)
         read_from(Path(folder, case.folder, TRACE))
-        for name, content in _contents(case, opset).items():
-            read_from(file := Path(folder, case.folder, name))
-            with reading(str(file)):
-                if not (file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content):
-                    what = "not as it was written" if file.exists() else "no such file"
-                    raise FileError(f"{file}: {what}; write the cases again, to a new folder")
+    for name, content in files.items():
+        read_from(file := Path(folder, name))
+        require_content(file, content)
     return cases, opset

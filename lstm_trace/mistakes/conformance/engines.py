@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib.machinery import PathFinder
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import numpy as np
-
+from ...base.arrays import Array
 from ...base.extras import versions
-from ...base.program import run_apart
-from ...base.writing import read_from
-from ...errors import FileError, MissingError, OptionError
-from ...weights.formats.arrays import bare_array, npz_arrays
-from .cases import NodeCase, Outputs, write_case
+from ...base.program import run_apart, words_of
+from ...base.writing import read_from, write_files
+from ...errors import FileError, MissingError, OptionError, within
+from ...weights.formats.arrays import small_arrays
+from .cases import NodeCase, case_files
 from .child import ENGINES
 
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
@@ -29,17 +26,32 @@ MOST_SAID, MOST_BYTES = 160, 1 << 20
 HOLE = re.compile(r"\{(\w+)\}")
 
 
-class Ran(NamedTuple):
-    """How an engine ended: ok with outputs, or refused, crashed or hung, and what it said last.
+class CaseVerdict(NamedTuple):
+    """What became of a case: ok with outputs that are still to be judged, wrong, refused, crashed or hung.
 
-    partial: whether outputs may be missing, as in files that hold one each.
+    said: what is wrong with files, names and shapes, or what the engine said last. partial: whether outputs may be
+    missing, as in files that hold one each. reading: of several, the one that the engine has, or is nearest to. off:
+    the largest difference from its outputs. first: the address of the first value that is wrong. known: the verdict
+    that is expected, other than ok; empty if none is.
     """
 
+    case: NodeCase
     verdict: str
-    outputs: Outputs
+    outputs: Mapping[str, Array] = {}
     said: str = ""
     seconds: float = 0.0
     partial: bool = False
+    reading: str = ""
+    off: float | None = None
+    first: str = ""
+    known: str = ""
+
+    @property
+    def status(self) -> str:
+        """ok, failed, expected (a failure that is known), or fixed (one that is known, and is gone)."""
+        if self.verdict == "ok":
+            return "fixed" if self.known else "ok"
+        return "expected" if self.verdict == self.known else "failed"
 
 
 class Engine(NamedTuple):
@@ -48,23 +60,24 @@ class Engine(NamedTuple):
     title: str
     command: tuple[str, ...]
 
-    def run(self, case: NodeCase, opset: int, limit: float) -> Ran:
+    def run(self, case: NodeCase, opset: int, limit: float) -> CaseVerdict:
         """One case in a process of its own, on files of its own, at most `limit` seconds."""
         with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as home:
-            place, outputs = write_case(Path(home), case, opset), Path(home, "outputs.npz")
+            write_files(Path(home), case_files(case, opset))
+            place, outputs = Path(home, case.folder), Path(home, "outputs.npz")
             places = {"model": place / "model.onnx", "inputs": place / "inputs.npz", "outputs": outputs, "case": place}
             began = monotonic()
             code, text = run_apart([HOLE.sub(lambda m: str(places[m[1]]), one) for one in self.command], home, limit)
             said = _short(text, home)
             if code is None:
-                found = Ran("hung", {}, f"no answer in {limit:g} s")
+                found = CaseVerdict(case, "hung", said=f"no answer in {limit:g} s")
             elif 0 < code < 128:
-                found = Ran("refused", {}, said or f"exit code {code}")
+                found = CaseVerdict(case, "refused", said=said or f"exit code {code}")
             elif code == 0 and os.path.lexists(outputs):
                 found = read_outputs(outputs.with_suffix(""), case)
             else:
                 how = f"exit code {code}{', and no outputs' * (code == 0)}" if code >= 0 else ""
-                found = Ran("crashed", {}, "; ".join(filter(None, (how, said))))
+                found = CaseVerdict(case, "crashed", said="; ".join(filter(None, (how, said))))
             return found._replace(seconds=monotonic() - began)
 
 
@@ -81,18 +94,13 @@ def engine(kind: str, value: str) -> Engine:
     """
     title = value
     if kind == "command":
-        try:
-            words, holes = shlex.split(value), {*HOLE.findall(value)}
-        except ValueError as error:
-            raise OptionError(f"--command {value!r}: {error}; each quotation mark needs another one") from None
+        holes = {*HOLE.findall(value)}
         if "outputs" not in holes or not holes <= {"model", "inputs", "outputs", "case"}:
             expected = "expected {model}, {inputs} and {outputs} (or {case}, the folder of a case)"
             raise OptionError(f"--command {value!r}: {expected}; the outputs are written to {{outputs}}, as .npz")
-        if shutil.which(words[0]) is None:
-            raise MissingError(f"--command: there is no program {words[0]}, or it may not be run; give its path")
-        known = (before != "-m" and os.path.exists(word) for before, word in pairwise(["", *words]))  # not a module
-        own = (os.path.abspath(word) if path else word for word, path in zip(words, known, strict=True))
-        return Engine(Path(words[0]).name, tuple(own))
+        with within("--command"):
+            words = words_of(value)
+        return Engine(Path(words[0]).name, tuple(words))
     if kind == "engine":
         if not (version := versions([ENGINES[value]])):
             raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value]}")
@@ -103,28 +111,21 @@ def engine(kind: str, value: str) -> Engine:
     return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
 
 
-def read_outputs(place: Path, case: NodeCase) -> Ran:
+def read_outputs(place: Path, case: NodeCase) -> CaseVerdict:
     """What an engine wrote: PLACE.npz, PLACE.npy (the first output), or PLACE/output_0.npy, .pb or .bin.
 
     Outputs without a name, output_0, …, are those of the model in order.
     """
-    npz, npy = (place.with_name(place.name + suffix) for suffix in (".npz", ".npy"))
-    parts = [path for path in (npz, npy) if os.path.lexists(path)][:1] or sorted(place.glob("output_[0-2].*"))
-    if not parts:
-        return Ran("refused", {}, "there are no outputs of this name")
-    for part in parts:
-        read_from(part)
+    whole = [path for suffix in (".npz", ".npy") if os.path.lexists(path := place.with_suffix(suffix))]
+    if not (paths := whole[:1] or sorted(place.glob("output_[0-2].*"))):
+        return CaseVerdict(case, "refused", said="there are no outputs of this name")
+    for path in paths:
+        read_from(path)
     try:
-        for part in parts:
-            if not part.is_file() or part.stat().st_size > MOST_BYTES:
-                raise FileError(f"{part}: expected a file of at most {MOST_BYTES:,} bytes")
-        if parts == [npz]:
-            with npz_arrays(npz) as opened:
-                found = {key: np.asarray(array) for key, array in opened.items()}
-        else:
-            found = {"output_0" if part == npy else part.stem: bare_array(part) for part in parts}
+        found = small_arrays(paths, MOST_BYTES)
     except FileError as error:
-        return Ran("wrong", {}, _short(str(error), place.parent))
+        return CaseVerdict(case, "wrong", said=_short(str(error), place.parent))
     names = {f"{word}_{k}": name for k, name in enumerate(case.outputs) for word in ("output", "arr")}
+    names[place.name] = case.outputs[0]
     outputs = {names.get(key, key): array for key, array in found.items()}
-    return Ran("ok", outputs, partial=parts != [npz])
+    return CaseVerdict(case, "ok", outputs, partial=paths[0].suffix != ".npz")

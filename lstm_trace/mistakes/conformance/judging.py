@@ -5,91 +5,61 @@ A mistake is an option that is ignored, or one of the table (`mistakes/table.tom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
 from ...errors import some
 from ..identify import Search
 from ..table import ROWS, MistakeRow
 from ..trials import MistakeRuns
 from .cases import READINGS, NodeCase, Outputs, wanted
-from .engines import Ran
+from .engines import CaseVerdict
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
 #: At most so many options are ignored at once. So many plainer cases that the table does not explain are enough.
 MOST, ENOUGH = 3, 5
 Keys = frozenset[str]
 Rows = Collection[MistakeRow]
+Progress = Callable[[int, int], None]
 
 
-class CaseVerdict(NamedTuple):
-    """What became of a case.
-
-    reading: of several, the one that the engine has, or is nearest to. off: the largest difference from its outputs.
-    first: the address of the first value that is wrong. said: what is wrong with names and shapes, or what the engine
-    said. known: the verdict that is expected, other than ok; empty if none is.
-    """
-
-    case: NodeCase
-    ran: Ran
-    verdict: str
-    reading: str = ""
-    off: float | None = None
-    first: str = ""
-    said: str = ""
-    known: str = ""
-
-    @property
-    def name(self) -> str:
-        """The folder of the case."""
-        return self.case.folder
-
-    @property
-    def status(self) -> str:
-        """ok, failed, expected (a failure that is known), or fixed (one that is known, and is gone)."""
-        if self.verdict == "ok":
-            return "fixed" if self.known else "ok"
-        return "expected" if self.verdict == self.known else "failed"
-
-
-def gap(found: Mapping[str, Array], expected: Outputs, partial: bool = False) -> tuple[float, str]:
-    """How far outputs are from others, and what is wrong with their names or shapes, if it is infinite.
-
-    partial: whether some may be missing.
-    """
-    off = 0.0
+def misfit(found: Outputs, expected: Outputs, partial: bool) -> str:
+    """What is wrong with the names and shapes of outputs. partial: whether some may be missing."""
     for name, right in expected.items():
-        if (values := found.get(name)) is None and partial:
-            continue
-        if values is None:
-            return np.inf, f"no output {name}; there are {some([*found], 6) or 'none'}"
-        if values.shape != right.shape or values.dtype.kind not in "fiu":
-            return np.inf, f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
-        off = max(
-            off, float(np.nan_to_num(np.abs(values.astype(float) - right), nan=np.inf, posinf=np.inf).max(initial=0.0))
-        )
-    return off, ""
+        if (values := found.get(name)) is not None:
+            if values.shape != right.shape or values.dtype.kind not in "fiu":
+                return f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
+        elif not partial:
+            return f"no output {name}; there are {some([*found], 6) or 'none'}"
+    return ""
 
 
-def judge(case: NodeCase, ran: Ran, known: str = "") -> CaseVerdict:
+def distance(found: Outputs, expected: Outputs) -> float:
+    """How far outputs are from others at most; infinite for what is no number."""
+    gaps = [np.abs(found[name].astype(float) - right).max() for name, right in expected.items() if name in found]
+    return float(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf).max(initial=0))
+
+
+def judge(one: CaseVerdict) -> CaseVerdict:
     """The verdict on what an engine gave."""
-    if ran.verdict != "ok":
-        return CaseVerdict(case, ran, ran.verdict, said=ran.said, known=known)
-    found, (expected, tolerance) = dict(ran.outputs), case.expected
+    if one.verdict != "ok":
+        return one
+    (expected, tolerance), found = one.case.expected, dict(one.outputs)
     for name, right in expected["text"].items():
         if name in found and found[name].shape == (right.size,):  # a file of plain numbers has no shape
             found[name] = found[name].reshape(right.shape)
-    gaps = {one: gap(found, outputs, ran.partial) for one, outputs in expected.items()}
-    reading = min(gaps, key=lambda one: gaps[one][0])
-    off, said = gaps[reading]
-    first = "" if off <= tolerance or said else _first(case, found, expected[reading])
-    verdict, reading = "ok" if off <= tolerance else "wrong", reading if len(gaps) > 1 else ""
-    return CaseVerdict(case, ran._replace(outputs=found), verdict, reading, off, first, said, known)
+    if said := misfit(found, expected["text"], one.partial):
+        return one._replace(verdict="wrong", off=np.inf, said=said)
+    gaps = {reading: distance(found, outputs) for reading, outputs in expected.items()}
+    reading = min(gaps, key=gaps.__getitem__)
+    one = one._replace(outputs=found, off=gaps[reading], reading=reading if len(gaps) > 1 else "")
+    if gaps[reading] <= tolerance:
+        return one
+    return one._replace(verdict="wrong", first=_first(one.case, found, expected[reading]))
 
 
 def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
@@ -160,7 +130,7 @@ def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list
     rows = [row for name, row in ROWS.items() if name in names]
 
     def fits(outputs: Outputs) -> bool:
-        return gap(one.ran.outputs, outputs, partial=True)[0] <= case.expected[1]
+        return distance(one.outputs, outputs) <= case.expected[1]
 
     def fitting(ignored: Iterable[Sequence[str]], by: Rows | None) -> list[Keys]:
         readings = case.expected[0] if by is None else READINGS
@@ -182,14 +152,12 @@ class FailureCause(NamedTuple):
     attach: str
 
 
-def causes(
-    verdicts: Sequence[CaseVerdict], progress: Callable[[int, int], None] = lambda *_: None
-) -> tuple[FailureCause, ...]:
+def causes(verdicts: Sequence[CaseVerdict], progress: Progress = lambda *_: None) -> tuple[FailureCause, ...]:
     """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
 
     progress: called with the number of cases that were looked at, and of all.
     """
-    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.off not in (None, np.inf)}
+    wrong = {one.case.folder: one for one in verdicts if one.first and one.off != np.inf}
     sets, chosen = dict[str, list[Keys]](), Keys()
     for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
         progress(len(sets), len(wrong))

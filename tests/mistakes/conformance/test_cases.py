@@ -91,25 +91,27 @@ def test_a_folder_is_read_again(folder: Path, tmp_path: Path) -> None:
     }
     with pytest.raises(FileError, match="the folder is not empty"):
         write(str(folder), CASES, 14)
+    expected = "expected version 1 of the suite, an opset from 7 to 22, and cases"
     for version, opset, cases, said in (
-        (99, 14, [{"name": "lstm_clip"}], "version 99 of the suite; this is version 1"),
+        (99, 14, [{"name": "lstm_clip"}], f"{expected}; found version 99, opset 14 and 1 case: write it again"),
         (1, 14, [{"name": "lstm_clop"}], "no case is called 'lstm_clop'; did you mean 'lstm_clip'"),
         (1, 14, [{"name": "../../etc"}], "no case is called"),
-        (1, 14, [{"name": "lstm_clip"}, 3], "no case is called '3'"),
+        (1, 14, [{"name": "lstm_clip"}, 3], "not as it was written; write it again"),
         (1, 14, [{}], "no case is called 'None'"),
         (1, 14, [{"name": "x" * 10**6}], "no case is called"),
-        (1, 14, [{"name": "lstm_clip"}] * 3, "the case lstm_clip is in it 3 times; leave one"),
-        (1, 14, 3, "expected opset, from 7 to 22, and a list of cases; write it again"),
-        (1, 14, [], "expected opset, from 7 to 22, and a list of cases; write it again"),
-        (1, 99, [{"name": "lstm_clip"}], "expected opset, from 7 to 22"),
-        (1, 14.0, [{"name": "lstm_clip"}], "expected opset, from 7 to 22"),
+        (1, 14, [{"name": "lstm_clip"}] * 3, "not as it was written; write it again"),
+        (1, 14.0, [{"name": "lstm_clip"}], "not as it was written; write it again"),
+        (1, 14, 3, f"{expected}; found version 1, opset 14 and no cases: write it again"),
+        (1, 14, [], f"{expected}; found version 1, opset 14 and no cases"),
+        (1, 99, [{"name": "lstm_clip"}], f"{expected}; found version 1, opset 99 and 1 case"),
+        (1, "14", [{"name": "lstm_clip"}], f"{expected}; found version 1"),
     ):
         text = json.dumps({"version": version, "opset": opset, "cases": cases})
         (tmp_path / "cases.json").write_text(text)
         with pytest.raises(FileError, match=f"cases.json: {said}") as found:
             read(str(tmp_path))
         assert len(str(found.value)) < 500
-    for text, said in (("[1", "cases.json: "), ("[]", "version None of the suite; this is version 1: write it again")):
+    for text, said in (("[1", "cases.json: "), ("[]", "found version None, opset None and no cases")):
         (tmp_path / "cases.json").write_text(text)
         with pytest.raises(FileError, match=said):
             read(str(tmp_path))
@@ -132,7 +134,7 @@ def test_a_file_that_is_not_as_it_was_written_is_named(folder: Path, tmp_path: P
             pytest.skip("there are no pipes")
         os.mkfifo(file)
     said = "no such file" if damage == "missing" else "not as it was written"
-    with pytest.raises(FileError, match=f"inputs.npz: {said}; write the cases again, to a new folder"):
+    with pytest.raises(FileError, match=f"inputs.npz: {said}; write it again"):
         read(str(tmp_path / "copy"))
 
 

@@ -19,8 +19,8 @@ from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance import engines
 from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue, write
-from lstm_trace.mistakes.conformance.engines import Ran, engine, read_outputs
-from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause, causes, judge
+from lstm_trace.mistakes.conformance.engines import CaseVerdict, engine, read_outputs
+from lstm_trace.mistakes.conformance.judging import FailureCause, causes, judge
 from lstm_trace.results.conformance import Conformance, expected_verdicts
 
 from ...support import conformance_engine
@@ -63,26 +63,26 @@ def right(case: NodeCase) -> dict[str, Any]:
 def test_names_shapes_and_values_that_are_not_numbers() -> None:
     case = catalogue()["lstm_plain_reverse"]
     found = right(case)
-    assert judge(case, Ran("ok", found)).verdict == "ok"
+    assert judge(CaseVerdict(case, "ok", found)).verdict == "ok"
     turned = found | {"Y": found["Y"].swapaxes(0, 2)}
-    said = judge(case, Ran("ok", turned)).said
+    said = judge(CaseVerdict(case, "ok", turned)).said
     assert said == "Y is float32 (2, 1, 4, 3); expected float32 (4, 1, 2, 3)"
-    assert judge(case, Ran("ok", {"out": found["Y"]})).said == "no output Y; there are out"
+    assert judge(CaseVerdict(case, "ok", {"out": found["Y"]})).said == "no output Y; there are out"
     for value in (np.nan, np.inf, 1.0):
         wrong = {name: array.copy() for name, array in found.items()}
         wrong["Y"][2, 0, 1, 2] = wrong["Y"][1, 0, 0, 0] = value
-        one = judge(case, Ran("ok", wrong))
+        one = judge(CaseVerdict(case, "ok", wrong))
         assert (one.verdict, one.first) == ("wrong", "0/reverse/2/1/h_t[2]")  # computed before step 1
     wrong = found | {"Y_c": found["Y_c"] + np.float32(1e-3)}
-    assert judge(case, Ran("ok", wrong)).first == "0/reverse/0/0/c_t[0]"
+    assert judge(CaseVerdict(case, "ok", wrong)).first == "0/reverse/0/0/c_t[0]"
     near = {name: array + np.float32(0.9) * np.float32(case.expected[1]) for name, array in found.items()}
-    assert judge(case, Ran("ok", near)).verdict == "ok"
+    assert judge(CaseVerdict(case, "ok", near)).verdict == "ok"
 
 
 def test_either_reading_is_right_and_is_said() -> None:
     case = catalogue()["lstm_clip"]
     for reading, outputs in case.expected[0].items():
-        one = judge(case, Ran("ok", outputs))
+        one = judge(CaseVerdict(case, "ok", outputs))
         assert (one.verdict, one.reading) == ("ok", reading)
         said = [*Conformance("x", (one,), ()).sentences(words())]
         assert len(said) == (3 if reading == "onnxruntime" else 2)
@@ -173,7 +173,7 @@ def test_a_list_of_known_failures_has_what_engines_said(tmp_path: Path) -> None:
 def test_junit_is_as_ci_reads_it(tmp_path: Path, cases: Suite) -> None:
     statuses = [("ok", ""), ("wrong", ""), ("refused", ""), ("wrong", "wrong"), ("hung", "")]
     verdicts = [
-        CaseVerdict(case, Ran(verdict, {}, seconds=0.25), verdict, said="<&\x1b[31m\n>", known=known)
+        CaseVerdict(case, verdict, seconds=0.25, said="<&\x1b[31m\n>", known=known)
         for case, (verdict, known) in zip(cases.cases, statuses, strict=True)
     ]
     Conformance("an engine", tuple(verdicts), ()).save(tmp_path / "r.xml", "xml")  # type: ignore[arg-type]
@@ -193,10 +193,12 @@ def test_junit_is_as_ci_reads_it(tmp_path: Path, cases: Suite) -> None:
 def test_a_report_in_every_format_and_language(form: str) -> None:
     case = catalogue()["lstm_plain_reverse"]
     verdicts = (
-        judge(case, Ran("ok", right(catalogue()["lstm_plain_forward"]))),
-        CaseVerdict(case, Ran("hung", {}), "hung"),
+        judge(CaseVerdict(case, "ok", right(catalogue()["lstm_plain_forward"]))),
+        CaseVerdict(case, "hung"),
     )
-    cause = FailureCause(("ignored:direction", "time:the-other-way"), (verdicts[0].name,), verdicts[0].name)
+    cause = FailureCause(
+        ("ignored:direction", "time:the-other-way"), (verdicts[0].case.folder,), verdicts[0].case.folder
+    )
     for language in ("en", "de", "fr", "es", "zh"):
         text = str(Conformance("x", verdicts, (cause,)).report(form, language=language))  # type: ignore[arg-type]
         assert "ignored:direction" in text.replace("\\", "").replace("{", "").replace("}", "")
@@ -231,16 +233,20 @@ def test_a_report_in_a_file(tmp_path: Path, cases: Suite, suffix: str) -> None:
 def test_more_arrays_than_there_are_outputs() -> None:
     case = catalogue()["lstm_plain_forward"]
     more = {"Z": np.ones(1), "arr": np.array("text"), "none": np.zeros(0)}
-    assert judge(case, Ran("ok", right(case) | more)).verdict == "ok"
+    assert judge(CaseVerdict(case, "ok", right(case) | more)).verdict == "ok"
     wrong = right(catalogue()["lstm_plain_reverse"])
-    assert judge(case, Ran("ok", wrong | more)).first == judge(case, Ran("ok", wrong)).first == "0/forward/0/0/h_t[0]"
+    assert (
+        judge(CaseVerdict(case, "ok", wrong | more)).first
+        == judge(CaseVerdict(case, "ok", wrong)).first
+        == "0/forward/0/0/h_t[0]"
+    )
 
 
 def test_a_mistake_of_the_table_explains_failures(cases: Suite) -> None:
     run = conformance_engine.by_function(conformance_engine.exchanged, cases.folder)
-    one = judge(cases.cases[0], run(cases.cases[0]))
+    one = judge(run(cases.cases[0]))
     (cause,) = causes([one])
-    assert (cause.keys[0], cause.cases, cause.attach) == ("order:i,f", (one.name,), one.name)
+    assert (cause.keys[0], cause.cases, cause.attach) == ("order:i,f", (one.case.folder,), one.case.folder)
     assert any(key.startswith("exchange:") for key in cause.keys)  # f and i in c_t: the same h and c
 
 
@@ -256,7 +262,7 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Sui
     for kind, value, error, said in (
         ("command", "no-such-program {model} {outputs}", MissingError, "there is no program no-such-program"),
         ("command", f"{sys.executable} {{model}}", OptionError, r"expected {model}, {inputs} and {outputs}"),
-        ("command", "a 'b {model} {outputs}", OptionError, "No closing quotation; each quotation mark needs another"),
+        ("command", "a 'b {model} {outputs}", OptionError, "--command: .*: no closing quotation"),
         ("command", "", OptionError, r"expected {model}, {inputs} and {outputs}"),
         ("command", f"{sys.executable} {{model}} {{output}} {{outputs}}", OptionError, "expected {model}"),
         ("python", "no_such_module_here:run", MissingError, "expected package.module:function"),
@@ -286,15 +292,17 @@ def test_last_states_of_the_other_end_are_no_mistake_of_the_table(cases: Suite) 
     case = cases.cases[1]
     found = right(case)
     found["Y_h"] = found["Y"][-1]
-    (cause,) = causes([judge(case, Ran("ok", found))])
+    (cause,) = causes([judge(CaseVerdict(case, "ok", found))])
     assert cause.keys == ("last-states:other-end",)
 
 
 def test_a_case_with_two_causes_has_both_in_the_table() -> None:
     case = catalogue()["lstm_everything_reverse"]
     plain = right(catalogue()["lstm_plain_reverse"])
-    verdict = judge(case, Ran("ok", plain))
-    both = [FailureCause((key,), (verdict.name,), verdict.name) for key in ("ignored:clip", "ignored:lengths")]
+    verdict = judge(CaseVerdict(case, "ok", plain))
+    both = [
+        FailureCause((key,), (verdict.case.folder,), verdict.case.folder) for key in ("ignored:clip", "ignored:lengths")
+    ]
     (table,) = Conformance("x", (verdict,), (*both,)).tables(words())
     assert table.rows[0][table.columns.index("cause")] == "ignored:clip, ignored:lengths"
 
@@ -306,20 +314,21 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
     place.mkdir()
     (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes())
     (place / "output_1.bin").write_bytes(bytes(24))
-    assert judge(case, read_outputs(place, case)).verdict == "ok"
+    assert judge(read_outputs(place, case)).verdict == "ok"
     os.mkfifo(place / "output_2.bin")
-    one = judge(case, read_outputs(place, case))
-    said = "test_lstm_only_y/output_2.bin: expected a file of at most 1,048,576 bytes"  # no path of the system
+    one = judge(read_outputs(place, case))
+    said = "test_lstm_only_y/output_2.bin: a pipe or device, not a file"  # no path of the system
     assert (one.verdict, one.said) == ("wrong", said)
     (place / "output_2.bin").unlink()
     (place / "output_2.bin").symlink_to("/dev/zero")
-    assert judge(case, read_outputs(place, case)).said == said
+    assert judge(read_outputs(place, case)).said == said
     (place / "output_2.bin").unlink()
     (place / "output_2.bin").write_bytes(bytes(1 + (1 << 20)))
-    assert judge(case, read_outputs(place, case)).said == said
+    said = "test_lstm_only_y/output_2.bin: expected at most 1,048,576 bytes, found 1,048,577"
+    assert judge(read_outputs(place, case)).said == said
     (place / "output_2.bin").unlink()
     (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes()[:-1])
-    one = judge(case, read_outputs(place, case))
+    one = judge(read_outputs(place, case))
     assert (one.verdict, "buffer size" in one.said) == ("wrong", True)
 
 
