@@ -253,13 +253,13 @@ def read(folder: str) -> tuple[list[NodeCase], int]:
     Raises FileError if `write` has not made it, if another version of the suite has, or if a file has changed since.
     """
     read_from(path := Path(folder, INDEX))
-    index = read_data(path)
-    version, opset, rows = (index.get(k) if isinstance(index, dict) else None for k in ("version", "opset", "cases"))
+    index: Any = found if isinstance(found := read_data(path), dict) else {}
+    version, opset, rows = map(index.get, ("version", "opset", "cases"))
     rows = rows if isinstance(rows, list) else []
     if version != VERSION or opset not in OPSETS or not rows:
         expected = f"version {VERSION} of the suite, an opset from {OPSETS[0]} to {OPSETS[-1]}, and cases"
-        found = f"version {version}, opset {opset} and {counted(len(rows), 'case') if rows else 'no cases'}"
-        raise FileError(f"{path}: expected {expected}; found {found}: write it again")
+        there = f"version {version}, opset {opset} and {counted(len(rows), 'case') if rows else 'no cases'}"
+        raise FileError(f"{path}: expected {expected}; found {there}: write it again")
     names = dict.fromkeys(str(row.get("name"))[:MOST_NAME] for row in rows if isinstance(row, dict))
     for name in names:
         require_case(name, path)

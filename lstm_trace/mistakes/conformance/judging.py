@@ -5,13 +5,14 @@ A mistake is an option that is ignored, or one of the table (`mistakes/table.tom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
+from ...base.arrays import Array
 from ...errors import some
 from ..identify import Search
 from ..table import ROWS, MistakeRow
@@ -38,7 +39,7 @@ def misfit(found: Outputs, expected: Outputs, partial: bool) -> str:
     return ""
 
 
-def distance(found: Outputs, expected: Outputs) -> float:
+def distance(found: Mapping[str, Array], expected: Outputs) -> float:
     """How far outputs are from others at most; infinite for what is no number."""
     gaps = [np.abs(found[name].astype(float) - right).max() for name, right in expected.items() if name in found]
     return float(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf).max(initial=0))

@@ -57,6 +57,48 @@ def test_a_program_that_refuses_crashes_and_hangs(
     ]
 
 
+MISCHIEF = """
+import os, pathlib, shutil, sys
+import numpy as np
+model, outputs = map(pathlib.Path, sys.argv[1:3])
+name, (right,) = model.parent.name, [dict(np.load(model.with_name("outputs.npz")))]
+if name == "test_lstm_plain_forward":  # spoils its files, and says much
+    model.write_bytes(b"gone")
+    model.with_name("new").write_text("x")
+    print("\\x1b[31m\\0" * 10**6, file=sys.stderr)
+    np.savez(outputs, *right.values(), np.ones(1))
+if name == "test_lstm_plain_reverse":
+    np.savez(outputs, **right)
+    sys.exit(139)
+if name == "test_lstm_clip":
+    os.mkfifo(outputs)
+if name == "test_lstm_peephole_reverse":
+    outputs.symlink_to("/dev/zero")
+if name == "test_gru_plain_reverse":
+    sys.exit(f"no space for {outputs}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes")
+def test_a_program_that_writes_what_it_should_not(
+    cases: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mischief.py").write_text(MISCHIEF)
+    before = {path: path.read_bytes() for path in cases.folder.rglob("*") if path.is_file()}
+    code, verdicts, said = facts(
+        "run", cases.folder, "--command", f"{sys.executable} mischief.py {{model}} {{outputs}}"
+    )
+    assert (code, [*verdicts.values()]) == (1, ["ok", "crashed", "wrong", "wrong", "refused"])
+    assert said[1:] == [
+        "test_lstm_plain_reverse (crashed): exit code 139; SIGSEGV",
+        "test_lstm_clip (wrong): outputs.npz: a pipe or device, not a file",
+        "test_lstm_peephole_reverse (wrong): outputs.npz: a pipe or device, not a file",
+        "refused, test_gru_plain_reverse: no space for outputs.npz",
+    ]
+    assert before == {path: path.read_bytes() for path in cases.folder.rglob("*") if path.is_file()}
+
+
 def test_a_right_engine(cases: Suite, tmp_path: Path) -> None:
     code, verdicts, said = facts("run", cases.folder, "--python", "tests.support.conformance_engine:right")
     assert (code, {*verdicts.values()}) == (0, {"ok"})
@@ -82,6 +124,15 @@ EVERYTHING = ("lstm_peephole_forward", "lstm_lengths_reverse", "lstm_clip", "lst
                     "test_lstm_everything_reverse",
                 ],
                 "ignored:peephole": ["test_lstm_peephole_reverse", "test_lstm_everything_reverse"],
+            },
+        ),
+        (
+            "exchanged_without_clip",
+            ("lstm_plain_forward", "lstm_peephole_reverse", "lstm_clip"),
+            {
+                "order:i,f": ["test_lstm_plain_forward", "test_lstm_peephole_reverse", "test_lstm_clip"],
+                "ignored:peephole": ["test_lstm_peephole_reverse"],
+                "ignored:clip": ["test_lstm_clip"],
             },
         ),
         (
