@@ -59,18 +59,17 @@ class Conformance(Finding):
             same = words.word("conformance.same", keys=words.some(others, 3)) if others else ""
             yield words.count("conformance.cause", len(cause.cases), mistake=key, same=same, attach=cause.attach)
         explained = {name for cause in self.causes for name in cause.cases}
-        for one in self.verdicts:
-            if one.verdict in ("wrong", "crashed", "hung") and one.case.folder not in explained:
-                what = f"{one.case.folder} ({words.word(f'conformance.word.{one.verdict}')})"
-                said = message(one.said)
-                if one.first:
-                    sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
-                    said = words.word("conformance.first", first=one.first, **sizes)
-                yield words.word("prefix", what=what) + said
-        refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
-        for alike in by_key(refused).values():
-            names, text = words.some([one.case.folder for one in alike], LISTED), message(alike[0].said)
-            yield words.count("conformance.refusal", len(alike), names=names, said=text)
+        left = [one for one in self.verdicts if one.verdict != "ok" and one.case.folder not in explained]
+        for one in left:
+            if one.first:
+                what = f"{one.case.folder} ({words.word('conformance.word.wrong')})"
+                sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
+                yield words.word("prefix", what=what) + words.word("conformance.first", first=one.first, **sizes)
+        alike = by_key(((one.verdict, re.sub(r"\d+", "", one.said)), one) for one in left if not one.first)
+        for (verdict, _), each in alike.items():
+            names = words.some([one.case.folder for one in each], LISTED)
+            facts = {"what": words.word(f"conformance.word.{verdict}"), "said": message(each[0].said)}
+            yield words.count("conformance.alike", len(each), names=names, **facts)
         readings = [one.case.folder for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
         if readings:
             yield words.count("conformance.reading", len(readings), names=words.some(readings, LISTED))
