@@ -55,3 +55,8 @@ def exchanged(model: str, inputs: dict[str, Any]) -> Any:
 def exchanged_without_clip(model: str, inputs: dict[str, Any]) -> Any:
     """f and i are exchanged, everywhere; clip and P are ignored."""
     return _run(model, inputs, "f and i exchanged", "clip", "P")
+
+
+def first(model: str, inputs: dict[str, Any]) -> Any:
+    """The first output alone, not in a list."""
+    return right(model, inputs)[0]

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages.strings import words
-from lstm_trace.mistakes.conformance import engines
+from lstm_trace.mistakes.conformance import child, engines
 from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue, write
 from lstm_trace.mistakes.conformance.engines import CaseVerdict, engine, read_outputs
 from lstm_trace.mistakes.conformance.judging import FailureCause, causes, judge
@@ -330,6 +330,14 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
     (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes()[:-1])
     one = judge(read_outputs(place, case))
     assert (one.verdict, "buffer size" in one.said) == ("wrong", True)
+
+
+def test_an_array_that_is_returned_alone_is_the_first_output(tmp_path: Path, cases: Suite) -> None:
+    case, outputs = cases.cases[0], tmp_path / "outputs.npz"
+    place = cases.folder / case.folder
+    name = "tests.support.conformance_engine:first"
+    assert child.main(name, str(place / "model.onnx"), str(place / "inputs.npz"), str(outputs)) == 0
+    assert judge(read_outputs(tmp_path / "outputs", case)).said == "no output Y_h; there are Y"
 
 
 def test_what_an_engine_said_is_shortened_between_words() -> None:
