@@ -159,8 +159,9 @@ def causes(verdicts: Sequence[CaseVerdict], progress: Progress = lambda *_: None
     progress: called with the number of cases that were looked at, and of all.
     """
     wrong = {one.case.folder: one for one in verdicts if one.first and one.off != np.inf}
+    size = {name: (len(one.case.options), sum(map(np.size, one.case.inputs.values()))) for name, one in wrong.items()}
     sets, chosen = dict[str, list[Keys]](), Keys()
-    for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
+    for name in sorted(wrong, key=lambda name: size[name][0]):  # few options, few explanations
         progress(len(sets), len(wrong))
         known = Keys().union(*(s for found in sets.values() for s in found))
         alike = [other for other in sets if not sets[other] and wrong[other].case.cell == wrong[name].case.cell]
@@ -177,7 +178,5 @@ def causes(verdicts: Sequence[CaseVerdict], progress: Progress = lambda *_: None
         cases = [name for name in wrong if key in by_case.get(name, ())]
         alone = [name for name in cases if len(by_case[name]) == 1] or cases
         equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
-        size = {name: sum(map(np.size, wrong[name].case.inputs.values())) for name in alone}
-        attach = min(alone, key=lambda name: (len(wrong[name].case.options), size[name]))
-        every.append(FailureCause((key, *sorted(equal - {key})), tuple(cases), attach))
+        every.append(FailureCause((key, *sorted(equal - {key})), tuple(cases), min(alone, key=size.__getitem__)))
     return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))
