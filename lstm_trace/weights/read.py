@@ -18,8 +18,9 @@ from ..base.conveniences import function_at
 from ..base.packaged import packaged
 from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
-from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
+from ..errors import ChoiceError, FileError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
+from .guards import check_file
 from .layouts import ANY, NOUNS, OWN, Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.
@@ -252,10 +253,7 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     model = is_model(path)
     if suffix not in READERS:
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
-    if not Path(path).is_file():
-        if Path(path).is_dir():
-            raise FileError(f"{path}: a folder, not a file")
-        raise NotFoundError(f"{path}: no such file or directory", filename=path)
+    check_file(path)
     if not model:
         raise FileError(f"{path}: {TRACED}")
     read: Callable[..., list[Found]] = function_at(f"{__package__}.{READERS[suffix]}:read")
