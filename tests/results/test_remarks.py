@@ -143,6 +143,16 @@ def limited() -> Result:
     return replace(found, remarks=(Remark("identify.limited", sizes),))
 
 
+def lost() -> Result:
+    y = traced().output + 1
+    y[0] = np.nan
+    return lt.identify(WEIGHTS, X, y)
+
+
+def saved() -> Result:
+    return lt.identify(WEIGHTS, X, np.round(traced().output, 3))
+
+
 def wider() -> Comparison:
     """That the first line that differs cannot be derived for b, where a name stands for more units."""
     found = lt.diff(cell("h_t = b * x_t"), cell("h_t = b + x_t"))
@@ -599,6 +609,8 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     ),
     "a part of a large model": (
         limited,
+        lost,
+        saved,
         "gesucht wurde mit den ersten 2 von 8 Sequenzen und 9 von 100 Schritten, weil das Modell groß ist",
         "zh", "只搜索了 8 个序列中的前 2 个和 100 个时间步中的前 9 步",
     ),
