@@ -6,7 +6,7 @@ is computed. So whatever reads it, in this step or in the next one, reads the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from ..verification.alignment import padding
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
-from .identify import ChangedEquation, Given, Search, changed_equations
+from .identify import ChangedEquation, Given, Search, chance, changed_equations
 from .programs import CARRY, OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
@@ -121,7 +121,7 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         return None
     line, wrong = given[place], wrongs[place]
 
-    behind = _behind(search, place)
+    behind = _behind(search, place, found.absent)
 
     def may(scope: Scope, program: RewrittenCell) -> bool:
         names = behind.get(scope, set())
@@ -144,11 +144,12 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         for candidate, lines in zip(tried, search.trials.run(tried), strict=True):
             right = _agree(lines[place], line)
             whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
-            if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
+            there = wrong & whole
+            if whole[t, row] and chance(line.tolerance[there], off[place][there]) * len(candidates) < CHANCE:
                 partly = 0 if right.all() else 1 if whole.all() else 2
                 # the lines that are wrong with the mistake, or are so without it and not explained by it
                 left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
-                yield _Fit(partly, left, candidate, wrong & whole, ~wrong & ~right)
+                yield _Fit(partly, left, candidate, there, ~wrong & ~right)
 
     fitting = [*fits(candidates)]
     fitting += fits([
@@ -173,8 +174,11 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
 
 
-def _behind(search: Search, place: Place) -> Mapping[Scope, set[str]]:
-    """The equations that a line follows from, by stage: its own, and those of values before it that b did not give."""
+def _behind(search: Search, place: Place, absent: Collection[Place]) -> Mapping[Scope, set[str]]:
+    """The equations that a line follows from, by stage: its own, and those of values before it that b did not give.
+
+    absent: the lines of which b gave only some values.
+    """
     rows = {scope: program_of(stage.cell).rows for scope, stage in search.trials.stages.items()}
     waiting, found = [place], dict[Scope, set[str]]()
     while waiting:
@@ -184,11 +188,6 @@ def _behind(search: Search, place: Place) -> Mapping[Scope, set[str]]:
         for read in rows[scope][name].names():
             source = scope_and_name(stage.sources.get(read, ""))[0]
             before = (source, OUTPUT) if source else (scope, f"{CARRY}{read}" if read in stage.cell.states else read)
-            known = before in search.given or before[1] in found.get(before[0], ())
+            known = (before in search.given and before not in absent) or before[1] in found.get(before[0], ())
             waiting += [before] * (not known and before[1] in rows.get(before[0], ()))
     return found
-
-
-def _chance(limit: Array, off: Array, there: Array) -> float:
-    """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
-    return float(np.exp(np.log(np.clip(2 * limit[there] / off[there], 1e-99, 1)).sum()))
