@@ -163,6 +163,13 @@ class _Placing:
         if name in self.read or name in (*spellings()["final"], *spellings()["output"]) or self._meant(name):
             return ""
         said = name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+        if ending := next(
+            (line for line in names(self.like, "lines") if re.search(rf"[\W_]{re.escape(line)}$", name)), ""
+        ):
+            scope = next(scope for scope, own in self.like.lines.items() if ending in own)
+            return (
+                f"the reference has no line {said!r}: the layer and direction of {ending} are written {scope}/{ending}"
+            )
         return f"the reference has no line {said!r}{nearest_line(said, self.known, 'it has')}"
 
     def _meant(self, name: str) -> set[str]:
