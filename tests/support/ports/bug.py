@@ -63,6 +63,8 @@ PAIRS: list[Bug] = []
 FRESH: list[Bug] = []
 FRESH_CONTROLS: list[Bug] = []
 FRESH_HOPELESS: list[Bug] = []
+#: Those of a second blind test, in `third`.
+THIRD: list[Bug] = []
 
 
 def entered(
