@@ -13,6 +13,7 @@ import lstm_trace as lt
 from ..support.ports import (
     BUGS,
     CONTROLS,
+    FOURTH,
     FRESH,
     FRESH_CONTROLS,
     FRESH_HOPELESS,
@@ -27,7 +28,7 @@ from ..support.ports import (
     right,
 )
 
-WRONG = [*BUGS, *PAIRS, *FRESH, *THIRD]
+WRONG = [*BUGS, *PAIRS, *FRESH, *THIRD, *FOURTH]
 RIGHT = [*CONTROLS, *FRESH_CONTROLS]
 NAMELESS = [*HOPELESS, *FRESH_HOPELESS]
 ALL = [*WRONG, *RIGHT, *NAMELESS]
@@ -76,6 +77,7 @@ def test_controls_are_right(seed: int) -> None:
 
 
 def test_no_two_bugs_are_the_same() -> None:
+    """But for `FOURTH`: a sample of what happens has the same bug twice."""
     for model in MODELS:
         printed = [(bug.name, drawn(bug, 2).values.h) for bug in [*BUGS, *FRESH, *THIRD] if bug.model == model]
         for (a, h_a), (b, h_b) in combinations(printed, 2):
@@ -107,7 +109,7 @@ def test_a_case_is_what_the_brief_of_a_search_needs() -> None:
     assert len(sizes) > 1
     assert (len(BUGS) >= 60, len(CONTROLS) >= 10, len(HOPELESS)) == (True, True, 6)
     assert (len(FRESH), len(FRESH_CONTROLS), len(FRESH_HOPELESS)) == (30, 5, 5)
-    assert len(THIRD) == 30
+    assert (len(THIRD), len(FOURTH)) == (30, 30)
     assert len({bug.name for bug in ALL}) == len(ALL)
 
 
