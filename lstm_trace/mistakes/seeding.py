@@ -24,7 +24,7 @@ from ..errors import OptionError, ShapeError, nearest, require_known, some, with
 from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, is_at, tolerances, whole_run
-from .programs import LATE_SUFFIX, OUTPUT, program_of
+from .programs import LATE_SUFFIX, OUTPUT, becomes, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
@@ -153,7 +153,8 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
         new = {name: read[scope, name][0] for name in one.sources}
         stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
-        late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
+        carried = becomes(one.stage.cell).items()
+        late = {f"{line}{LATE_SUFFIX}": one.initial[state] for line, state in carried if state in one.initial}
         for state, values in (*one.initial.items(), *late.items()):
             initial.setdefault(state, {})[scope] = values
         weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}

@@ -18,11 +18,11 @@ import numpy as np
 
 from ..base.arrays import Array, by_key
 from ..cell.lines import Cell, Line
-from ..cell.network import Scope, Stage, X, scope_and_name
+from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
+from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, becomes, equation_lines, program_of
 from .transforms import Transform
 from .words import WORDS, StagePremises
 
@@ -239,7 +239,7 @@ class _Batch:
     def initial(self) -> Values:
         """The initial states, (R, B, width); what is late begins as the state that it becomes, or with zeros."""
         found = {state: np.stack([p.initial[state] for p in self.premises]) for state in self.premises[0].initial}
-        first = {line: found[state] for state, line in self.stage.cell.carry if state in found}
+        first = {line: found[state] for line, state in becomes(self.stage.cell).items() if state in found}
         for late, name in self.late.items():
             values = self.premises[0].network.operand(self.stage.scope, name, slice(0, 1)) if name != ONE else None
             found[late] = first.get(name, np.zeros((1, 1, 1 if values is None else values.shape[-1])))
@@ -288,13 +288,15 @@ class _Batch:
         return (o for lines, _ in self.overrides.get(name, ()) for line in lines for o in line.reads)
 
     def _carried(self, done: int, now: Mapping[str, Array], states: Values) -> Values:
-        """The states for the next step. done: the number of steps taken."""
+        """The states for the next step; mistakes in it are not made at padding. done: the number of steps taken."""
+        valid = self._own(now.get(VALID, np.ones(1))) != 0
         new = {state: now[CARRY + state] for state in states}
+        new |= {state: np.where(valid, new[state], states[state]) for state in self.late}
         changes = [(k, change) for k, one in enumerate(self.premises) for change in one.carried]
         for state in self.premises[0].initial if changes else ():
             new[state], old = self._own(new[state]), self._own(states[state])
             for k, change in changes:
-                new[state][k] = change(state, done, new[state][k], old[k])
+                new[state][k] = np.where(valid[k], change(state, done, new[state][k], old[k]), new[state][k])
         return new
 
     def _own(self, value: Array) -> Array:

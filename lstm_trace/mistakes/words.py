@@ -17,7 +17,10 @@ from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
+from .programs import becomes
+from .table import at_valid
 from .transforms import Transform, functions, transform
+from .trees import tree
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
@@ -270,7 +273,8 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     everything = how.startswith("everything ")
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
-    lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
+    carried = becomes(p.stage.cell).items()
+    lines = {line for line, state in carried if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
     rounded = transform(how.removesuffix(kind))
     if everything:
@@ -280,7 +284,7 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         if kind == " sums" and line.product:
             return _summed(line, operands, rounded)
         there = line.name in lines if which else line.product or kind != " products"
-        return rounded(value) if there else value
+        return rounded(value) if there and line.op != "where" else value  # to choose a value computes none
 
     return replace(p, arithmetic=arithmetic)
 
@@ -301,7 +305,8 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
     """A step is not computed: there are zeros in its lines, or the state that is held is passed on."""
     cell, first, last = p.stage.cell, which.startswith("first"), p.network.steps - 1
     at, step = 0 if first != p.stage.backwards else last, 1 if first else last + 1
-    state = next((state for state, line in cell.carry if line == cell.output), "") if which.endswith("held") else ""
+    passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
+    state = next((s for line, s in becomes(cell).items() if line in passed and which.endswith("held")), "")
     new = replace(
         p, order=(*p.order, (lambda v: v, lambda v: _with(v, at, 0))),
         carried=(*p.carried, lambda _, done, new, old: old if done == step else new),
