@@ -296,7 +296,8 @@ class _Batch:
         for state in self.premises[0].initial if changes else ():
             new[state], old = self._own(new[state]), self._own(states[state])
             for k, change in changes:
-                new[state][k] = np.where(valid[k], change(state, done, new[state][k], old[k]), new[state][k])
+                made = change(state, done, new[state][k], old[k], self.initial[state][k])
+                new[state][k] = np.where(valid[k], made, new[state][k])
         return new
 
     def _own(self, value: Array) -> Array:

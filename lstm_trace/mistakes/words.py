@@ -25,8 +25,8 @@ from .trees import tree
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
 LineValue = Callable[[Line, Sequence[Array], Array], Array]
-#: What a state becomes, given its name, how many steps were taken, its new value and the one before.
-Carried = Callable[[str, int, Array, Array], Array]
+#: What a state becomes, given its name, how many steps were taken, its new value, the one before and the initial one.
+Carried = Callable[[str, int, Array, Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -232,12 +232,18 @@ def _width(p: StagePremises, source: str) -> int:
 _REVERSED, _EXCHANGED = transform("steps reversed"), partial(np.swapaxes, axis1=0, axis2=1)
 
 
+def _several(p: StagePremises) -> bool:
+    """Whether it reads several sequences as such."""
+    batch = p.network.batch
+    return bool(p.sources) and batch > 1 and all(len(v) == batch for v in p.initial.values())
+
+
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if how == "over sequences":
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
         new = replace(p, order=(*p.order, (_EXCHANGED, _EXCHANGED)), initial=across)
-        return new if alike and p.sources and p.network.batch > 1 else None
+        return new if alike and _several(p) else None
     if how != "the other way":  # what it reads is reversed
         p = replace(p, inputs=(*p.inputs, _REVERSED), lengths=(*p.lengths, _REVERSED))
     if how != "input reversed":
@@ -256,7 +262,7 @@ def _chained(p: StagePremises, _: str) -> StagePremises | None:
         return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
 
     new = replace(p, order=(*p.order, (joined, apart)), initial={name: v[:1] for name, v in p.initial.items()})
-    return new if p.sources and p.network.batch > 1 else None
+    return new if _several(p) else None
 
 
 def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
@@ -303,24 +309,27 @@ def _with(values: Array, at: int, value: Array | float) -> Array:
 
 def _skips(p: StagePremises, which: str) -> StagePremises | None:
     """A step is not computed: there are zeros in its lines, or the state that is held is passed on."""
-    cell, first, last = p.stage.cell, which.startswith("first"), p.network.steps - 1
-    at, step = 0 if first != p.stage.backwards else last, 1 if first else last + 1
-    passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
-    state = next((s for line, s in becomes(cell).items() if line in passed and which.endswith("held")), "")
+    cell, first, steps = p.stage.cell, which.startswith("first"), p.network.steps
+    at, before, step = (0, 1, 1) if first else (-1, -2, steps)
+    if p.stage.backwards:
+        at, before = -1 - at, -1 - before
     new = replace(
         p, order=(*p.order, (lambda v: v, lambda v: _with(v, at, 0))),
-        carried=(*p.carried, lambda _, done, new, old: old if done == step else new),
+        carried=(*p.carried, lambda _, done, new, old, __: old if done == step else new),
     )  # fmt: skip
-    if state:
-        new = replace(new, outputs=(*p.outputs, lambda v: _with(v, at, p.initial[state] if first else v[abs(at - 1)])))
-    return new if last else None
+    passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
+    state = next((state for line, state in becomes(cell).items() if line in passed), None)
+    if state and which.endswith("held"):
+        begin = p.network.initial[p.stage.scope][state]
+        new = replace(new, outputs=(*p.outputs, lambda v: _with(v, at, begin if first else v[before])))
+    return new if steps > 1 else None
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
-    carried: Carried = lambda state, _, new, __: change(new) if state.startswith(which) else new  # noqa: E731
+    carried: Carried = lambda state, _, new, *__: change(new) if state.startswith(which) else new  # noqa: E731
     return replace(p, carried=(*p.carried, carried)) if there else None
 
 
@@ -338,7 +347,7 @@ def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
     size, factor = int(how.split()[0]), 0 if how.endswith("zero") else 1
-    carried: Carried = lambda state, done, new, _: new if done % size else factor * p.initial[state]  # noqa: E731
+    carried: Carried = lambda _, done, new, __, begin: new if done % size else factor * begin  # noqa: E731
     return replace(p, carried=(*p.carried, carried)) if size < p.network.steps else None
 
 
