@@ -362,14 +362,13 @@ def _gates(own: CellEquations, pairs: bool) -> Renamings:
 
 def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renamings:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
-    made = [{one: two, two: one} for one, two in combinations(own.gates, 2)]
-    if not pairs and len(own.gates) <= MOST_PERMUTED:
-        made = [
-            {g: new for g, new in zip(own.gates, order, strict=True) if g != new} for order in permutations(own.gates)
-        ]
+    gates = [gate for gate in own.gates if any(f"{stem}{gate}" in own.cell.parameters for stem in stems)]
+    made = [{one: two, two: one} for one, two in combinations(gates, 2)]
+    if not pairs and len(gates) <= MOST_PERMUTED:
+        made = [{g: new for g, new in zip(gates, order, strict=True) if g != new} for order in permutations(gates)]
     for moved in made:
         if names := _weights(own, moved, stems):
-            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in own.gates), names
+            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in gates), names
 
 
 #: Words that say which names are read in place of which, with how each names them; given how names of weights begin.

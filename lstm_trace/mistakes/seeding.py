@@ -64,7 +64,7 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     asked = tuple(slashed(trace, text, every=True) for text in ask)
     header = replace(trace.header, mistakes=tuple(mistakes), agreement=(), ask=asked or trace.header.ask)
     if any(program.changes for program in candidate.programs.values()):
-        header = replace(header, kind="equations", options={})
+        header = replace(header, kind="equations", options={}, notation=None)
     with within(" and ".join(mistakes)):
         fed, stages, weights = _premises(trace, candidate)
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
@@ -122,7 +122,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     every = {scope: runs.premises_with(scope, own) for scope, own in words.items()}
     unsaid = [what for one in every.values() for name, what in _UNSAID.items() if getattr(one, name)]
     if unsaid:
-        raise OptionError(f"it {unsaid[0]}: neither the equations nor the premises of a trace can say it")
+        raise OptionError(f"neither the equations nor the premises of a trace can say that it {unsaid[0]}")
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
