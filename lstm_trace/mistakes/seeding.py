@@ -253,7 +253,7 @@ def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Cand
     sums = np.random.default_rng(SEED).normal(size=(3, size)) / np.sqrt(size)
     for candidate, found in zip(candidates, runs.run(candidates), strict=True):
         both = [(found[end], runs.right(end)) for end in ends]
-        if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
+        if all(a.shape == b.shape and not np.isnan(a).all() for a, b in both):
             with np.errstate(invalid="ignore"):
                 off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
             yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)

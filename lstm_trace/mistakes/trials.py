@@ -83,6 +83,7 @@ class MistakeRuns:
     wanted: Sequence[Place]
     given: Mapping[Place, Array] = field(default_factory=dict)
     _results: dict[_Node, Values] = field(default_factory=dict)
+    _misfits: set[_Node | None] = field(default_factory=set)
     _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
     @cached_property
@@ -123,11 +124,12 @@ class MistakeRuns:
         return self.trace.lines[scope][own.get(line, line)]
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
-        """The wanted lines of each candidate, (T, B, width); NaN where its equations cannot be computed."""
+        """The wanted lines of each candidate, (T, B, width); all NaN if the sizes do not allow its equations."""
         size = max(1, MOST_NUMBERS // max(1, self._numbers))
         for begin in range(0, len(candidates), size):
             yield from self._run(candidates[begin : begin + size])
             self._results.clear()
+            self._misfits.clear()
 
     @cached_property
     def _numbers(self) -> int:
@@ -148,10 +150,12 @@ class MistakeRuns:
                 known[scope] = _Node(scope, program, reads) if changed else None
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
-            yield {
+            lines = {
                 (scope, line): self._results[node][line] if (node := known[scope]) else self.right((scope, line))
                 for scope, line in self.wanted
             }
+            fits = self._misfits.isdisjoint(known.values())
+            yield lines if fits else {place: np.full_like(self.right(place), np.nan) for place in lines}
 
     def _compute(self, stage: Stage, nodes: Sequence[_Node]) -> None:
         every = [self.premises_with(stage.scope, node.program.words) for node in nodes]
@@ -169,6 +173,7 @@ class MistakeRuns:
             read = {name: _stacked([inputs[name] for _, _, inputs in members]) for name in members[0][2]}
             batch = _Batch(stage, [node.program for node, _, _ in members], [one for _, one, _ in members], read)
             found = batch.run(self._kept(stage.scope))
+            self._misfits.update(members[k][0] for k in batch.misfits)
             for k, (node, one, _) in enumerate(members):
                 back = [change for _, change in one.order[::-1]]
                 own = {name: _changed(values[:, k], back) for name, values in found.items()}
@@ -201,12 +206,16 @@ def _stacked(each: Sequence[Array]) -> Array:
 
 @dataclass(eq=False)
 class _Batch:
-    """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences."""
+    """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences.
+
+    misfits: the programs whose equations the sizes do not allow.
+    """
 
     stage: Stage
     programs: Sequence[RewrittenCell]
     premises: Sequence[StagePremises]
     inputs: Mapping[str, Array]
+    misfits: set[int] = field(default_factory=set)
 
     @cached_property
     def size(self) -> tuple[int, int, int]:
@@ -343,9 +352,11 @@ class _Batch:
                 try:
                     here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
-                    here[line.name] = np.full(1, np.nan)
+                    here[line.name] = np.empty(0)
             new = here[lines[-1].name]
-            value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
+            fits = new.shape[-1:] in ((), (1,), value.shape[-1:])
+            value[rows] = new if fits else np.nan
+            self.misfits.update(() if fits else rows)
         return value
 
 
