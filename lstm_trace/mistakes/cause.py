@@ -113,8 +113,8 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         words = (word for word, _ in program.words if names - {OUTPUT} or (names and word.startswith(OUTPUT)))
         return any(words) or not names.isdisjoint(name for name, _ in program.changes)
 
-    places = search.places
-    search.places = {scopes: at for scopes, at in places.items() if not behind.keys().isdisjoint(scopes)}
+    said = search.places
+    search.places = {scopes: at for scopes, at in said.items() if not behind.keys().isdisjoint(scopes)}
     candidates = [one for one in search.candidates() if any(may(*item) for item in one.programs.items())]
     t, row, _ = first_index(stages[place[0]], wrong) or (0, 0, 0)
     near = slice(max(t - 1, 0), t + 2)
@@ -144,7 +144,7 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         only = tuple(begin + int(k) for k in np.flatnonzero(some))
         part.append(only if partly and not some[every].all() else None)
     each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
-    told = tuple(PlacedMistake(places.get(scopes, at), mistake) for scopes, at, mistake in each)
+    told = tuple(PlacedMistake(said.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
 
 

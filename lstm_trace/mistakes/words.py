@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.arithmetic import find
 from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
@@ -53,10 +55,10 @@ class StagePremises:
     carried: tuple[Carried, ...] = ()
     in_place: bool = False
 
-    @cached_property
-    def reads(self) -> list[Scope]:
-        """The stage that each input comes from."""
-        return [scope_and_name(self.sources[name])[0] for name in self.stage.cell.inputs]
+    def adding(self, **more: Any) -> StagePremises:
+        """The same, and something more that is done to values."""
+        new: dict[str, Any] = {name: (*getattr(self, name), one) for name, one in more.items()}
+        return replace(self, **new)
 
     def changes(self, source: str) -> list[Transform]:
         """What is done to the values of an input, in order."""
@@ -176,8 +178,7 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
         return None
     if how != "recurrent first":
         how, part = _ending(how, "xhr")
-        whole, change = READ[how]
-        return _restacked(p, transform(change), part, whole)
+        return _restacked(p, transform(READ[how][1]), part, READ[how][0])
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -191,7 +192,7 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    number, by, more = re.fullmatch(r"(int\d+|)( by row| by gate| of all|)(.*)", how).groups()
+    _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all|)", how)
     change, matrices = transform(number + more), number or how.startswith("pruned")
     names = [
         n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
@@ -242,12 +243,12 @@ def _time(p: StagePremises, how: str) -> StagePremises | None:
     if how == "over sequences":
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
-        new = replace(p, order=(*p.order, (_EXCHANGED, _EXCHANGED)), initial=across)
+        new = replace(p, initial=across).adding(order=(_EXCHANGED, _EXCHANGED))
         return new if alike and _several(p) else None
     if how != "the other way":  # what it reads is reversed
-        p = replace(p, inputs=(*p.inputs, _REVERSED), lengths=(*p.lengths, _REVERSED))
+        p = p.adding(inputs=_REVERSED, lengths=_REVERSED)
     if how != "input reversed":
-        p = replace(p, order=(*p.order, (_REVERSED, _REVERSED)))
+        p = p.adding(order=(_REVERSED, _REVERSED))
     return p if how != "as computed" or p.stage.backwards else None
 
 
@@ -261,16 +262,8 @@ def _chained(p: StagePremises, _: str) -> StagePremises | None:
     def apart(v: Array) -> Array:
         return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
 
-    new = replace(p, order=(*p.order, (joined, apart)), initial={name: v[:1] for name, v in p.initial.items()})
+    new = replace(p, initial={name: v[:1] for name, v in p.initial.items()}).adding(order=(joined, apart))
     return new if _several(p) else None
-
-
-def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
-    """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
-    vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
-    terms = matrix.T if line.op == "matvec" else matrix
-    products = (rounded(vector[..., k, None] * terms[k]) for k in range(vector.shape[-1]))
-    return reduce(lambda total, term: rounded(total + term), products, np.zeros(1))
 
 
 def _numbers(p: StagePremises, how: str) -> StagePremises:
@@ -282,13 +275,15 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
     carried = becomes(p.stage.cell).items()
     lines = {line for line, state in carried if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
-    rounded = transform(how.removesuffix(kind))
+    how = how.removesuffix(kind)
+    rounded = transform(how)
+    found = find(how if kind else "float16")  # each product and partial sum rounded, from left to right
     if everything:
-        p = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
+        p = _each(p, [*p.parameters], rounded).adding(inputs=rounded)
 
     def arithmetic(line: Line, operands: Sequence[Array], value: Array) -> Array:
         if kind == " sums" and line.product:
-            return _summed(line, operands, rounded)
+            return found.compute(line, [found.read(values) for values in operands])
         there = line.name in lines if which else line.product or kind != " products"
         return rounded(value) if there and line.op != "where" else value  # to choose a value computes none
 
@@ -298,7 +293,7 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     halves = how in ("interleaved", "halves exchanged")
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
-    return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
+    return p.adding(outputs=transform(how)) if alike or not halves else None
 
 
 def _with(values: Array, at: int, value: Array | float) -> Array:
@@ -313,15 +308,13 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
     at, before, step = (0, 1, 1) if first else (-1, -2, steps)
     if p.stage.backwards:
         at, before = -1 - at, -1 - before
-    new = replace(
-        p, order=(*p.order, (lambda v: v, lambda v: _with(v, at, 0))),
-        carried=(*p.carried, lambda _, done, new, old, __: old if done == step else new),
-    )  # fmt: skip
+    carried: Carried = lambda _, done, new, old, __: old if done == step else new  # noqa: E731
+    new = p.adding(order=(lambda v: v, lambda v: _with(v, at, 0)), carried=carried)
     passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
     state = next((state for line, state in becomes(cell).items() if line in passed), None)
     if state and which.endswith("held"):
         begin = p.network.initial[p.stage.scope][state]
-        new = replace(new, outputs=(*p.outputs, lambda v: _with(v, at, begin if first else v[before])))
+        new = new.adding(outputs=lambda v: _with(v, at, begin if first else v[before]))
     return new if steps > 1 else None
 
 
@@ -330,7 +323,7 @@ def _carried(p: StagePremises, how: str) -> StagePremises | None:
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
     carried: Carried = lambda state, _, new, *__: change(new) if state.startswith(which) else new  # noqa: E731
-    return replace(p, carried=(*p.carried, carried)) if there else None
+    return p.adding(carried=carried) if there else None
 
 
 def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
@@ -341,14 +334,13 @@ def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
     def shifted(v: Array) -> Array:
         return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
-    inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
-    return replace(p, inputs=inputs, lengths=(*p.lengths, _REVERSED))
+    return (p.adding(inputs=shifted) if p.sources.get("x_t") == X else p).adding(lengths=_REVERSED)
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
     size, factor = int(how.split()[0]), 0 if how.endswith("zero") else 1
     carried: Carried = lambda _, done, new, __, begin: new if done % size else factor * begin  # noqa: E731
-    return replace(p, carried=(*p.carried, carried)) if size < p.network.steps else None
+    return p.adding(carried=carried) if size < p.network.steps else None
 
 
 def _with_states(word: Word) -> Word:
@@ -366,9 +358,9 @@ WORDS: Mapping[str, Word] = {
     "weights stored": _weights_stored,
     "reads": _reads,
     "time": _with_states(_time),
-    "input": lambda p, how: replace(p, inputs=(*p.inputs, transform(how))) if "x_t" in p.sources else None,
+    "input": lambda p, how: p.adding(inputs=transform(how)) if "x_t" in p.sources else None,
     "outputs": _outputs,
-    "lengths": lambda p, how: replace(p, lengths=(*p.lengths, transform(how))) if VALID in p.sources.values() else None,
+    "lengths": lambda p, how: p.adding(lengths=transform(how)) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
     "padded in front": _with_states(_padded_in_front),
     "skips": _with_states(_skips),
