@@ -233,6 +233,16 @@ def test_a_problem_of_a_wrong_run_says_so() -> None:
     assert lt.problem(lt.run(found))["notes"] == found["notes"]
 
 
+@pytest.mark.parametrize("key", ["exchange:i_t,f_t", "output:output,c_t", "0/forward/output:output,c_t"])
+def test_what_a_run_has_on_purpose_is_identified_in_its_trace(key: str, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(5, 2, 4))
+    own = weights("lstm", layers=2)
+    path = tmp_path / "w.json"
+    lt.run(own, x, cell="lstm", mistake=key).save(path)
+    found = lt.identify(own, x, path, cell="lstm")
+    assert [str(one) for one in found.found[0].mistakes] == [key.replace("0/forward/", "0/")]
+
+
 def test_sizes_that_do_not_allow_a_mistake_are_said() -> None:
     model = lt.prepare({"W_xi": np.ones((2, 3)), "W_hi": np.eye(2), "b_i": [0.0, 0.0]})
     with pytest.raises(lt.OptionError, match=r"the sizes of this model do not allow it: .*W_xi"):
