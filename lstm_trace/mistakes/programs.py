@@ -16,9 +16,10 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 from ..cell.lines import Cell, Line
+from ..cell.network import VALID
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import ROWS, MistakeRow, Rewriting, functions_of
+from .table import ROWS, MistakeRow, Rewriting, at_valid, functions_of
 from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 Equations = Mapping[str, ExpressionTree]
@@ -119,7 +120,7 @@ class RewrittenCell:
         late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
         lines = self.cell.by_name
         carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: _before(name) for name in sorted(late)}
+        carry |= {name: _before(name, self.cell) for name in sorted(late)}
         # a state may become a line, or an expression that is one
         ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
         rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
@@ -247,7 +248,7 @@ def _sites(rows: Equations, change: Rewriting, own: CellEquations) -> list[tuple
     return [
         (name, site)
         for name, right in rows.items() if any(fnmatchcase(name, one) for one in change.of.split("|"))
-        for site in sites(change.left, right, own.allows, change.whole)
+        for site in sites(change.left, change.part(right), own.allows, change.whole)
     ]  # fmt: skip
 
 
@@ -256,7 +257,9 @@ def _replaced(rows: Equations, members: list[tuple[str, Site]], change: Rewritin
     new = {name: rows[name] for name, _ in members}
     for name, site in members:
         itself = ExpressionTree("name", name.removeprefix(CARRY))
-        new[name] = rewritten(new[name], {site.node: filled(change.right, {**site.found, "y": itself})}.get)
+        part = change.part(whole := new[name])
+        made = rewritten(part, {site.node: filled(change.right, {**site.found, "y": itself})}.get)
+        new[name] = made if part is whole else whole._replace(parts=(whole.parts[0], made, whole.parts[2]))
     return new
 
 
@@ -265,10 +268,16 @@ def _bound(site: Site) -> str:
     return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
-def _before(late: str) -> ExpressionTree:
-    """What a state `z_late` becomes."""
+def _before(late: str, cell: Cell) -> ExpressionTree:
+    """What a state `z_late` becomes; steps of padding change no state."""
     name = late.removesuffix(LATE_SUFFIX)
-    return tree(f"0 * {late} + 1") if name == ONE else ExpressionTree("name", name)
+    new = f"0 * {late} + 1" if name == ONE else name
+    return tree(f"where({VALID}, {new}, {late})" if VALID in cell.inputs else new)
+
+
+def becomes(cell: Cell) -> dict[str, str]:
+    """The state that a value becomes at a step that is not padding, by the name of the value."""
+    return {str(at_valid(tree(line))): state for state, line in cell.carry}
 
 
 def _delayed(right: ExpressionTree) -> ExpressionTree:
@@ -353,14 +362,13 @@ def _gates(own: CellEquations, pairs: bool) -> Renamings:
 
 def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renamings:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
-    made = [{one: two, two: one} for one, two in combinations(own.gates, 2)]
-    if not pairs and len(own.gates) <= MOST_PERMUTED:
-        made = [
-            {g: new for g, new in zip(own.gates, order, strict=True) if g != new} for order in permutations(own.gates)
-        ]
+    gates = [gate for gate in own.gates if any(f"{stem}{gate}" in own.cell.parameters for stem in stems)]
+    made = [{one: two, two: one} for one, two in combinations(gates, 2)]
+    if not pairs and len(gates) <= MOST_PERMUTED:
+        made = [{g: new for g, new in zip(gates, order, strict=True) if g != new} for order in permutations(gates)]
     for moved in made:
         if names := _weights(own, moved, stems):
-            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in own.gates), names
+            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in gates), names
 
 
 #: Words that say which names are read in place of which, with how each names them; given how names of weights begin.

@@ -24,7 +24,7 @@ from ..errors import OptionError, ShapeError, nearest, require_known, some, with
 from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, is_at, tolerances, whole_run
-from .programs import LATE_SUFFIX, OUTPUT, program_of
+from .programs import LATE_SUFFIX, OUTPUT, becomes, program_of
 from .table import ROWS
 from .transforms import changed
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
@@ -65,7 +65,7 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     asked = tuple(slashed(trace, text, every=True) for text in ask)
     header = replace(trace.header, mistakes=tuple(mistakes), agreement=(), ask=asked or trace.header.ask)
     if any(program.changes for program in candidate.programs.values()):
-        header = replace(header, kind="equations", options={})
+        header = replace(header, kind="equations", options={}, notation=None)
     with within(" and ".join(mistakes)):
         fed, stages, weights = _premises(trace, candidate)
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
@@ -125,7 +125,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     every = {scope: runs.premises_with(scope, own) for scope, own in words.items()}
     unsaid = [what for one in every.values() for name, what in _UNSAID.items() if getattr(one, name)]
     if unsaid:
-        raise OptionError(f"it {unsaid[0]}: neither the equations nor the premises of a trace can say it")
+        raise OptionError(f"neither the equations nor the premises of a trace can say that it {unsaid[0]}")
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
@@ -154,7 +154,8 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
         new = {name: read[scope, name][0] for name in one.sources}
         stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
-        late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
+        carried = becomes(one.stage.cell).items()
+        late = {f"{line}{LATE_SUFFIX}": one.initial[state] for line, state in carried if state in one.initial}
         for state, values in (*one.initial.items(), *late.items()):
             initial.setdefault(state, {})[scope] = values
         weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}
@@ -253,7 +254,7 @@ def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Cand
     sums = np.random.default_rng(SEED).normal(size=(3, size)) / np.sqrt(size)
     for candidate, found in zip(candidates, runs.run(candidates), strict=True):
         both = [(found[end], runs.right(end)) for end in ends]
-        if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
+        if all(a.shape == b.shape and not np.isnan(a).all() for a, b in both):
             with np.errstate(invalid="ignore"):
                 off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
             yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)

@@ -19,7 +19,10 @@ from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
+from .programs import becomes
+from .table import at_valid
 from .transforms import Transform, functions, transform
+from .trees import tree
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
@@ -269,7 +272,8 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     everything = how.startswith("everything ")
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
-    lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
+    carried = becomes(p.stage.cell).items()
+    lines = {line for line, state in carried if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
     how = how.removesuffix(kind)
     rounded = transform(how)
@@ -281,7 +285,7 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         if kind == " sums" and line.product:
             return found.compute(line, [found.read(values) for values in operands])
         there = line.name in lines if which else line.product or kind != " products"
-        return rounded(value) if there else value
+        return rounded(value) if there and line.op != "where" else value  # to choose a value computes none
 
     return replace(p, arithmetic=arithmetic)
 
@@ -306,7 +310,8 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
         at, before = -1 - at, -1 - before
     carried: Carried = lambda _, done, new, old, __: old if done == step else new  # noqa: E731
     new = p.adding(order=(lambda v: v, lambda v: _with(v, at, 0)), carried=carried)
-    state = next((state for state, line in cell.carry if line == cell.output), None)
+    passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
+    state = next((state for line, state in becomes(cell).items() if line in passed), None)
     if state and which.endswith("held"):
         begin = p.network.initial[p.stage.scope][state]
         new = new.adding(outputs=lambda v: _with(v, at, begin if first else v[before]))

@@ -91,7 +91,7 @@ def predicate(mistake: Mistake, words: Words) -> str:
         one, _, two = mistake.value.partition(",")
         key += ".two" if two and words.has(f"{key}.two") else ""
         fields |= {"one": _gate(one, words), "two": _gate(two, words), "value": ", ".join(mistake.value)}
-        fields["gates"] = ", ".join(mistake.program.own.gates)
+        fields["gates"] = ", ".join(gate for gate in mistake.program.own.gates if gate in mistake.value)
     elif row.word:
         value, special = _split(mistake.value, key, words)
         own = f"{key}.{value}"
