@@ -17,7 +17,7 @@ from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .transforms import Transform, functions, transform
+from .transforms import HALVES, Transform, functions, transform
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
@@ -103,19 +103,21 @@ def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
 
 def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     scope, there = p.stage.scope, p.network.initial
-    theirs: Values = {}
-    if which == "layers and rows exchanged in memory":
+    which, state = _ending(which, "hc")
+    theirs: Values = dict.fromkeys(p.initial, p.initial[which]) if which in p.initial else {}
+    if "layers" in which:
         alike = {name: [v[name] for v in there.values() if name in v] for name in p.initial}
         if all(len({v.shape for v in each}) == 1 for each in alike.values()):
-            read, at = transform("steps and sequences exchanged in memory"), [*there].index(scope)
+            read = transform(which.replace("layers", "steps").replace("rows", "sequences"))
+            at = [*there].index(scope)
             theirs = {name: read(np.stack(each))[at] for name, each in alike.items()}
-    elif "row" in which:
-        return _started(p, transform(which))
+    elif "row" in which or "units" in which:
+        return _started(p, transform(which), f"{state}_prev" * bool(state))
     elif which.startswith("end of"):
         lines = p.network.lines.get(scope if which == "end of the run" else _other(scope, "before", there), {})
         last, states = 0 if p.stage.backwards else -1, p.stage.cell.states
         theirs = {state: lines[states[state]][last] for state in p.initial if states[state] in lines}
-    else:
+    elif not theirs:
         theirs = there.get(_other(scope, which, there), {})
     return replace(p, initial=theirs) if _alike(theirs, p.initial, p.initial) else None
 
@@ -136,11 +138,29 @@ def _each(p: StagePremises, names: Collection[str], change: Transform) -> StageP
     return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
-def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True) -> StagePremises:
-    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns)."""
+#: Which weights are one array, by how the names of its parts begin.
+_STACKS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "": (("W_x",), ("W_h",), ("b_x",), ("b_h",), ("b_",)),
+    "x": (("W_x",),),
+    "h": (("W_h",),),
+    "b": (("b_x",), ("b_h",), ("b_",)),
+    "matrices": (("W_x",), ("W_h",)),
+    "both biases": (("b_x", "b_h"),),
+    "r": (),
+}
+
+
+def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True, order: str = "") -> StagePremises:
+    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns).
+
+    order: of the gates in it.
+    """
     new = dict(p.parameters)
-    stems = ("W_x", "W_h", "b_x", "b_h", "b_") if not part else (f"W_{part}",)
-    stacks = [[name for name in new if name[:-1] == stem and f"W_x{name[-1]}" in new] for stem in stems]
+    stacks = [
+        sorted((n for n in new if n[:-1] in stems and f"W_x{n[-1]}" in new), key=lambda n: order.find(n[-1]))
+        for stems in _STACKS[part]
+    ]
+    stacks = [sorted(names, key=lambda n: n[:-1] == "b_h") for names in stacks]
     for names in stacks if part != "r" else [["W_hr"]]:  # the projection, one matrix
         if names and len({new[name].shape for name in names if name in new}) == 1:
             stack = np.stack([new[name] for name in names])
@@ -163,6 +183,10 @@ READ: Mapping[str, tuple[bool, str]] = {
     "columns rotated": (False, "units rotated"),
     "without the last column": (False, "last unit lost"),
     "without the last row": (False, "last row lost"),
+    "diagonal": (False, "diagonal"),
+    "overlapping": (False, "overlapping"),
+    "as pairs": (True, "two interleaved"),
+    "as two": (True, "two apart"),
     "one row early": (True, "row after"),
     "one row late": (True, "row before"),
 }
@@ -171,10 +195,12 @@ READ: Mapping[str, tuple[bool, str]] = {
 def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
+    how, _, order = how.partition(" stacked ")
     if how != "recurrent first":
-        how, part = _ending(how, "xhr")
+        how, part = _ending(how, _STACKS)
         whole, change = READ[how]
-        return _restacked(p, transform(change), part, whole)
+        new = _restacked(p, transform(change), part, whole, order)
+        return new if not order or {*order} == {name[3:] for name in p.parameters if name[:3] == "W_x"} else None
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -188,19 +214,20 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    number, by, more = re.fullmatch(r"(int\d+|)( by row| by gate| of all|)(.*)", how).groups()
+    number, by, more = re.fullmatch(r"(int\d+|)( by row| by gate| of all| of the network|)(.*)", how).groups()
     change, matrices = transform(number + more), number or how.startswith("pruned")
     names = [
         n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
     ]
     if number and not by:
         return _restacked(p, lambda v: change(v) if v.shape[-1] > 1 else v, part)
-    most = max((np.abs(p.parameters[name]).max() for name in names), default=0)
+    there = p.network.parameters.values() if by == " of the network" else ({n: p.parameters[n] for n in names},)
+    most = max((np.abs(v).max() for own in there for v in own.values() if v.ndim == 2), default=0)
     each: Mapping[str, Transform] = {
         " by row": lambda v: np.stack([change(row) for row in v]),
-        " of all": lambda v: change(np.append(v, most))[:-1].reshape(v.shape),  # one scale for both operands
-    }
-    return _each(p, names, each.get(by, change))
+        " by gate": change,
+    }  # or one scale for both operands, or for all stages
+    return _each(p, names, each.get(by, lambda v: change(np.append(v, most))[:-1].reshape(v.shape)) if by else change)
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
@@ -234,7 +261,7 @@ def _time(p: StagePremises, how: str) -> StagePremises | None:
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
         new = replace(p, order=(*p.order, (_EXCHANGED, _EXCHANGED)), initial=across)
-        return new if alike and p.sources and p.network.batch > 1 else None
+        return new if alike and p.sources and p.network.batch > 1 and not p.carried else None
     if how != "the other way":  # what it reads is reversed
         p = replace(p, inputs=(*p.inputs, _REVERSED), lengths=(*p.lengths, _REVERSED))
     if how != "input reversed":
@@ -253,7 +280,7 @@ def _chained(p: StagePremises, _: str) -> StagePremises | None:
         return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
 
     new = replace(p, order=(*p.order, (joined, apart)), initial={name: v[:1] for name, v in p.initial.items()})
-    return new if p.sources and p.network.batch > 1 else None
+    return new if p.sources and p.network.batch > 1 and not p.carried else None
 
 
 def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
@@ -286,7 +313,7 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
 
 
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
-    halves = how in ("interleaved", "halves exchanged")
+    halves = how in HALVES or how == "halves exchanged"
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
     return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
 
@@ -312,23 +339,26 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
+    how, start, _ = how.partition(" from the start")
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
     carried: Carried = lambda state, _, new, __: change(new) if state.startswith(which) else new  # noqa: E731
-    return replace(p, carried=(*p.carried, carried)) if there else None
+    initial = {state: carried(state, 0, v, v) if start else v for state, v in p.initial.items()}
+    return replace(p, carried=(*p.carried, carried), initial=initial) if there else None
 
 
-def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
-    if VALID not in p.sources.values() or p.network.valid is None:
+def _padded_in_front(p: StagePremises, how: str) -> StagePremises | None:
+    valid = p.network.valid
+    if VALID not in p.sources.values() or valid is None:
         return None
-    shifts = [int((valid == 0).sum()) for valid in p.network.valid[..., 0].T]
+    shifts = [int((row == 0).sum()) for row in valid[..., 0].T]
 
     def shifted(v: Array) -> Array:
-        return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
+        return np.stack([np.roll((v * valid)[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
     inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
-    return replace(p, inputs=inputs, lengths=(*p.lengths, _REVERSED))
+    return replace(p, inputs=inputs, lengths=(*p.lengths, np.ones_like if how else _REVERSED))
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
@@ -344,7 +374,7 @@ def _with_states(word: Word) -> Word:
 
 WORDS: Mapping[str, Word] = {
     "initial zero": lambda p, which: _started(p, np.zeros_like, which),
-    "initial ones": lambda p, _: _started(p, np.ones_like),
+    "initial ones": lambda p, which: _started(p, np.ones_like, which),
     "initial exchanged": _initial_exchanged,
     "initial of": _with_states(_initial_of),
     "weights of": _weights_of,
