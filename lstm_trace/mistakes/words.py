@@ -77,6 +77,7 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
              "other direction": f"{layer}/{turned}"}  # fmt: skip
     if scope in every:  # layer by layer read as direction by direction
         layers, at = 1 + max(layer_and_direction(one)[0] for one in every), every.index(scope)
+        found["layers reversed"] = f"{layers - 1 - layer}/{direction}"
         found["other layout"] = every[(at % layers) * (len(every) // layers) + at // layers]
     new = found.get(which, "")
     return new if new in scopes and new != scope else ""
@@ -85,6 +86,21 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
 def _alike(theirs: Values, names: Collection[str], own: Values) -> bool:
     """Whether there are others of these arrays, of the same shapes."""
     return bool(theirs) and all(name in theirs and theirs[name].shape == own[name].shape for name in names)
+
+
+def _change(p: StagePremises, how: str) -> Transform | None:
+    """What a phrase does to an array of the stage; None if it is about lengths, and there are none."""
+    if not how.endswith("length"):
+        return transform(how)
+    if VALID not in p.sources.values() or p.network.valid is None:
+        return None
+    lengths = p.network.valid[..., 0].sum(axis=0).astype(int)
+    if how == "steps reversed within the length":
+        steps = np.arange(p.network.steps)[:, None]
+        order = np.where(steps < lengths, lengths - 1 - steps, steps)[..., None]
+        return lambda v: np.take_along_axis(v, order, axis=0)
+    longest = np.argsort(-lengths, kind="stable")
+    return partial(np.take, indices=np.argsort(longest) if "back" in how else longest, axis=-2)
 
 
 # -- initial states ----------------------------------------------------------------------------------------------------
@@ -111,10 +127,12 @@ def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
             read = transform(which.replace("layers", "steps").replace("rows", "sequences"))
             at = [*there].index(scope)
             theirs = {name: read(np.stack(each))[at] for name, each in alike.items()}
-    elif "row" in which or "units" in which:
-        return _started(p, transform(which), f"{state}_prev" * bool(state))
+    elif any(axis in which for axis in ("row", "units", "sequences")):
+        change = _change(p, which)
+        return _started(p, change, f"{state}_prev" * bool(state)) if change else None
     elif which.startswith("end of"):
-        lines = p.network.lines.get(scope if which == "end of the run" else _other(scope, "before", there), {})
+        which = which.removeprefix("end of ")
+        lines = p.network.lines.get(scope if which == "the run" else _other(scope, which, there), {})
         last, states = 0 if p.stage.backwards else -1, p.stage.cell.states
         theirs = {state: lines[states[state]][last] for state in p.initial if states[state] in lines}
     elif not theirs:
@@ -185,6 +203,7 @@ READ: Mapping[str, tuple[bool, str]] = {
     "without the last row": (False, "last row lost"),
     "diagonal": (False, "diagonal"),
     "overlapping": (False, "overlapping"),
+    "columns beyond a multiple of 4": (False, "units beyond a multiple of 4 lost"),
     "as pairs": (True, "two interleaved"),
     "as two": (True, "two apart"),
     "one row early": (True, "row after"),
@@ -312,10 +331,16 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
     return replace(p, arithmetic=arithmetic)
 
 
+def _input(p: StagePremises, how: str) -> StagePremises | None:
+    change = _change(p, how) if "x_t" in p.sources else None
+    return replace(p, inputs=(*p.inputs, change)) if change else None
+
+
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
+    change = _change(p, how)
     halves = how in HALVES or how == "halves exchanged"
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
-    return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
+    return replace(p, outputs=(*p.outputs, change)) if change and (alike or not halves) else None
 
 
 def _with(values: Array, at: int, value: Array | float) -> Array:
@@ -382,7 +407,7 @@ WORDS: Mapping[str, Word] = {
     "weights stored": _weights_stored,
     "reads": _reads,
     "time": _with_states(_time),
-    "input": lambda p, how: replace(p, inputs=(*p.inputs, transform(how))) if "x_t" in p.sources else None,
+    "input": _input,
     "outputs": _outputs,
     "lengths": lambda p, how: replace(p, lengths=(*p.lengths, transform(how))) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
