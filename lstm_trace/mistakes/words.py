@@ -218,8 +218,8 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     if how != "recurrent first":
         how, part = _ending(how, _STACKS)
         whole, change = READ[how]
-        new = _restacked(p, transform(change), part, whole, order)
-        return new if not order or {*order} == {name[3:] for name in p.parameters if name[:3] == "W_x"} else None
+        gates = {name[3:] for name in p.parameters if name.startswith("W_x")}
+        return _restacked(p, transform(change), part, whole, order) if {*order} in (set(), gates) else None
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
