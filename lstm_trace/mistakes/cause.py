@@ -20,7 +20,7 @@ from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
 from .identify import ChangedEquation, Given, Search, changed_equations
-from .programs import OUTPUT, RewrittenCell, program_of
+from .programs import CARRY, OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -106,15 +106,15 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         return None
     line, wrong = given[place], wrongs[place]
 
-    behind = {place[0]}  # the stages that it may depend on
-    for stage in reversed(search.trace.stages):
-        behind |= {scope_and_name(source)[0] for source in stage.sources.values() if stage.scope in behind}
-    passed = {s for s, stage in stages.items() if s != place[0] and (s, stage.cell.output) in given}
+    behind = _behind(search, place)
 
     def may(scope: Scope, program: RewrittenCell) -> bool:
-        passes = (name.startswith(OUTPUT) for name, _ in (*program.changes, *program.words))
-        return scope in behind and (scope not in passed or any(passes))
+        names = behind.get(scope, set())
+        words = (word for word, _ in program.words if names - {OUTPUT} or (names and word.startswith(OUTPUT)))
+        return any(words) or not names.isdisjoint(name for name, _ in program.changes)
 
+    said = search.places
+    search.places = {scopes: at for scopes, at in said.items() if not behind.keys().isdisjoint(scopes)}
     candidates = [one for one in search.candidates() if any(may(*item) for item in one.programs.items())]
     t, row, _ = first_index(stages[place[0]], wrong) or (0, 0, 0)
     near = slice(max(t - 1, 0), t + 2)
@@ -144,8 +144,24 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         only = tuple(begin + int(k) for k in np.flatnonzero(some))
         part.append(only if partly and not some[every].all() else None)
     each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
-    told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
+    told = tuple(PlacedMistake(said.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
+
+
+def _behind(search: Search, place: Place) -> Mapping[Scope, set[str]]:
+    """The equations that a line follows from, by stage: its own, and those of values before it that b did not give."""
+    rows = {scope: program_of(stage.cell).rows for scope, stage in search.trials.stages.items()}
+    waiting, found = [place], dict[Scope, set[str]]()
+    while waiting:
+        scope, name = waiting.pop()
+        found.setdefault(scope, set()).add(name)
+        stage = search.trials.stages[scope]
+        for read in rows[scope][name].names():
+            source = scope_and_name(stage.sources.get(read, ""))[0]
+            before = (source, OUTPUT) if source else (scope, f"{CARRY}{read}" if read in stage.cell.states else read)
+            known = before in search.given or before[1] in found.get(before[0], ())
+            waiting += [before] * (not known and before[1] in rows.get(before[0], ()))
+    return found
 
 
 def _chance(limit: Array, off: Array, there: Array) -> float:

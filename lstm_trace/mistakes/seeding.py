@@ -26,6 +26,7 @@ from ..trace.trace import Trace
 from .identify import Search, is_at, tolerances, whole_run
 from .programs import LATE_SUFFIX, OUTPUT, program_of
 from .table import ROWS
+from .transforms import changed
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: So much of a text that is no key is repeated in a message.
@@ -137,9 +138,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
                 source, values = GIVEN, next(runs.run([candidate]))[before, OUTPUT]
             elif before in every and line == every[before].stage.cell.output:
                 source = f"{before}/{cells[before].output}"
-            for change in changes:
-                values = change(values)
-            read[scope, name] = source, values
+            read[scope, name] = source, changed(values, changes)
     x, valid = (_common([v for source, v in read.values() if source == kind]) for kind in (X, VALID))
     if x is None:
         read |= {place: (GIVEN, v) for place, (source, v) in read.items() if source == X}

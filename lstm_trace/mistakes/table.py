@@ -59,7 +59,7 @@ ROWS = {k: MistakeRow(k, **{**row, "values": tuple(map(str, row.get("values", ("
 def functions_of(called: Iterable[str]) -> str:
     """The definitions of the table's functions that are called, each after those that it calls."""
     needed, found = {*called}, list[str]()
-    for name, text in reversed(FUNCTIONS.items()):
+    for name, text in reversed([*FUNCTIONS.items()]):
         if name in needed:
             needed.update(re.findall(r"(\w+)\(", text))
             found.append(f"{text}\n")

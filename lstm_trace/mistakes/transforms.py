@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,11 @@ from ..base.arrays import Array
 from ..cell.arithmetic import FORMATS, round_binary
 
 Transform = Callable[[Array], Array]
+
+
+def changed(values: Array, changes: Iterable[Transform]) -> Array:
+    """Values after some changes, one after the other."""
+    return reduce(lambda v, change: change(v), changes, values)
 
 
 def _standard(values: Array, axis: int | tuple[int, ...]) -> Array:

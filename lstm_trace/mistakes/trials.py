@@ -9,9 +9,9 @@ ordinary runs of the rewritten cells.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, reduce
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
 from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
-from .transforms import Transform
+from .transforms import changed
 from .words import WORDS, StagePremises
 
 Values = Mapping[str, Array]
@@ -124,14 +124,11 @@ class MistakeRuns:
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
         """The wanted lines of each candidate, (T, B, width); NaN where its equations cannot be computed."""
-        size = max(1, MOST_NUMBERS // max(1, self._numbers))
+        numbers = sum(self.right((scope, name)).size for scope in self.stages for name in self._kept(scope))
+        size = max(1, MOST_NUMBERS // max(1, numbers))
         for begin in range(0, len(candidates), size):
             yield from self._run(candidates[begin : begin + size])
             self._results.clear()
-
-    @cached_property
-    def _numbers(self) -> int:
-        return sum(self.right((scope, name)).size for scope in self.stages for name in self._kept(scope))
 
     def _kept(self, scope: Scope) -> list[str]:
         """The lines of a stage that are wanted, or read by another stage."""
@@ -143,9 +140,9 @@ class MistakeRuns:
         for scope, stage in self.stages.items():
             for candidate, known in zip(candidates, nodes, strict=True):
                 program = candidate.programs.get(scope) or program_of(stage.cell)
-                reads = tuple(map(known.get, self.premises_with(scope, program.words).reads))
-                changed = scope in candidate.programs or any(reads)
-                known[scope] = _Node(scope, program, reads) if changed else None
+                sources = self.premises_with(scope, program.words).sources
+                reads = tuple(known.get(scope_and_name(sources[name])[0]) for name in stage.cell.inputs)
+                known[scope] = _Node(scope, program, reads) if scope in candidate.programs or any(reads) else None
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
             yield {
@@ -161,7 +158,7 @@ class MistakeRuns:
             inputs = {name: self._input(node, one, name, k) for k, name in enumerate(stage.cell.inputs)}
             for (scope, name), values in self.given.items():
                 if scope == stage.scope:
-                    inputs[name] = _changed(values, [into for into, _ in one.order])
+                    inputs[name] = changed(values, [into for into, _ in one.order])
             weights = id(one.parameters) if shared[id(one.parameters)] > FEW else None
             alike = one.in_place, weights, *(values.shape[:2] for values in inputs.values())
             groups.setdefault(alike, []).append((node, one, inputs))
@@ -171,8 +168,8 @@ class MistakeRuns:
             found = batch.run(self._kept(stage.scope))
             for k, (node, one, _) in enumerate(members):
                 back = [change for _, change in one.order[::-1]]
-                own = {name: _changed(values[:, k], back) for name, values in found.items()}
-                self._results[node] = {**own, OUTPUT: _changed(own[OUTPUT], one.outputs)}
+                own = {name: changed(values[:, k], back) for name, values in found.items()}
+                self._results[node] = {**own, OUTPUT: changed(own[OUTPUT], one.outputs)}
 
     def _input(self, node: _Node, premises: StagePremises, name: str, k: int) -> Array:
         """An input of a stage as one candidate reads it, (T, B, width), in the order of the stage's own steps."""
@@ -186,11 +183,7 @@ class MistakeRuns:
             given = self.trace.x if source == X else self.trace.operand(node.scope, name)
             assert given is not None, source
             values = given
-        return _changed(values, premises.changes(source))
-
-
-def _changed(values: Array, changes: Iterable[Transform]) -> Array:
-    return reduce(lambda v, change: change(v), changes, values)
+        return changed(values, premises.changes(source))
 
 
 def _stacked(each: Sequence[Array]) -> Array:
@@ -294,7 +287,7 @@ class _Batch:
         for state in self.premises[0].initial if changes else ():
             new[state], old = self._own(new[state]), self._own(states[state])
             for k, change in changes:
-                new[state][k] = change(state, done, new[state][k], old[k])
+                new[state][k] = change(state, done, new[state][k], old[k], self.initial[state][k])
         return new
 
     def _own(self, value: Array) -> Array:

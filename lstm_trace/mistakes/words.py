@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.arithmetic import find
 from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
@@ -22,8 +24,8 @@ from .transforms import HALVES, Transform, functions, transform
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
 LineValue = Callable[[Line, Sequence[Array], Array], Array]
-#: What a state becomes, given its name, how many steps were taken, its new value and the one before.
-Carried = Callable[[str, int, Array, Array], Array]
+#: What a state becomes, given its name, how many steps were taken, its new value, the one before and the initial one.
+Carried = Callable[[str, int, Array, Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class StagePremises:
     carried: tuple[Carried, ...] = ()
     in_place: bool = False
 
-    @cached_property
-    def reads(self) -> list[Scope]:
-        """The stage that each input comes from."""
-        return [scope_and_name(self.sources[name])[0] for name in self.stage.cell.inputs]
+    def adding(self, **more: Any) -> StagePremises:
+        """The same, and something more that is done to values."""
+        new: dict[str, Any] = {name: (*getattr(self, name), one) for name, one in more.items()}
+        return replace(self, **new)
 
     def changes(self, source: str) -> list[Transform]:
         """What is done to the values of an input, in order."""
@@ -217,9 +219,9 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     how, _, order = how.partition(" stacked ")
     if how != "recurrent first":
         how, part = _ending(how, _STACKS)
-        whole, change = READ[how]
         gates = {name[3:] for name in p.parameters if name.startswith("W_x")}
-        return _restacked(p, transform(change), part, whole, order) if {*order} in (set(), gates) else None
+        change = transform(READ[how][1])
+        return _restacked(p, change, part, READ[how][0], order) if {*order} in (set(), gates) else None
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -233,7 +235,7 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    number, by, more = re.fullmatch(r"(int\d+|)( by row| by gate| of all| of the network|)(.*)", how).groups()
+    _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all| of the network|)", how)
     change, matrices = transform(number + more), number or how.startswith("pruned")
     names = [
         n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
@@ -275,16 +277,22 @@ def _width(p: StagePremises, source: str) -> int:
 _REVERSED, _EXCHANGED = transform("steps reversed"), partial(np.swapaxes, axis1=0, axis2=1)
 
 
+def _several(p: StagePremises) -> bool:
+    """Whether it reads several sequences as such."""
+    batch = p.network.batch
+    return bool(p.sources) and batch > 1 and all(len(v) == batch for v in p.initial.values())
+
+
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if how == "over sequences":
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
-        new = replace(p, order=(*p.order, (_EXCHANGED, _EXCHANGED)), initial=across)
-        return new if alike and p.sources and p.network.batch > 1 and not p.carried else None
+        new = replace(p, initial=across).adding(order=(_EXCHANGED, _EXCHANGED))
+        return new if alike and _several(p) else None
     if how != "the other way":  # what it reads is reversed
-        p = replace(p, inputs=(*p.inputs, _REVERSED), lengths=(*p.lengths, _REVERSED))
+        p = p.adding(inputs=_REVERSED, lengths=_REVERSED)
     if how != "input reversed":
-        p = replace(p, order=(*p.order, (_REVERSED, _REVERSED)))
+        p = p.adding(order=(_REVERSED, _REVERSED))
     return p if how != "as computed" or p.stage.backwards else None
 
 
@@ -298,16 +306,8 @@ def _chained(p: StagePremises, _: str) -> StagePremises | None:
     def apart(v: Array) -> Array:
         return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
 
-    new = replace(p, order=(*p.order, (joined, apart)), initial={name: v[:1] for name, v in p.initial.items()})
-    return new if p.sources and p.network.batch > 1 and not p.carried else None
-
-
-def _summed(line: Line, operands: Sequence[Array], rounded: Transform) -> Array:
-    """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
-    vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
-    terms = matrix.T if line.op == "matvec" else matrix
-    products = (rounded(vector[..., k, None] * terms[k]) for k in range(vector.shape[-1]))
-    return reduce(lambda total, term: rounded(total + term), products, np.zeros(1))
+    new = replace(p, initial={name: v[:1] for name, v in p.initial.items()}).adding(order=(joined, apart))
+    return new if _several(p) else None
 
 
 def _numbers(p: StagePremises, how: str) -> StagePremises:
@@ -318,13 +318,15 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
     lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
-    rounded = transform(how.removesuffix(kind))
+    how = how.removesuffix(kind)
+    rounded = transform(how)
+    found = find(how if kind else "float16")  # each product and partial sum rounded, from left to right
     if everything:
-        p = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
+        p = _each(p, [*p.parameters], rounded).adding(inputs=rounded)
 
     def arithmetic(line: Line, operands: Sequence[Array], value: Array) -> Array:
         if kind == " sums" and line.product:
-            return _summed(line, operands, rounded)
+            return found.compute(line, [found.read(values) for values in operands])
         there = line.name in lines if which else line.product or kind != " products"
         return rounded(value) if there else value
 
@@ -333,14 +335,14 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
 
 def _input(p: StagePremises, how: str) -> StagePremises | None:
     change = _change(p, how) if "x_t" in p.sources else None
-    return replace(p, inputs=(*p.inputs, change)) if change else None
+    return p.adding(inputs=change) if change else None
 
 
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     change = _change(p, how)
     halves = how in HALVES or how == "halves exchanged"
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
-    return replace(p, outputs=(*p.outputs, change)) if change and (alike or not halves) else None
+    return p.adding(outputs=change) if change and (alike or not halves) else None
 
 
 def _with(values: Array, at: int, value: Array | float) -> Array:
@@ -351,16 +353,17 @@ def _with(values: Array, at: int, value: Array | float) -> Array:
 
 def _skips(p: StagePremises, which: str) -> StagePremises | None:
     """A step is not computed: there are zeros in its lines, or the state that is held is passed on."""
-    cell, first, last = p.stage.cell, which.startswith("first"), p.network.steps - 1
-    at, step = 0 if first != p.stage.backwards else last, 1 if first else last + 1
-    state = next((state for state, line in cell.carry if line == cell.output), "") if which.endswith("held") else ""
-    new = replace(
-        p, order=(*p.order, (lambda v: v, lambda v: _with(v, at, 0))),
-        carried=(*p.carried, lambda _, done, new, old: old if done == step else new),
-    )  # fmt: skip
-    if state:
-        new = replace(new, outputs=(*p.outputs, lambda v: _with(v, at, p.initial[state] if first else v[abs(at - 1)])))
-    return new if last else None
+    cell, first, steps = p.stage.cell, which.startswith("first"), p.network.steps
+    at, before, step = (0, 1, 1) if first else (-1, -2, steps)
+    if p.stage.backwards:
+        at, before = -1 - at, -1 - before
+    carried: Carried = lambda _, done, new, old, __: old if done == step else new  # noqa: E731
+    new = p.adding(order=(lambda v: v, lambda v: _with(v, at, 0)), carried=carried)
+    state = next((state for state, line in cell.carry if line == cell.output), None)
+    if state and which.endswith("held"):
+        begin = p.network.initial[p.stage.scope][state]
+        new = new.adding(outputs=lambda v: _with(v, at, begin if first else v[before]))
+    return new if steps > 1 else None
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
@@ -368,9 +371,9 @@ def _carried(p: StagePremises, how: str) -> StagePremises | None:
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
-    carried: Carried = lambda state, _, new, __: change(new) if state.startswith(which) else new  # noqa: E731
-    initial = {state: carried(state, 0, v, v) if start else v for state, v in p.initial.items()}
-    return replace(p, carried=(*p.carried, carried), initial=initial) if there else None
+    carried: Carried = lambda state, _, new, *__: change(new) if state.startswith(which) else new  # noqa: E731
+    initial = {state: change(v) if start and state.startswith(which) else v for state, v in p.initial.items()}
+    return replace(p, initial=initial).adding(carried=carried) if there else None
 
 
 def _padded_in_front(p: StagePremises, how: str) -> StagePremises | None:
@@ -382,14 +385,14 @@ def _padded_in_front(p: StagePremises, how: str) -> StagePremises | None:
     def shifted(v: Array) -> Array:
         return np.stack([np.roll((v * valid)[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
-    inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
-    return replace(p, inputs=inputs, lengths=(*p.lengths, np.ones_like if how else _REVERSED))
+    p = p.adding(inputs=shifted) if p.sources.get("x_t") == X else p
+    return p.adding(lengths=np.ones_like if how else _REVERSED)
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
     size, factor = int(how.split()[0]), 0 if how.endswith("zero") else 1
-    carried: Carried = lambda state, done, new, _: new if done % size else factor * p.initial[state]  # noqa: E731
-    return replace(p, carried=(*p.carried, carried)) if size < p.network.steps else None
+    carried: Carried = lambda _, done, new, __, begin: new if done % size else factor * begin  # noqa: E731
+    return p.adding(carried=carried) if size < p.network.steps else None
 
 
 def _with_states(word: Word) -> Word:
@@ -409,7 +412,7 @@ WORDS: Mapping[str, Word] = {
     "time": _with_states(_time),
     "input": _input,
     "outputs": _outputs,
-    "lengths": lambda p, how: replace(p, lengths=(*p.lengths, transform(how))) if VALID in p.sources.values() else None,
+    "lengths": lambda p, how: p.adding(lengths=transform(how)) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
     "padded in front": _with_states(_padded_in_front),
     "skips": _with_states(_skips),
