@@ -18,13 +18,14 @@ from typing import NamedTuple
 from ..cell.lines import Cell, Line
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import ROWS, MistakeRow, functions_of
+from .table import FUNCTIONS, ROWS, MistakeRow, functions_of
 from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 CARRY, OUTPUT = "carry ", "output"
 LATE = re.compile(r"late\((\w+)\)")
 LATE_SUFFIX = "_late"
-ONE = "one"  # `late(1)`: 0 at the first step, then 1
+ONE = "one"  # `late(1)`, an input that is 0 at the first step, then 1
+LATER = f"{ONE}{LATE_SUFFIX}"
 PASSED = "passed_t"  # a value that is passed on and has no name
 
 
@@ -116,18 +117,26 @@ class RewrittenCell:
         """The cell with these equations. Raises CellError if they are no cell."""
         if not self.changes:
             return self.cell
-        late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
-        lines = self.cell.by_name
-        carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: _before(name) for name in sorted(late)}
+        lines, changed = self.cell.by_name, dict(self.changes)
+        # what a state carries anyway is that state
+        known = {f"{n}{LATE_SUFFIX}": s for s, n in self.cell.carry if f"{CARRY}{s}" not in changed}
+        states = {ExpressionTree("name", late): ExpressionTree("name", s) for late, s in known.items()}
+        every = {name: rewritten(right, states.get) for name, right in self.rows.items()}
+        late = sorted({n for name in changed for n in every[name].names() if n.endswith(LATE_SUFFIX)})
+        carry = {n.removeprefix(CARRY): str(right) for n, right in every.items() if n.startswith(CARRY)}
+        before = {name: name.removesuffix(LATE_SUFFIX) for name in late if name != LATER}
         # a state may become a line, or an expression that is one
-        ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
-        rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
-        rows += [f"input: {', '.join(self.cell.inputs)}"]
-        rows += [f"{name} = {right}" for name, right in self.rows.items() if name in lines]
+        carry |= {name: line if line in lines else f"1 * {line}" for name, line in before.items()}
+        rows = [function.text for function in self.cell.functions if function.name not in FUNCTIONS]
+        rows.append(_functions(right for right in every.values()))
+        rows += [f"input: {', '.join([*self.cell.inputs, *{LATER}.intersection(late)])}"]
+        rows += [f"{name} = {right}" for name, right in every.items() if name in lines]
+        for state in carry:  # what it becomes has a name, and so a symbol, of its own
+            if (name := f"{CARRY}{state}") in changed:
+                rows, carry[state] = [*rows, f"{carried_line(state)} = {every[name]}"], carried_line(state)
         rows += [f"matrix: {', '.join(self.cell.declared)}"] if self.cell.declared else []
-        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in ends.items())}"] if carry else []
-        output = str(self.rows[OUTPUT])
+        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in carry.items())}"] if carry else []
+        output = str(every[OUTPUT])
         if output not in lines:
             rows, output = [*rows, f"{PASSED} = {output}"], PASSED
         return parse("\n".join([*rows, f"output: {output}"]))
@@ -176,7 +185,7 @@ class CellEquations:
 
     def star(self, text: str) -> str:
         """A text in which the names that belong to a gate have `*` in its place."""
-        return re.sub(r"\w+", lambda m: self.starred.get(m[0], m[0]), text)
+        return re.sub(r"\w+", lambda m: self.starred.get(m[0].removesuffix(LATE_SUFFIX), m[0]), text)
 
 
 @lru_cache(maxsize=64)
@@ -258,14 +267,13 @@ def _bound(site: Site) -> str:
     return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
-def _before(late: str) -> ExpressionTree:
-    """What a state `z_late` becomes."""
-    name = late.removesuffix(LATE_SUFFIX)
-    return tree(f"0 * {late} + 1") if name == ONE else ExpressionTree("name", name)
+def carried_line(state: str) -> str:
+    """The line that a state becomes, if a mistake changes that."""
+    return f"{state.removesuffix('_prev')}_carried"
 
 
 def _delayed(right: ExpressionTree) -> ExpressionTree:
-    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` carries 1."""
+    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` an input."""
 
     def change(node: ExpressionTree) -> ExpressionTree | None:
         if node.kind != "call" or node.value != "late":

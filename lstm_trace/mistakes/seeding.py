@@ -20,11 +20,13 @@ from ..engine.inputs import RunInputs
 from ..engine.memory import Pool, Weights
 from ..engine.request import EVERYTHING, ModelSpec, lay_out, requested
 from ..engine.run import RunJob, rerun
-from ..errors import OptionError, ShapeError, nearest, require_known, some, within
+from ..errors import LstmTraceError, OptionError, ShapeError, nearest, require_known, some, within
+from ..trace.held import plain_stage
 from ..trace.printed import slashed
 from ..trace.trace import Trace
-from .identify import Search, is_at, tolerances, whole_run
-from .programs import LATE_SUFFIX, OUTPUT, RewrittenCell, program_of
+from .identify import Search, changed_equations, is_at, tolerances, whole_run
+from .on_purpose import model_cell, replaced, same_cell, seeded_symbols
+from .programs import LATE_SUFFIX, LATER, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 from .words import WORDS, StagePremises
@@ -67,8 +69,10 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     candidate = candidate_of(trace, mistakes)
     asked = tuple(slashed(trace, text, every=True) for text in ask)
     header = replace(trace.header, mistakes=tuple(mistakes), agreement=(), ask=asked or trace.header.ask)
-    if any(program.changes for program in candidate.programs.values()):
-        header = replace(header, kind="equations", options={})
+    if changed := changed_equations(candidate):
+        symbols = {**seeded_symbols(changed, header.symbols), **header.symbols}
+        header = replace(header, kind="equations", options={}, notation=None, symbols=symbols)
+        header = replace(header, replaced={s: replaced(p) for s, p in candidate.programs.items() if p.changes})
     with within(" and ".join(mistakes)):
         fed, stages, weights = _premises(trace, candidate)
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
@@ -80,8 +84,11 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
 
 
-def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
-    """The network with mistakes, one added to the other. Raises OptionError if one of them is none, or not of it."""
+def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -> Candidate:
+    """The network with mistakes, one added to the other. applied: whether the values of the trace have them already.
+
+    Raises OptionError if one of them is none, or not of it.
+    """
     runs = MistakeRuns(trace, ())
     stages = forward_stages(trace.stages)
     programs = {stage.scope: program_of(stage.cell) for stage in stages}
@@ -96,7 +103,8 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
         same = [one for one in known if one == key] or [one for one in known if _plain(one) == _plain(key)]
         found = {
             stage.scope: made for stage in there if len(same) == 1 and (made := every[stage.scope].get(same[0]))
-            and (made.program.words == programs[stage.scope].words or runs.applies(stage, *made.program.words[-1]))
+            and (applied or made.program.words == programs[stage.scope].words
+                 or runs.applies(stage, *made.program.words[-1]))
         }  # fmt: skip
         if not found:
             why = (
@@ -158,6 +166,10 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
             initial.setdefault(state, {})[scope] = values
         weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}
     given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
+    for stage in stages:
+        if LATER in stage.cell.inputs:
+            stage.sources[LATER], given[stage.scope][LATER] = GIVEN, np.ones((trace.steps, trace.batch, 1))
+            given[stage.scope][LATER][-1 if stage.backwards else 0] = 0
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
 
@@ -176,6 +188,23 @@ def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
 def _common(read: Sequence[Array]) -> Array | None:
     """The values that all stages read; None if they differ."""
     return read[0] if read and all(np.array_equal(read[0], one) for one in read) else None
+
+
+def mistakes_of(trace: Trace) -> tuple[Candidate, Trace] | None:
+    """The mistakes that a trace has on purpose, and the trace with the model's own equations.
+
+    None if that cannot be told: the header of another program may say something that its equations do not.
+    """
+    wrong = [plain_stage(stage) for stage in forward_stages(trace.stages)]
+    try:
+        right = [replace(s, cell=model_cell(s.cell, trace.header.replaced.get(s.scope, {}))) for s in wrong]
+        own = replace(trace, stages=tuple(right))
+        candidate = candidate_of(own, trace.header.mistakes, applied=True)
+        made = {scope: program.rewritten() for scope, program in candidate.programs.items()}
+    except (LstmTraceError, SyntaxError):
+        return None
+    alike = all(same_cell(made.get(one.scope, own.cell), one.cell) for one, own in zip(wrong, right, strict=True))
+    return (candidate, own) if alike else None
 
 
 # -- what each does to an output ---------------------------------------------------------------------------------------

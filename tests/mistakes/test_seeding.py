@@ -130,7 +130,9 @@ def test_it_is_saved_loaded_compared_and_reported(tmp_path: Path) -> None:
         assert found.header.mistakes == ("exchange:f,i",)
         assert run("verify", str(path)).exit_code == 0
         text = run("report", str(path)).output.replace("\\", "")
-        assert "This run has a mistake on purpose: exchange:f,i." in text
+        assert "purpose: the port uses i_t and f_t in each other's place (key `exchange:f,i`)." in " ".join(
+            text.split()
+        )
         difference = lt.diff(PROBLEM, found)
         assert difference.verdict == "different"
         assert difference.first is not None
