@@ -193,6 +193,4 @@ def on_purpose(trace: Trace, words: Words) -> Iterator[Block]:
         yield from stacked(changed, own, words)
         read = (one.name.removeprefix(CARRY) for one in changed if one.name.startswith(CARRY))
         if states := dict.fromkeys((formulas.Sym(name),) for name in read):
-            yield Para(
-                words.text("intro.mistakes.read", states=words.listed([(formulas.Sym(name),) for name in states]))
-            )
+            yield Para(words.text("intro.mistakes.read", states=words.listed([*states])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..cell.lines import Cell
 from ..cell.parse import parse
@@ -13,6 +13,7 @@ from .identify import ChangedEquation
 from .programs import CARRY, LATE_SUFFIX, LATER, OUTPUT, PASSED, RewrittenCell, carried_line
 from .table import FUNCTIONS
 from .trees import tree
+from .trials import Candidate
 
 
 def late_symbols(changed: Iterable[ChangedEquation], own: Mapping[str, str]) -> dict[str, str]:
@@ -44,11 +45,18 @@ def _indexed(one: Symbol, back: int, accent: str = "") -> str:
     return f"{accent}{{{base}}}_{{{index}}}" if accent else f"{base}_{{{index}}}"
 
 
-def replaced(program: RewrittenCell) -> dict[str, str]:
+def read_states(candidate: Candidate) -> frozenset[str]:
+    """The states that become another line in some stage; what they become then has a name in every stage."""
+    changed = (name for program in candidate.programs.values() for name, _ in program.changes)
+    return frozenset(name.removeprefix(CARRY) for name in changed if name.startswith(CARRY))
+
+
+def replaced(program: RewrittenCell, named: Collection[str]) -> dict[str, str]:
     """The equations of a cell of which the cell with mistakes has others: those, or the name of an equal one."""
-    new, changes = program.rewritten().equations, dict(program.changes)
+    new, changes = program.rewritten(named).equations, dict(program.changes)
+    changed = {*changes, *(f"{CARRY}{state}" for state in named)}
     rows = program.own.rows.items()
-    return {name: str(right) for name, right in rows if name in changes or new.get(name, str(right)) != str(right)}
+    return {name: str(right) for name, right in rows if name in changed or new.get(name, str(right)) != str(right)}
 
 
 def model_cell(cell: Cell, replaced: Mapping[str, str]) -> Cell:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -113,9 +113,11 @@ class RewrittenCell:
                     found.setdefault(mistake.key, mistake)
         return found
 
-    def rewritten(self) -> Cell:
-        """The cell with these equations. Raises CellError if they are no cell."""
-        if not self.changes:
+    def rewritten(self, named: Collection[str] = ()) -> Cell:
+        """The cell with these equations. named: states for which what they become has a name, and so a symbol, of its
+        own; also those for which it changes. Raises CellError if they are no cell.
+        """
+        if not self.changes and not {*named} & {*self.cell.states}:
             return self.cell
         lines, changed = self.cell.by_name, dict(self.changes)
         # what a state carries anyway is that state
@@ -131,8 +133,8 @@ class RewrittenCell:
         rows.append(_functions(right for right in every.values()))
         rows += [f"input: {', '.join([*self.cell.inputs, *{LATER}.intersection(late)])}"]
         rows += [f"{name} = {right}" for name, right in every.items() if name in lines]
-        for state in carry:  # what it becomes has a name, and so a symbol, of its own
-            if (name := f"{CARRY}{state}") in changed:
+        for state in carry:
+            if (name := f"{CARRY}{state}") in changed or state in named:
                 rows, carry[state] = [*rows, f"{carried_line(state)} = {every[name]}"], carried_line(state)
         rows += [f"matrix: {', '.join(self.cell.declared)}"] if self.cell.declared else []
         rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in carry.items())}"] if carry else []

@@ -25,7 +25,7 @@ from ..trace.held import plain_stage
 from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, changed_equations, is_at, tolerances, whole_run
-from .on_purpose import model_cell, replaced, same_cell, seeded_symbols
+from .on_purpose import model_cell, read_states, replaced, same_cell, seeded_symbols
 from .programs import LATE_SUFFIX, LATER, OUTPUT, RewrittenCell, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
@@ -72,7 +72,9 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     if changed := changed_equations(candidate):
         symbols = {**seeded_symbols(changed, header.symbols), **header.symbols}
         header = replace(header, kind="equations", options={}, notation=None, symbols=symbols)
-        header = replace(header, replaced={s: replaced(p) for s, p in candidate.programs.items() if p.changes})
+        programs = {s.scope: candidate.programs.get(s.scope, program_of(s.cell)) for s in forward_stages(trace.stages)}
+        told = {scope: replaced(program, read_states(candidate)) for scope, program in programs.items()}
+        header = replace(header, replaced={scope: rows for scope, rows in told.items() if rows})
     with within(" and ".join(mistakes)):
         fed, stages, weights = _premises(trace, candidate)
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
@@ -134,7 +136,8 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
-    cells = {s: programs[s].rewritten() if s in programs else one.stage.cell for s, one in every.items()}
+    named = read_states(candidate)
+    cells = {s: programs.get(s, program_of(one.stage.cell)).rewritten(named) for s, one in every.items()}
     wired = replace(trace, stages=tuple(replace(one.stage, sources=one.sources) for one in every.values()))
     read: dict[Place, tuple[str, Any]] = {}
     for scope, one in every.items():
@@ -200,10 +203,10 @@ def mistakes_of(trace: Trace) -> tuple[Candidate, Trace] | None:
         right = [replace(s, cell=model_cell(s.cell, trace.header.replaced.get(s.scope, {}))) for s in wrong]
         own = replace(trace, stages=tuple(right))
         candidate = candidate_of(own, trace.header.mistakes, applied=True)
-        made = {scope: program.rewritten() for scope, program in candidate.programs.items()}
+        programs = {one.scope: candidate.programs.get(one.scope, program_of(one.cell)) for one in right}
+        alike = all(same_cell(programs[s.scope].rewritten(read_states(candidate)), s.cell) for s in wrong)
     except (LstmTraceError, SyntaxError):
         return None
-    alike = all(same_cell(made.get(one.scope, own.cell), one.cell) for one, own in zip(wrong, right, strict=True))
     return (candidate, own) if alike else None
 
 
