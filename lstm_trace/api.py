@@ -129,7 +129,7 @@ def identify(
         source: the model: anything that `run` accepts, or a trace of it, or the path of one.
         x: the input, as for `run`; a problem or a trace contains its own.
         y: what the other program computed: its output as an array, values by name (`{"f_t": …, "1/reverse/h_t": …}`),
-            or the path of a file (docs/diff.md lists the formats). Values that are missing are NaN.
+            or the path of a file (docs/diff.md lists the formats). NaN is not compared, but not right either.
         atol: by how much a right value may differ; None means what rounding explains.
         arguments: those of `run`; `hold`, `arithmetic` and `given` are for values that no equation computes.
 

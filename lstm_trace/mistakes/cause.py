@@ -19,7 +19,7 @@ from ..verification.alignment import padding
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
-from .identify import ChangedEquation, Given, Search, changed_equations
+from .identify import ChangedEquation, Given, Search, chance, changed_equations
 from .programs import OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
@@ -128,11 +128,12 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     for candidate, lines in zip(candidates, search.trials.run(candidates), strict=True):
         right = _agree(lines[place], line)
         whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
-        if whole[t, row] and _chance(line.tolerance, off[place], wrong & whole) * len(candidates) < CHANCE:
+        there = wrong & whole
+        if whole[t, row] and chance(line.tolerance[there], off[place][there]) * len(candidates) < CHANCE:
             partly = 0 if right.all() else 1 if whole.all() else 2
             # the lines that are wrong with the mistake, or are so without it and not explained by it
             left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
-            fits.append((partly, left, candidate, wrong & whole))
+            fits.append((partly, left, candidate, there))
     best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
     best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
     if not best:
@@ -146,8 +147,3 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
     told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
-
-
-def _chance(limit: Array, off: Array, there: Array) -> float:
-    """How often unrelated values would be b's in these places, if they are as far from the right ones as b's."""
-    return float(np.exp(np.log(np.clip(2 * limit[there] / off[there], 1e-99, 1)).sum()))

@@ -17,8 +17,8 @@ from ..base.arrays import Array
 from ..base.remark import Remark
 from ..cell.network import Scope, forward_stages, layer_and_direction
 from ..documents.result import Result
-from ..engine.run import in_arithmetic, rerun
-from ..errors import OptionError, some
+from ..engine.run import Progress, in_arithmetic, rerun
+from ..errors import OptionError, counted, some
 from ..model.given_values import given_values
 from ..trace.held import entries as holds
 from ..trace.trace import Trace
@@ -34,6 +34,11 @@ KEPT = 12
 #: A float64 run of ours may differ from the same run of another program by this many times what one in the outputs' own
 #: dtype differs from it; two legitimate orders of a sum were seen to differ by 3 times (design.md: 8, and 8 ulp of 1).
 MARGIN = 8
+#: Mistakes are named only if fewer than so many unrelated candidates, of as many as there are, would explain the values
+#: by chance, if these move values by anything from nothing to their error: a hundred times more than was seen.
+CHANCE = 0.1
+#: What is listed as near explains at least this part of the values that the model does not.
+NEAR = 0.25
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,10 @@ class Identification(Result):
     """What explains the values of another program. trace: the model's own run, in float64.
 
     as_read: how well the model does without a mistake. found: the mistakes that explain the values, plainest first;
-    empty if the model does, or nothing does. nearest: the best of those that do not explain all. tried: how many
-    candidates were run. remarks: what the reader should know of the search.
+    empty if the model does, or nothing does, or if one of so many candidates would explain so few digits by chance.
+    nearest: in that case those that do, or else the best of those that do not explain all. tried: how many candidates
+    were run. compared: how many values. lost: how many are NaN or infinite where ours are not. remarks: what the reader
+    should know of the search.
     """
 
     trace: Trace
@@ -92,11 +99,13 @@ class Identification(Result):
     nearest: tuple[MistakeExplanation, ...]
     tried: int
     remarks: tuple[Remark, ...] = ()
+    compared: int = 0
+    lost: int = 0
 
     @property
     def right(self) -> bool:
         """Whether the model reproduces the values without a mistake."""
-        return self.as_read.share == 1
+        return self.as_read.share == 1 and not self.lost
 
     def __repr__(self) -> str:
         said = "read rightly" if self.right else f"{len(self.found)} explanations" if self.found else "not explained"
@@ -122,14 +131,20 @@ def places_of(scopes: Sequence[Scope]) -> Mapping[tuple[Scope, ...], str]:
 
 @dataclass(eq=False)
 class Search:
-    """The candidates of a network, and how well they explain given values. whole: the search over the whole run, if
-    this one is over its first sequences and steps.
+    """The candidates of a network, and how well they explain given values.
+
+    whole: the search over the whole run, if this one is over its first sequences and steps. exact: by how much a right
+    value may differ, but for the rounding of what was printed or saved. progress: called with the number of candidates
+    tried, and about how many there will be.
     """
 
     trace: Trace
     given: Mapping[Place, Given]
     whole: Search | None = None
+    exact: float = np.inf
+    progress: Progress | None = None
     tried: int = 0
+    most: int = 1
 
     @cached_property
     def trials(self) -> MistakeRuns:
@@ -195,9 +210,27 @@ class Search:
 
     def ranked(self, candidates: Sequence[Candidate]) -> list[tuple[Fit, Candidate]]:
         """The candidates with what they explain, the best first."""
-        self.tried += len(candidates)
-        found = [(self.fit(v), c) for v, c in zip(self.trials.run(candidates), candidates, strict=True)]
-        return sorted(found, key=_rank)
+        found = []
+        for values, candidate in zip(self.trials.run(candidates), candidates, strict=True):
+            found.append((self.fit(values), candidate))
+            self.tried += 1
+            if self.progress:
+                self.progress(self.tried, self.most)
+        return sorted(found, key=self._rank)
+
+    def _rank(self, one: tuple[Fit, Candidate]) -> tuple[float, float]:
+        """The best first; those that explain everything in the order of the table, but first what gives every digit."""
+        fit = one[0]
+        return -fit.share, fit.mean if fit.share < 1 else fit.distance > self.exact
+
+    def chance(self, as_read: Fit, fit: Fit, candidate: Candidate, tried: int) -> float:
+        """How many unrelated candidates, of so many, would explain what is given as well as one does."""
+        if fit.distance <= self.exact < max(float(one.tolerance.max()) for one in self.given.values()):
+            # it rounds as the port does; so would the model, if it did, in that part of the values
+            return as_read.share ** sum(int(np.isfinite(one.values).sum()) for one in self.given.values())
+        each = [(self._there[p], one, np.abs(self.trials.right(p) - one.values)) for p, one in self.given.items()]
+        alone = float(np.prod([chance(one.tolerance[at], off[at]) for at, one, off in each]))
+        return alone * float(tried) ** len(candidate.mistakes)
 
     def right(self) -> Fit:
         """How well the model explains the values without a mistake."""
@@ -209,12 +242,13 @@ class Search:
         if as_read.share == 1:
             return Identification(self.trace, as_read, (), (), self.tried)
         usual = self.candidates(rare=False)
+        self.most = len(usual) * (2 + KEPT)
         ranked = self.ranked(usual)
         found = self._explaining(ranked)
         if not found:
             known = {candidate.same for candidate in usual}
             rare = self.ranked([candidate for candidate in self.candidates() if candidate.same not in known])
-            found, ranked = self._explaining(rare), sorted((*ranked, *rare), key=_rank)
+            found, ranked = self._explaining(rare), sorted((*ranked, *rare), key=self._rank)
         better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].mean < as_read.mean]
         pairs: list[tuple[Fit, Candidate]] = []
         for _, first in better if not found else ():
@@ -223,18 +257,21 @@ class Search:
             found = self._explaining(here)
             if found:
                 break
-        near = sorted((*ranked[:KEPT], *pairs), key=_rank)[:3]
-        return Identification(
-            self.trace, as_read, tuple(self._explained(found)),
-            tuple(self._explanation(*one) for one in near if not found), self.tried,
-        )  # fmt: skip
+        if found and (self.whole or self).chance(as_read, *found[0], self.tried) < CHANCE:
+            return Identification(self.trace, as_read, tuple(self._explained(found)), (), self.tried)
+        apart: dict[tuple[float, str], tuple[Fit, Candidate]] = {}
+        for one in found or (*ranked, *pairs):  # the first of those with the same values: no pair of which one is idle
+            apart.setdefault((one[0].share, f"{one[0].mean:.6g}"), one)
+        least = as_read.share + NEAR * (1 - as_read.share)
+        near = [self._explanation(*one) for one in sorted(apart.values(), key=self._rank)[:3] if one[0].share >= least]
+        return Identification(self.trace, as_read, (), tuple(near), self.tried)
 
     def _explaining(self, ranked: Sequence[tuple[Fit, Candidate]]) -> list[tuple[Fit, Candidate]]:
         """Those that explain every given value of the whole run."""
         found = [one for one in ranked if one[0].share == 1]
         if found and self.whole is not None:
             found = [one for one in self.whole.ranked([c for _, c in found]) if one[0].share == 1]
-        return found
+        return [one for one in found if self._rank(one) == self._rank(found[0])]
 
     def _explained(self, found: Sequence[tuple[Fit, Candidate]]) -> Iterator[MistakeExplanation]:
         if not found:
@@ -260,9 +297,10 @@ class Search:
         return None
 
 
-def _rank(one: tuple[Fit, Candidate]) -> tuple[float, float]:
-    """The best first; those that explain everything in the order of the table."""
-    return -one[0].share, one[0].mean if one[0].share < 1 else 0
+def chance(limit: Array, off: Array) -> float:
+    """How often unrelated values would be within a limit of some that are so far from the right ones."""
+    wrong = off > limit
+    return float(np.exp(np.log(np.clip(2 * limit[wrong] / off[wrong], 1e-99, 1)).sum()))
 
 
 def changed_equations(candidate: Candidate) -> tuple[ChangedEquation, ...]:
@@ -274,26 +312,29 @@ def changed_equations(candidate: Candidate) -> tuple[ChangedEquation, ...]:
     )  # fmt: skip
 
 
-def tolerances(run: Array, rounded: Array, values: Array, printed: Array | float = 0.0) -> Array:
+def tolerances(run: Array, rounded: Array, values: Array) -> Array:
     """By how much a right value may differ from our float64 run.
 
     run, rounded: ours in float64, and in the dtype of the given values; where these are larger by some factor, so may
-    their rounding be. printed: half a unit of the last printed digit.
+    their rounding be.
     """
     eps = np.finfo(rounded.dtype).eps
     own = float(np.nanmax(np.abs(run - rounded.astype(np.float64)), initial=0)) + eps
     largest = [max(1.0, float(np.nanmax(np.abs(v), initial=0))) for v in (run, values)]
-    return np.broadcast_to(MARGIN * own * max(1.0, largest[1] / largest[0]) + printed, run.shape)
+    return np.full(run.shape, MARGIN * own * max(1.0, largest[1] / largest[0]))
 
 
-def identify(trace: Trace, given: Mapping[Place, Given]) -> Identification:
+def identify(
+    trace: Trace, given: Mapping[Place, Given], exact: float = np.inf, progress: Progress | None = None
+) -> Identification:
     """What explains given values of a run.
 
     Args:
         trace: the right run, in float64, with every line.
         given: the other program's values by scope and line; the line `output` is what a stage passes on.
+        exact, progress: as for `Search`.
     """
-    whole = Search(trace, given)
+    whole = Search(trace, given, None, exact, progress)
     sequences, steps = _searched(trace)
     part = between(rows(trace, slice(sequences)), range(trace.first, trace.first + steps))
     some = {place: Given(*(v[:steps, :sequences] for v in vars(one).values())) for place, one in given.items()}
@@ -301,7 +342,7 @@ def identify(trace: Trace, given: Mapping[Place, Given]) -> Identification:
     if (sequences, steps) == (trace.batch, trace.steps) or not some or Search(part, some).right().share == 1:
         return whole.run()
     sizes = {"sequences": sequences, "batch": trace.batch, "steps": steps, "of": trace.steps}
-    found = Search(part, some, whole).run()
+    found = Search(part, some, whole, exact, progress).run()
     return replace(found, trace=trace, remarks=() if found.right else (Remark("identify.limited", sizes),))
 
 
@@ -322,34 +363,50 @@ def whole_run(trace: Trace, verb: str) -> Trace:
     return own
 
 
-def identify_values(trace: Trace, values: Any, atol: float | None = None) -> Identification:
+def identify_values(
+    trace: Trace, values: Any, atol: float | None = None, progress: Progress | None = None
+) -> Identification:
     """What explains the values that another program computed over the input of a run.
 
     Args:
         trace: the model's own run.
         values: a file, an array, or arrays by name, as for `given_values`; float64 in which every value is one of
             float32 was computed so.
-        atol: by how much a right value may differ; None: what the rounding of their dtype and printed digits explains.
+        atol: by how much a right value may differ; None: what the rounding of their dtype and digits explains.
+        progress: as for `Search`.
 
     Raises:
         FileError: if the values do not fit the run.
-        OptionError: if lines of the run are held, or no value is a number.
+        OptionError: if lines of the run are held, or x or every value is not a finite number.
     """
     if trace.header.arithmetic or any(holds(trace)):
         raise OptionError("identify searches what the equations compute: leave hold and arithmetic out")
+    if trace.x is not None and (bad := np.argwhere(~np.isfinite(trace.x) & (trace.valid != 0))).size:
+        (t, b, k), many = bad[0], counted(len(bad), "value")
+        said = f"x has {many} that should be finite, first {trace.x[t, b, k]} at t={t}, sequence {b}, feature {k}"
+        raise OptionError(f"{said} (from 0): what follows tells no mistake: correct x, or leave the step out")
     own = whole_run(trace, "identify")
     read = given_values(values, own)
-    with np.errstate(over="ignore"):
-        single = all(np.array_equal(v, v.astype(np.float32), equal_nan=True) for v in read.values.values())
-    rounded = rerun(replace(own, header=replace(own.header, dtype="float32"))) if single else own
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = [np.abs(v - v.astype(np.float32)) > read.rounding[key] for key, v in read.values.items()]
+    rounded = own if any(map(np.any, off)) else rerun(replace(own, header=replace(own.header, dtype="float32")))
     last = own.stages[-1]
     given: dict[Place, Given] = {}
+    exact, lost, first = 0.0, 0, ""
     for (scope, name), found in read.values.items():
-        both = own.lines[scope][name], rounded.lines[scope][name]
-        off = tolerances(*both, np.where(np.isfinite(found), found, 0), read.rounding[scope, name])
-        one = Given(np.where(read.given[scope, name], found, np.nan), off if atol is None else np.full_like(off, atol))
-        given[scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name] = one
-    if not any(np.isfinite(one.values).any() for one in given.values()):
+        if not own.stage(scope).cell.by_name[name].assigned:  # an equation that is rewritten may not have it
+            continue
+        line, there = own.lines[scope][name], read.given[scope, name] & np.isfinite(found)
+        limit = tolerances(line, rounded.lines[scope][name], np.where(there, found, 0))
+        exact = max(exact, float(limit.max())) if atol is None else np.inf
+        limit = limit + read.rounding[scope, name] if atol is None else np.full_like(limit, atol)
+        at = scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name
+        given[at] = Given(np.where(there, found, np.nan), limit)
+        broken = np.argwhere(read.given[scope, name] & ~there & np.isfinite(line) & (own.valid != 0))
+        lost += len(broken)
+        first = first or "".join(f"{scope}/{t}/{b}/{name}[{k}]" for t, b, k in broken[:1])
+    if not (compared := sum(int(np.isfinite(one.values).sum()) for one in given.values())):
         raise OptionError("none of the values is a number: there is nothing to explain")
-    result = identify(own, given)
-    return replace(result, remarks=(*read.notes, *result.remarks))
+    result = identify(own, given, exact, progress)
+    remarks = [Remark("identify.lost", {"n": lost, "all": compared + lost, "address": first})] if lost else []
+    return replace(result, remarks=(*remarks, *read.notes, *result.remarks), compared=compared, lost=lost)

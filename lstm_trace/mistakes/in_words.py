@@ -54,7 +54,8 @@ def sentence(mistakes: Iterable[PlacedMistake], words: Words) -> str:
 
 def _placed(placed: PlacedMistake, words: Words) -> str:
     said = words.word("mistake.port", what=predicate(placed.mistake, words))
-    where = _place(placed.place, words)
+    only = placed.mistake.value == "as computed" and "reverse" not in placed.place  # there are such outputs only there
+    where = _place(f"{placed.place}reverse" if only else placed.place, words)
     return words.word("mistake.where", place=where, what=said) if where else said
 
 

@@ -103,6 +103,7 @@ def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -
         every = {stage.scope: programs[stage.scope].made([row] if row else []) for stage in there}
         known = dict.fromkeys(one for made in every.values() for one in made)
         same = [one for one in known if one == key] or [one for one in known if _plain(one) == _plain(key)]
+        same = same or [one for one in known if {*_plain(key)} <= {*_plain(one)}]  # clip-of-cell:0.5, if there is one
         found = {
             stage.scope: made for stage in there if len(same) == 1 and (made := every[stage.scope].get(same[0]))
             and (applied or made.program.words == programs[stage.scope].words
@@ -114,6 +115,7 @@ def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -
                 else "there is no such mistake" if row is None
                 else f"{name} does not fit these equations" if not known
                 else "it changes nothing in this network" if len(same) == 1
+                else f"it may be {some(same, 8)}: write one of these" if same
                 else f"no mistake of this cell; here there are {some([*known], 4)}"
             )  # fmt: skip
             near = nearest(*((name[:MOST_SAID], ROWS) if row is None else (key[:MOST_SAID], known)))

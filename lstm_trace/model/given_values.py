@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -29,6 +29,7 @@ from ..cell.notations import called_in, notations
 from ..engine.inputs import computing
 from ..errors import FileError, some, within
 from ..trace.address import INITIAL, columns_of, index_text, no_entry
+from ..trace.files.trace_file import is_trace, load
 from ..trace.labels import safe_names, unit_names
 from ..trace.trace import Trace
 from ..trace.window import names
@@ -37,6 +38,14 @@ from .value_files import ValueEntry, from_mapping, number, numbers_of, read_entr
 _COLUMN = re.compile(r"\[:,([0-9]{1,9})\]$")  # of a sum that is a matrix
 _PLACED = re.compile(r"(?:(\d{1,9})/([a-z-]+)/)?(?:(\d{1,9})/(\d{1,9})/)?(?=[^\d/])(.+)", re.DOTALL)
 _AXES = ("t", "batch", "unit")
+#: Values that are rounded when they are saved: to what, and how far neighbouring numbers of that kind are apart.
+_STEPS: Mapping[str, Callable[[Array], Array]] = {
+    "bfloat16": lambda values: np.exp2(np.frexp(values)[1] - 8.0),
+    "float16": lambda values: np.exp2(np.maximum(np.frexp(values)[1], -13) - 11.0),
+    **{f"{10.0**-k:.{k}f}": partial(np.full_like, fill_value=10.0**-k) for k in range(1, 13)},
+}
+#: By so much values near 1 may differ that were computed in float32.
+FLOAT32 = 2.0**-20
 _HEAD = "layer,direction,t,batch,line,unit,value"
 Key = tuple[str, str]  # scope and name
 
@@ -45,9 +54,9 @@ Key = tuple[str, str]  # scope and name
 class GivenValues:
     """Values of another program by scope and line: (T, B, width), NaN where nothing was given.
 
-    rounding: half a unit of the last digit that was printed of each value, 0 of a value that was not printed. given:
-    where a value was given, which may itself be NaN. Sums over all steps (gradients of weights), of a run that has
-    them, have the shape of the weight. notes: what should be said about the reading. dtype: float32 if the other
+    rounding: half a unit of the last digit that was printed or saved of each value, 0 of one that has all its digits.
+    given: where a value was given, which may itself be NaN. Sums over all steps (gradients of weights), of a run that
+    has them, have the shape of the weight. notes: what should be said about the reading. dtype: float32 if the other
     program stored values so, otherwise that of our run. source: the file, if there is one.
     """
 
@@ -97,11 +106,16 @@ def given_values(source: Any, like: Trace) -> GivenValues:
             missing or not a number, a second value for the same place, or what has several readings.
     """
     path = str(source) if isinstance(source, str | Path) else ""
-    named = source.lines if isinstance(source, Trace) else source if isinstance(source, Mapping) else {"": source}
+    if path and is_trace(path):
+        source = load(path)
+    named = source if isinstance(source, Mapping) else {"": source}
+    if isinstance(source, Trace):
+        named = {s.scope: _common(s, source, like) for s in source.stages if s.scope in like.lines}
     safe = {safe: name for name, safe in safe_names(like).items()}
     with within(path):
-        entries = list(read_entries(path, _Placing(like).unknown, safe) if path else from_mapping(named))
-        batch_first = like.header.batched and like.header.batch_first
+        read = path and not isinstance(source, Trace)
+        entries = [*(read_entries(path, _Placing(like).unknown, safe) if read else from_mapping(named))]
+        batch_first = like.header.batched and like.header.batch_first and not isinstance(source, Trace)
         try:
             return _Placing(like, batch_first, entries).result(path)
         except FileError:  # the axes of all arrays, and the indices of all values, have one order
@@ -110,6 +124,13 @@ def given_values(source: Any, like: Trace) -> GivenValues:
                 turned = Remark("diff.given.time" if batch_first else "diff.given.batch", {})
                 return replace(found, notes=(turned, *found.notes))
             raise
+
+
+def _common(stage: Stage, source: Trace, like: Trace) -> Mapping[str, Array]:
+    """The named lines of a stage of a trace that ours has, and what the stage passes on, under our name."""
+    there, cell = source.lines.get(stage.scope, {}), like.stage(stage.scope).cell
+    lines = {line.name: there[line.name] for line in cell.lines if line.assigned and line.name in there}
+    return {**lines, **({cell.output: there[stage.cell.output]} if stage.cell.output in there else {})}
 
 
 class _Placing:
@@ -122,7 +143,7 @@ class _Placing:
     def __init__(self, like: Trace, batch_first: bool = False, entries: Sequence[ValueEntry] = ()) -> None:
         self.like, self.order = like, ("batch", "t", "unit") if batch_first else _AXES
         self.called, self.premises = {entry.line for entry in entries}, dict[str, None]()
-        self.held, self.rows, self.single = dict[Key, Array](), dict[Key, Array](), False
+        self.held, self.rows, self.single, self.half = dict[Key, Array](), dict[Key, Array](), False, False
         self.known, self.forward = names(like, "lines", "sums"), forward_stages(like.stages)
         cells = [stage.cell for stage in like.stages]
         read = {name for cell in cells for name in (*cell.parameters, *cell.inputs, *cell.states)}
@@ -131,7 +152,8 @@ class _Placing:
         self.line, self.size, self.units = cache(self._line), cache(self._size), cache(partial(_units, like))
         self.extents = cache(like.extents)
         for entry in entries:
-            with within(f"row {entry.row}" if entry.row else entry.line):
+            line = entry.line if entry.line.isprintable() else ascii(entry.line)
+            with within(f"row {entry.row}" if entry.row else line):
                 self._put_entry(entry)
 
     def unknown(self, text: str) -> str:
@@ -176,7 +198,8 @@ class _Placing:
             self.premises[called] = None
             return
         kind = getattr(entry.value, "dtype", np.dtype(np.float64))
-        self.single = self.single or (kind.kind == "f" and computing(kind) == np.float32)
+        self.single = self.single or (kind.kind == "f" and kind.itemsize > 2 and computing(kind) == np.float32)
+        self.half = self.half or kind == np.float16
         held, last = numbers_of(entry.value), self.forward[-1]
         if not held.size:
             raise FileError("no value")
@@ -356,7 +379,47 @@ class _Placing:
         if (half := max(half.max(initial=0.0) for half in rounding.values())) > 10 * np.finfo(dtype).eps * largest:
             notes.append(Remark("diff.given.digits", {"half": f"{half:.2g}"}))
         given = {key: rows > 0 for key, rows in self.rows.items()}
+        if saved := self._saved({key: given[key] & np.isposinf(held[1]) for key, held in self.held.items()}):
+            notes.append(Remark("diff.given.saved", {"to": saved[0], "half": f"{saved[2]:.2g}"}))
+            rounding |= saved[1]
         return GivenValues(values, rounding, given, tuple(notes), dtype, source)
+
+    def _saved(self, stored: Mapping[Key, Array]) -> tuple[str, dict[Key, Array], float] | None:
+        """How values that were not printed were rounded when they were saved: to what, half a unit of each, and the
+        largest of these; None if they have all their digits, as far as can be told, or our own values are such, too.
+
+        stored: where there are such values.
+        """
+        every = {key: np.isfinite(self.held[key][0]) & there for key, there in stored.items()}
+        parts = self.like.lines, self.like.sums
+        lines = {(scope, n): part[scope][n] for part in parts for scope, n in every if n in part.get(scope, {})}
+        values = np.concatenate([self.held[key][0][there] for key, there in every.items()])
+        own = np.concatenate([lines[key][there].astype(np.float64) for key, there in every.items()])
+        if not values.any():
+            return None
+        with np.errstate(all="ignore"):
+            for name, step in _STEPS.items():
+                known = name == "float16" if self.half else _multiples(values, step) and not _multiples(own, step, 0)
+                if known:  # what was rounded may have been computed in float32
+                    halves = {key: np.where(there, step(self.held[key][0]) / 2, 0.0) for key, there in every.items()}
+                    largest = max(half.max(initial=0.0) for half in halves.values())
+                    return name, {key: half + np.minimum(half, FLOAT32) for key, half in halves.items()}, largest
+        return None
+
+
+def _multiples(values: Array, step: Callable[[Array], Array], digits: float = 6) -> bool:
+    """Whether values are multiples of a step, within their own rounding, and hardly so by chance.
+
+    digits: so many are needed in all, of values that differ.
+    """
+    eps = np.finfo(np.float32 if np.array_equal(values, values.astype(np.float32)) else np.float64).eps
+    units = step(values)
+    if (np.abs(values - units * np.rint(values / units)) > 2 * eps * np.abs(values)).any():
+        return False
+    apart = np.unique(np.abs(values))
+    apart = apart[apart > 0]
+    chances = 4 * eps * apart / step(apart)
+    return bool(-np.log10(step(apart)).sum() >= digits and np.log10(np.minimum(chances, 1)).sum() <= -digits)
 
 
 def _exponents(values: Array) -> Array:

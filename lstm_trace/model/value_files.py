@@ -25,7 +25,7 @@ from ..base.mistyped import MINUS
 from ..base.packaged import packaged
 from ..engine import inputs
 from ..errors import FileError, MissingError, reading
-from ..trace.files.trace_file import is_trace, load, looks_like_one
+from ..trace.files.trace_file import looks_like_one
 from ..weights.formats.arrays import load_npy, npz_arrays
 from ..weights.guards import afford, told
 from ..weights.live_modules import as_array
@@ -91,8 +91,6 @@ def read_entries(path: str, unknown: Callable[[str], str], safe: Mapping[str, st
     have in tables for programs that accept only letters and digits. Raises FileError, MissingError.
     """
     suffix = Path(path).suffix.lower()
-    if is_trace(path):
-        return from_mapping(load(path).lines)
     if suffix == ".npy":
         return from_mapping({"": load_npy(path)})
     if suffix == ".npz":

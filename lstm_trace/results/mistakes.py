@@ -51,9 +51,9 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
         yield Items(tuple((Code(mistake),) for _, mistake, *_ in rows[: show.rows]))
         if (left := len(rows) - show.rows) > 0:
             yield Para((words.count("identify.equal.more", left),))
-    if near := _near(result):
+    if result.nearest:
         yield Heading(2, (words.word("identify.near"),))
-        yield Items(tuple((_nearest(one, words),) for one in near))
+        yield Items(tuple((_nearest(one, words),) for one in result.nearest))
 
 
 def _nearest(one: MistakeExplanation, words: Words) -> str:
@@ -71,7 +71,12 @@ def facts(result: Identification) -> dict[str, Any]:
     words = words_for(result.trace, "en")
     verdict = "right" if result.right else "explained" if result.found else "unexplained"
     found: dict[str, Any] = {"verdict": verdict, "sentences": [*answer(result, words), *undecided(result, words)]}
-    found |= {"as_read": result.as_read._asdict(), "tried": result.tried}
+    found |= {
+        "as_read": result.as_read._asdict(),
+        "tried": result.tried,
+        "compared": result.compared,
+        "lost": result.lost,
+    }
     for name in ("found", "nearest"):
         found[name] = [_facts(one, words) for one in getattr(result, name)]
     return found
@@ -89,26 +94,22 @@ def _facts(one: MistakeExplanation, words: Words) -> dict[str, Any]:
     return {"mistakes": mistakes, **one.fit._asdict(), **others}
 
 
-def _near(result: Identification) -> list[MistakeExplanation]:
-    """The nearest that explain more values than the model does."""
-    return [one for one in result.nearest if one.fit.share > result.as_read.share]
-
-
 def _rows(result: Identification, words: Words) -> list[tuple[Any, ...]]:
     """`COLUMNS` of everything that explains the values, or is near."""
     return [
         (bool(result.found), " + ".join(map(str, each)), *one.fit, sentence(each, words))
-        for one in (*result.found, *_near(result)) for each in (one.mistakes, *one.equal)
+        for one in (*result.found, *result.nearest) for each in (one.mistakes, *one.equal)
     ]  # fmt: skip
 
 
 def answer(result: Identification, words: Words) -> Iterator[str]:
     """What explains the values: a sentence for each mistake, the last with how far the values are off."""
     off = f"{result.as_read.distance:.2g}"
-    if result.right:
-        yield words.word("identify.right", error=off)
+    if result.as_read.share == 1:
+        yield words.count("identify.finite" if result.lost else "identify.right", result.compared, error=off)
     elif not result.found:
-        yield words.word("identify.none", n=words.number(result.tried), off=off)
+        chance = any(one.fit.share == 1 for one in result.nearest)
+        yield words.word("identify.chance" if chance else "identify.none", n=words.number(result.tried), off=off)
     else:
         best = result.found[0]
         *others, last = (sentence([one], words) for one in best.mistakes)

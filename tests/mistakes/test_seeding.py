@@ -163,7 +163,7 @@ def test_a_file_whose_equations_are_not_its_cells_is_still_refused(tmp_path: Pat
     [
         ("exchange:f,x", "lists those that there are); did you mean 'exchange:f_t,o_t'?"),
         ("exchnge:f,i", "lists those that there are); did you mean 'exchange'?"),
-        ("bias-lost", "here there are bias-lost:z_*, bias-lost:z_*b"),
+        ("bias-lost", "it may be bias-lost:z_*, bias-lost:z_*b"),
         ("reset-after:z_h", "reset-after does not fit these equations"),
         ("3/exchange:f,i", "there is no such place; there are 0/forward"),
         ("above/exchange:f,i", "there is no such place"),

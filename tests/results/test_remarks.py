@@ -143,6 +143,16 @@ def limited() -> Result:
     return replace(found, remarks=(Remark("identify.limited", sizes),))
 
 
+def lost(units: int = 3) -> Result:
+    y = traced().output.copy()
+    y[0, :units] = np.nan
+    return lt.identify(WEIGHTS, X, y)
+
+
+def saved() -> Result:
+    return lt.identify(WEIGHTS, X, np.round(traced().output, 3))
+
+
 def wider() -> Comparison:
     """That the first line that differs cannot be derived for b, where a name stands for more units."""
     found = lt.diff(cell("h_t = b * x_t"), cell("h_t = b + x_t"))
@@ -601,6 +611,18 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         limited,
         "gesucht wurde mit den ersten 2 von 8 Sequenzen und 9 von 100 Schritten, weil das Modell groß ist",
         "zh", "只搜索了 8 个序列中的前 2 个和 100 个时间步中的前 9 步",
+    ),
+    "a port that is not finite": (
+        lost, "3 von 12 Werten sind NaN oder unendlich, wo die des Modells endlich sind, zuerst",
+        "es", "3 de 12 valores son NaN o infinitos donde los del modelo son finitos, el primero",
+    ),
+    "one value that is not finite": (
+        lambda: lost(1), "1 von 12 Werten ist NaN oder unendlich, wo der des Modells endlich ist",
+        "fr", "1 valeur sur 12 est NaN ou infinie là où celle du modèle est finie",
+    ),
+    "rounded when saved": (
+        saved, "die Werte wurden beim Speichern auf 0.001 gerundet, richtige dürfen also um 0.0005 abweichen",
+        "zh", "这些值在保存时舍入到 0.001，因此正确的值最多可相差 0.0005",
     ),
     "highest of a unit": (
         lambda: around(Remark("contexts.at.highest", {"unit": "c_t[3]"})),

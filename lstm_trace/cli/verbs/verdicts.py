@@ -89,13 +89,15 @@ def identify(
     """
     from ...mistakes.identify import identify_values
     from ...trace.files.trace_file import is_trace
+    from ..terminal import ProgressBar
 
     if (source is None) == (weights is None):
         raise click.UsageError("give the model once: lstm-trace identify MODEL --input X --expected Y")
     source = source or weights or ""
     run = not is_trace(source)
     trace = with_bar(*prepared(source, given, given["allow_nonfinite"]), ask=[]) if run else opened_with(source, given)
-    result = identify_values(trace, y, atol)
+    with ProgressBar("trying", "mistakes") as bar:
+        result = identify_values(trace, y, atol, bar)
     conclude(0 if result.right else 1)
     return result
 
