@@ -26,7 +26,7 @@ from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, changed_equations, is_at, tolerances, whole_run
 from .on_purpose import model_cell, read_states, replaced, same_cell, seeded_symbols
-from .programs import LATE_SUFFIX, LATER, OUTPUT, RewrittenCell, program_of
+from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, RewrittenCell, program_of
 from .table import ROWS
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 from .words import WORDS, StagePremises
@@ -98,8 +98,15 @@ def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -
     for text in mistakes:
         start, colon, value = text.partition(":")
         place, slash, name = start.rpartition("/")
-        key, row, place = f"{name}{colon}{value}", ROWS.get(name), f"{place}{slash}" if place else ""
+        row, place = ROWS.get(name), f"{place}{slash}" if place not in ("", "everywhere") else ""
+        # the phrases of words have dashes for their spaces
+        value = re.sub(r"\s+", "-" if row and row.word and row.word not in RENAMINGS else "", value.strip())
+        key = f"{name}{colon}{value}"
         there = [stage for stage in stages if is_at(stage.scope, place)]
+        if name.startswith("order") and there:  # one that only exchanges two is named by these
+            gates = programs[there[0].scope].own.gates
+            moved = [gate for gate, other in zip(gates, value, strict=False) if gate != other]
+            key = f"{name}:{','.join(moved)}" if sorted(value) == sorted(gates) and len(moved) == 2 else key
         every = {stage.scope: programs[stage.scope].made([row] if row else []) for stage in there}
         known = dict.fromkeys(one for made in every.values() for one in made)
         same = [one for one in known if one == key] or [one for one in known if _plain(one) == _plain(key)]
@@ -127,8 +134,9 @@ def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -
 
 
 def _plain(key: str) -> list[str]:
-    """`exchange:f,i` is `exchange:i_t,f_t`, if there is no other."""
-    return sorted(part.removesuffix("_t") for part in re.split("[:,]", key))
+    """`exchange:f,i` is `exchange:i_t,f_t`, if there is no other, and 1.0 is 1."""
+    parts = (part.removesuffix("_t") for part in re.split("[:,]", key))
+    return sorted(f"{float(part):.16g}" if re.fullmatch(r"-?\d+\.?\d*", part) else part for part in parts)
 
 
 def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stage, ...], Weights]:
