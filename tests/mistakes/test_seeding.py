@@ -129,10 +129,8 @@ def test_it_is_saved_loaded_compared_and_reported(tmp_path: Path) -> None:
         found = lt.load(path)
         assert found.header.mistakes == ("exchange:f,i",)
         assert run("verify", str(path)).exit_code == 0
-        text = run("report", str(path)).output.replace("\\", "")
-        assert "purpose: the port uses i_t and f_t in each other's place in c_t (key `exchange:f,i`)." in " ".join(
-            text.split()
-        )
+        text = " ".join(run("report", str(path)).output.replace("\\", "").split())
+        assert "purpose: the port uses i_t and f_t in each other's place in c_t (key `exchange:f,i`)." in text
         difference = lt.diff(PROBLEM, found)
         assert difference.verdict == "different"
         assert difference.first is not None
