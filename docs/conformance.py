@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,7 +42,7 @@ def measure() -> dict[str, Any]:
     for cell in OPERATORS:
         cases = [case for case in suite.catalogue().values() if case.cell == cell]
         found = [{k: outputs[0] for k, outputs in made(case) if "/" not in k.partition(":")[0]} for case in cases]
-        keys = ["", *sorted({key for each in found for key in each})]
+        keys = sorted({key for each in found for key in each})
         shown = {case.name: _apart(case, each, keys) for case, each in zip(cases, found, strict=True)}
         whole, seen = np.logical_or.reduce([*shown.values()]), np.zeros((len(keys),) * 2, bool)
         while (seen != whole).any():
@@ -56,15 +55,14 @@ def measure() -> dict[str, Any]:
     return {"cases": [name for name in suite.catalogue() if name in every], "unseen": unseen, "alike": alike}
 
 
-def _apart(case: suite.Case, found: Mapping[str, suite.Outputs], keys: Sequence[str]) -> Array:
+def _apart(case: suite.NodeCase, found: Mapping[str, suite.Outputs], keys: Sequence[str]) -> Array:
     """Which of the mistakes a case tells apart; the first is none, and one that cannot be made here is like it."""
-    expected, tolerance = case.expected
-    rows = [np.concatenate([one[name].ravel() for name in one]) for one in (expected["text"], *found.values())]
+    rows = [np.concatenate([array.ravel() for array in one.values()]) for one in found.values()]
     values = np.nan_to_num(np.stack(rows), nan=1e30, posinf=1e30, neginf=-1e30)
-    place = {key: k for k, key in enumerate(found, 1)}
+    place = {key: k for k, key in enumerate(found)}
     apart = np.zeros((len(keys),) * 2, bool)
     for column in values[[place.get(key, 0) for key in keys]].T:
-        apart |= np.abs(column[:, None] - column) > tolerance
+        apart |= np.abs(column[:, None] - column) > case.expected[1]
     return apart
 
 
@@ -74,8 +72,8 @@ def row(result: Conformance) -> list[str]:
     readings = sum(one.verdict == "ok" and one.reading == "onnxruntime" for one in result.verdicts)
     said = [f"{', '.join(f'`{key}`' for key in one.keys[:2])} ({len(one.cases)})" for one in result.causes]
     known = {name for one in result.causes for name in one.cases}
-    wrong = (one for one in result.verdicts if one.verdict == "wrong" and one.name not in known)
-    left = [f"{one.name} (off by {one.off:.2g})" for one in wrong]
+    wrong = (one for one in result.verdicts if one.verdict == "wrong" and one.case.folder not in known)
+    left = [f"{one.case.folder} (off by {one.off:.2g})" for one in wrong]
     refused = sorted({name for one in result.verdicts if one.verdict == "refused" for name in one.case.options})
     refused = [name for name in refused if not any(
         name in one.case.options for one in result.verdicts if one.verdict != "refused"
@@ -91,12 +89,11 @@ def row(result: Conformance) -> list[str]:
 def engines() -> str:
     """The table of the engines that are installed."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        cases = suite.write(folder, suite.chosen("full", (), 14, None), 14)
-        for name, package in ENGINES.items():
-            if versions([package]):
-                found = engine("engine", name)
-                rows.append(row(judged(found.title, cases, lambda case, found=found: found.run(cases, case, 60.0))))
+    cases = suite.chosen("full", (), 14, None)
+    for name, package in ENGINES.items():
+        if versions([package]):
+            found = engine("engine", name)
+            rows.append(row(judged(found.title, cases, lambda case, found=found: found.run(case, 14, 60.0))))
     heads = ["engine", *(words().word(f"conformance.{one}", n="").strip() for one in VERDICTS[:3])]
     return table([*heads, "crashed or hung", "what it does (cases)", "smallest cases"], rows)
 

@@ -219,8 +219,7 @@ def _mistakes() -> str:
     """The rows of the table of mistakes: what is rewritten, or the word, and the values that it has."""
     rows = []
     for row in ROWS.values():
-        of = f"{row.of}{' = ' if row.whole else ': '}" if row.of != "*" else ""
-        both = [f"`{of}{row.left} => {row.right}`", *[f"`{row.also}`"] * bool(row.also)]
+        both = [f"`{one}`" for one in (row.change, row.also) if one]
         change = f"word: {row.word}" if row.word else " and ".join(both)
         rows.append([f"`{row.key}`", change, some([f"`{value}`" for value in row.values if value], 6)])
     return table(["row", "what is rewritten", "values ({k}), or what the word is given"], rows)

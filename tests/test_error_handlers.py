@@ -34,10 +34,9 @@ REASONS = {
         "workers/process.py: wait_ready",
     ],
     "what is called raises a plain ValueError or LookupError, which is meant": [
-        "mistakes/trials.py: _overridden",
         "base/arrays.py: to_arrays", "base/writing.py: write", "cell/parse.py: _sorted", "documents/wire.py: decoded",
         "engine/inputs.py: common_dtype", "formulas/printer.py: _written", "formulas/user_tex.py: translated",
-        "mistakes/trials.py: _overridden", "model/build.py: _unfit", "model/problem.py: _read",
+        "mistakes/trials.py: _rewritten", "model/build.py: _unfit", "model/problem.py: _read",
         "one_value/derivation.py: verified", "remote/client.py: _answer", "report/compact/stages.py: _of_unit",
         "weights/formats/keras.py: _one", "weights/option_text.py: _valued",
     ],

@@ -6,8 +6,10 @@ same way as readers, writers and verbs are found.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from .packaged import packaged
 
@@ -17,7 +19,22 @@ AT: dict[str, str] = packaged("conveniences.toml")["at"]
 READINGS: dict[str, str] = packaged("conveniences.toml")["readings"]
 
 
-def call(name: str, *values: Any, **options: Any) -> Any:
-    """Call the function at `AT[name]`; its module is imported only now."""
-    module, function = AT[name].split(":")
-    return getattr(import_module(module), function)(*values, **options)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Convenience(Generic[R]):
+    """The function at `AT[name]`, which returns an R; its module is imported when it is called."""
+
+    name: str
+
+    def __call__(self, *values: Any, **options: Any) -> R:
+        function: Callable[..., R] = function_at(AT[self.name])
+        return function(*values, **options)
+
+
+def function_at(place: str) -> Callable[..., Any]:
+    """The function at `module:function`; its module is imported only now."""
+    module, function = place.split(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found

@@ -46,6 +46,13 @@ def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> 
     return content
 
 
+def require_content(path: Path, content: bytes) -> None:
+    """Raise FileError if a file is not as it was written: missing, another thing than a file, or of other bytes."""
+    with reading(str(path)):
+        if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
+            raise FileError(f"{path}: {'not as it was written' if path.exists() else 'no such file'}; write it again")
+
+
 def check_size(path: str | Path, size: int, instead: str = "", most: int | None = None) -> None:
     """Raise FileError if a text of `size` bytes is too large to be read. instead: advice for that case."""
     most = MAX_TEXT if most is None else most

@@ -129,6 +129,13 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
         raise file_error(str(path), error) from None
 
 
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files to a folder of ours, by their paths in it. Raises OSError."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
 class _Stream:
     """An open stream as a file: one of bytes takes text as UTF-8, and a raw one takes everything, part by part."""
 

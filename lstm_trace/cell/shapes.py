@@ -363,7 +363,7 @@ class _Sizes:
         """The shape that each parameter must have."""
         return {name: tuple(self.size(name, k) for k in range(len(shape))) for name, shape in self.given.items()}
 
-    def misfits(self, bound: str = "", advice: str = "", steps: int = 0) -> Iterator[str]:
+    def misfits(self, bound: str = "", steps: int = 0) -> Iterator[str]:
         """Messages about arrays, inputs and states that do not have the size that their line needs. See `infer`."""
         wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
         odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
@@ -395,9 +395,9 @@ class _Sizes:
             source = next((s for n, s in self.evidence.get(key, []) if n == self.sizes.get(key)), "")
             if source:
                 known.setdefault(symbol, f"{symbol}={self.sizes[key]} ({source})")
-        end = (f"Known sizes: {', '.join(known.values())}. " if known else "") + advice
+        end = f" Known sizes: {', '.join(known.values())}." if known else ""
         for name, fault in faults.items():
-            yield pointed(f"{fault} {end}".rstrip(), self.cell.places, lines[name], name)
+            yield pointed(f"{fault}{end}", self.cell.places, lines[name], name)
 
     def contradictions(self) -> Iterator[str]:
         """Lines whose operands do not fit each other, found by walking through them: classes cannot detect this."""
@@ -429,7 +429,7 @@ class _Sizes:
 
 def infer(
     cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "",
-    advice: str = "", steps: int = 0, whole: Collection[str] = (),
+    steps: int = 0, whole: Collection[str] = (),
 ) -> dict[str, int]:  # fmt: skip
     """Infer the width of every line in `computed`.
 
@@ -442,7 +442,6 @@ def infer(
         parameters: shapes of the parameters; a missing one is no evidence.
         widths: inputs and states whose width is known, with its source in words ('from x').
         bound: sizes known elsewhere ('T=50 B=1'), for messages.
-        advice: a last sentence for the messages.
         steps: the rows of x, if it is one sequence; for messages.
         whole: the weights that have an entry for each unit and never one for all of them: those of a named cell.
 
@@ -457,7 +456,7 @@ def infer(
     raise_all(ShapeError, ranks(cell, parameters, names))
     raise_all(ShapeError, beside(cell, parameters, {name: width for name, (width, _) in widths.items()}, names))
     sizes = _Sizes(cell, parameters, widths, names, whole)
-    problems = [*sizes.misfits(bound, advice, steps)]
+    problems = [*sizes.misfits(bound, steps)]
     if len(problems) > 1:
         _one_cause(cell, parameters, widths, names, whole)
     raise_all(ShapeError, problems)

@@ -6,12 +6,12 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from .. import __version__
+from ..base.conveniences import function_at
 from ..base.packaged import packaged
 from ..errors import LstmTraceError, reason, shortened
 from ..printable import message
@@ -149,7 +149,7 @@ def fail(*problems: str) -> NoReturn:
 @click.command(
     cls=_Commands,
     verbs=VERBS,
-    load=lambda verb: getattr(import_module(f"{__name__}.verbs.{MODULES.get(verb, verb)}"), verb),
+    load=lambda verb: function_at(f"{__name__}.verbs.{MODULES.get(verb, verb)}:{verb}"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show versions.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import partial, wraps
+from math import isnan
 from types import FunctionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -49,6 +50,16 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
             return self.read(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class NumberRange(click.FloatRange):
+    """A range without NaN, which is neither below nor above a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Raises click.BadParameter."""
+        if isnan(found := super().convert(value, param, ctx)):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return found
 
 
 def steps_typed(text: str) -> slice | int:
@@ -94,7 +105,9 @@ def command(
     """
 
     def made(function: Command) -> click.Command:
-        decorated: Any = click.command(name, cls, help=documented(function)[0] + more, **extra)
+        decorated: Callable[[Command], click.Command] = click.command(
+            name, cls, help=documented(function)[0] + more, **extra
+        )
         return decorated(_with(function, annotated(function)))
 
     return made
@@ -179,7 +192,7 @@ def _type(one: Parameter, option: Option) -> Any:
     if first not in (int, float) or option.least is option.most is None:
         return first if first in (int, float) else click.STRING
     bounds: dict[str, Any] = {"min": option.least, "max": option.most, "min_open": option.above}
-    return (click.IntRange if first is int else click.FloatRange)(**bounds)
+    return (click.IntRange if first is int else NumberRange)(**bounds)
 
 
 # -- commands of commands --------------------------------------------------------------------------------------------

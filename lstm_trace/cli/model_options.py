@@ -171,7 +171,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     from ..trace.files.trace_file import read_holds
     from ..weights.read import is_model
 
-    if is_model(source) and not given.get("input"):
+    if is_model(source) and not given.get("input") and os.path.exists(source):  # else it is said not to be there
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     column: str | None = given.get("token_column")
     suffix = os.path.splitext(given.get("input") or ".npy")[1].lower()

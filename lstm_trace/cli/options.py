@@ -234,7 +234,9 @@ def opened(
     if source == tokens == "-":
         raise click.UsageError("standard input, -, can be read only once")
     told = None if tokens is None else read_tokens(tokens)
-    return counted(lambda h: open_source(source, allow_nonfinite, before, told, h, check=proven), count_from, hold)
+    return counted(
+        lambda held: open_source(source, allow_nonfinite, before, told, held, check=proven), count_from, hold
+    )
 
 
 def proven(trace: Trace) -> None:

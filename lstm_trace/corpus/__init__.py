@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ..base import conveniences
+from ..base.conveniences import Convenience
 from .inputs import SequenceReading
 from .running import run
 from .states import States, opened as open
@@ -48,4 +48,4 @@ def ablate(
         LstmTraceError: if the model, the inputs and the arguments do not fit together.
     """
     options = {"to": to, "readout": readout, "controls": controls, "max_steps": max_steps, "batch": batch, "seed": seed}
-    return conveniences.call("corpus.ablate", model, inputs, units, metric, **options, **reading)
+    return Convenience["Ablation"]("corpus.ablate")(model, inputs, units, metric, **options, **reading)

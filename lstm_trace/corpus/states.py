@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base import conveniences
+from ..base.conveniences import Convenience
 from ..base.extras import missing
 from ..errors import FileError, MissingError, NotFoundError, OptionError
 from ..trace.argument_types import checked
@@ -118,7 +118,8 @@ class States:
         block, unit = self.layout.unit(address)
         name = block.name(unit)
         tables = [p.places.append_column(name, pa.array(p.values(block, [unit])[:, 0])) for p in self.parts()]
-        return pa.concat_tables(tables).to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return frame
 
     def to_duckdb(self, connection: Any = None) -> Any:
         """The rows of all parts, as a relation of DuckDB, which reads only what a query needs from the files.
@@ -166,7 +167,7 @@ class States:
             FileError: if the labels cannot be read.
         """
         asked = target, line, labels, test, seed, max_steps
-        return conveniences.call("states.probe", self, *asked)
+        return Convenience["Probe"]("states.probe")(self, *asked)
 
     def verify(
         self, sample: int | str | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
@@ -217,7 +218,7 @@ class States:
             MissingError: for a line that was not recorded, or if no part exists.
             OptionError: for less than one context.
         """
-        return conveniences.call("states.units", self, line, contexts, progress)
+        return Convenience["Units"]("states.units")(self, line, contexts, progress)
 
     def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
         """The text around the highest values of a unit, once per sequence.
@@ -234,7 +235,7 @@ class States:
         Raises:
             MissingError, OptionError: for a unit that was not recorded, or numbers that make no sense.
         """
-        return conveniences.call("states.top", self, unit, n, lowest, before, after)
+        return Convenience["Contexts"]("states.top")(self, unit, n, lowest, before, after)
 
     def match(
         self, units: Sequence[int], line: str = "c_t", above: float | None = None, below: float | None = None,
@@ -265,7 +266,7 @@ class States:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
         """
         asked = units, line, above, below, min_length, max_length, n, exact, before, after
-        return conveniences.call("states.match", self, *asked)
+        return Convenience["Contexts"]("states.match")(self, *asked)
 
     def select(
         self, sequence: int | str, first: int, last: int, line: str = "c_t", above: float | None = None,
@@ -287,7 +288,7 @@ class States:
             MissingError: for a sequence, span or line that does not exist.
         """
         asked = sequence, first, last, line, above, below, exclusive
-        return conveniences.call("states.select", self, *asked)
+        return Convenience[list[int]]("states.select")(self, *asked)
 
 
 @checked

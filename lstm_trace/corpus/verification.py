@@ -28,14 +28,12 @@ from ..model.sources import prepare
 from ..verification.verify import verify as verified
 from .inputs import opened
 from .job import batches, corpus_model, digest, line_sizes, padded, recorded
-from .manifest import INDEX, MANIFEST, is_index
-from .part_file import faults
+from .manifest import INDEX, MANIFEST, Manifest, is_index
+from .part_file import Part, faults
 from .rows import STEP, TOKEN, Block, Rows, SequenceIndex, StateLayout, pa, parts_in, shuffled
 
 if TYPE_CHECKING:
     from .inputs.table_file import TableFile
-    from .manifest import Manifest
-    from .part_file import Part
     from .states import States
 
 

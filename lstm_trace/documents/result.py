@@ -7,7 +7,7 @@ A result is a class that derives from `Result` and defines, in one file:
 - `panels`: the picture, if there is one;
 - `facts`: plain data for programs.
 
-A record of a low room leaves these four to a module above it, which `conveniences.READINGS` names.
+A record of a low room leaves these four to a module above it, which `base/conveniences.py`: `READINGS` names.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic
 
-from ..base import conveniences
+from ..base.conveniences import AT, READINGS, Convenience, R
 from ..base.display import escape
 from ..base.writing import Target, format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest, require_known
@@ -38,6 +38,22 @@ if TYPE_CHECKING:
     from ..plot.figure import Figure
     from ..trace.trace import Trace
     from .tables import LongTable
+
+
+class _Reading(Generic[R]):
+    """A reading that a class does not define: of a record of a low room, in the module that `READINGS` names.
+
+    missing: the fallback if there is none.
+    """
+
+    def __init__(self, name: str, *missing: Callable[..., R]) -> None:
+        self.name, self.missing = name, missing
+
+    def __call__(self, result: Result, *given: Any) -> R:
+        module = READINGS.get(type(result).__name__)
+        read: Callable[..., R] = getattr(module and import_module(module), self.name, *self.missing)
+        return read(result, *given)
+
 
 #: The style sheet of a page, in addition to that of its pictures; also used in notebooks.
 STYLES = ("documents/blocks.css", "documents/page.css")
@@ -69,24 +85,24 @@ class Result:
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
-        return _reading(self, "blocks")(self, words, show)
+        return _Reading["Iterator[Block]"]("blocks")(self, words, show)
 
     @cached_property
     def own(self) -> Mapping[str, Any]:
         """The symbols in its formulas that differ from the standard table."""
-        return _reading(self, "own", lambda _: {})(self)
+        return _Reading["Mapping[str, Any]"]("own", lambda _: {})(self)
 
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
-        return _reading(self, "frame")(self)
+        return _Reading["pd.DataFrame"]("frame")(self)
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, with its text in a language; None if there is none."""
-        return _reading(self, "panels", lambda *_: None)(self, language)
+        return _Reading["Figure | None"]("panels", lambda *_: None)(self, language)
 
     def facts(self) -> Any:
         """The facts as plain data, ready for JSON."""
-        return _reading(self, "facts")(self)
+        return _Reading[Any]("facts")(self)
 
     # -- from here on the same for every result --
 
@@ -231,15 +247,6 @@ class Result:
         return self._rendered("markdown")
 
 
-def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
-    """A reading that the class does not define: of a record of a low room, in the module that `READINGS` names.
-
-    missing: the fallback if there is none.
-    """
-    module = conveniences.READINGS.get(type(result).__name__)
-    return getattr(module and import_module(module), name, *missing)
-
-
 class Finding(Result):
     """A result made of a title, sentences, a picture and tables; the last table holds the rows."""
 
@@ -343,8 +350,8 @@ def save(
     """
     chosen = format or format_of(path, {**SUFFIXES, **result.more}, "results", "md")
     require_known("format", chosen, (*FORMATS, *result.more.values()), "expected")
-    if (writer := f"{type(result).__name__}.{chosen}") in conveniences.AT:
-        conveniences.call(writer, result, path, chosen)
+    if (writer := f"{type(result).__name__}.{chosen}") in AT:
+        Convenience[None](writer)(result, path, chosen)
     elif chosen in ("svg", "png"):
         result.plot(language).save(path, chosen)  # type: ignore[arg-type]  # a text from the command line
     elif chosen in BINARY:

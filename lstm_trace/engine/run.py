@@ -161,14 +161,19 @@ class RunJob:
             return np.zeros((work.batch, work.widths[scope][state]), dtype)
 
         return Trace(
-            header=header.until(work.steps), stages=work.stages, steps=work.steps, batch=work.batch,
+            header=header.until(work.steps),
+            stages=work.stages,
+            steps=work.steps,
+            batch=work.batch,
             x=None if fed.x is None or not work.reads_x else fed.x[: work.steps],
             lengths=None if fed.lengths is None else np.minimum(fed.lengths, work.steps),
             parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in work.stages if s.parameters},
             initial={s.scope: {n: start(s.scope, n) for n in s.states} for s in work.stages if s.states},
-            given={s: {n: a[: work.steps] for n, a in here.items()} for s, here in given.items() if here}, lines=lines,
-            mask=None if fed.mask is None else fed.mask[: work.steps], memory=memory,
-        )  # fmt: skip
+            given={s: {n: a[: work.steps] for n, a in here.items()} for s, here in given.items() if here},
+            lines=lines,
+            mask=None if fed.mask is None else fed.mask[: work.steps],
+            memory=memory,
+        )
 
 
 def run_lines(

@@ -54,7 +54,8 @@ class TreeNode:
             return change(part) if isinstance(part, TreeNode) else part
 
         node: Any = self
-        return node if isinstance(self, Num) else replace(node, **{n: each(of) for n, of in vars(self).items()})
+        made: Node = node if isinstance(self, Num) else replace(node, **{n: each(of) for n, of in vars(self).items()})
+        return made
 
 
 class Sym(TreeNode):

@@ -151,7 +151,9 @@ def table(
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
     lines = (_COLUMN.sub(lambda column: f"[:,{words.nth(int(column[1]))}]", row.line) for row in rows)
-    called = [line if r.row is None else f"{line}[{words.nth(r.row)},:]" for r, line in zip(rows, lines, strict=True)]
+    called = [
+        line if row.row is None else f"{line}[{words.nth(row.row)},:]" for row, line in zip(rows, lines, strict=True)
+    ]
     left = [(*_left(trace, rows, at, places), _cut(line, _NAME)) for at, line in enumerate(called)]
     head, cells = _by_unit(trace, rows, digits, words)
     if not head or _over(width, names, left, head, cells) > 0:
@@ -164,10 +166,13 @@ def table(
                 return table(trace, selection, width, height, digits - 1, words)
     held = remark_on_holds(trace, "explanation.held")
     return TerminalTable(
-        _cut(_title(trace, words), width), (*names, *head), tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
-        len(names) - 1, frozenset(at for at, row in enumerate(rows) if row.line in asked),
+        _cut(_title(trace, words), width),
+        (*names, *head),
+        tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
+        len(names) - 1,
+        frozenset(at for at, row in enumerate(rows) if row.line in asked),
         " ".join(filter(None, [held and held.said(words), _left_out(there, rows, words)])),
-    )  # fmt: skip
+    )
 
 
 def printed(found: TerminalTable, columns: int, colours: bool) -> str:

@@ -135,10 +135,14 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     """
     own, shared = _table(f"page/{language}"), _table("page/shared")
     report = words(language).table
-    return {tab: {**own[tab], **{key: report[k] for key, k in shared.get(tab, {}).items()}} for tab in own}
+    return {
+        tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
+    }
 
 
 def capital(text: Text) -> Text:
     """The text with an initial capital."""
     first = next((at for at, part in enumerate(text) if part != ""), 0)
-    return tuple(p[:1].upper() + p[1:] if at == first and isinstance(p, str) else p for at, p in enumerate(text))
+    return tuple(
+        part[:1].upper() + part[1:] if at == first and isinstance(part, str) else part for at, part in enumerate(text)
+    )

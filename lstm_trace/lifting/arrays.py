@@ -1,8 +1,11 @@
-"""Recording arrays for numpy: arrays of integers that name numbers on a tape."""
+"""Recording arrays for numpy: arrays of integers that name numbers on a tape, and numpy's functions on them, written in
+the operations of the operation table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -11,8 +14,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..base.packaged import packaged
-from .arithmetic import ELEMENTWISE, PRODUCTS, REDUCTIONS, RecordedMath
-from .tape import Ids
+from ..cell.ops import OPS
+from .tape import Ids, Tape
 
 #: Functions that only move numbers, and methods of arrays that do.
 MOVES = frozenset(packaged("lifting/tables.toml")["moving"])
@@ -25,6 +28,39 @@ _PLAIN = ("item", "tolist", "tobytes", "tofile", "dump", "dumps")
 #: Options without a meaning for numbers on a tape.
 _IDLE = ("dtype", "casting", "order", "subok", "copy")
 _UNKNOWN = "it would not be known where its numbers came from"
+
+
+class RecordedMath:
+    """The arrays of one run that is recorded."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._plain: dict[int, tuple[Any, Ids]] = {}  # arrays of the code, which are kept so that no other has their id
+
+    def plain(self, value: Any, numbers: Any = None) -> Ids:
+        """Numbers of the code that were not recorded, as constants named after their variable.
+
+        numbers: those of the value, if it is no array of numpy.
+        """
+        array = np.asarray(value if numbers is None else numbers)
+        if array.dtype.kind not in "fiub":
+            raise self.tape.refusal(f"an operand is no array of numbers but {type(value).__name__}")
+        if array.size and np.all(array == array.flat[0]):
+            return np.broadcast_to(self.tape.number(float(array.flat[0])), array.shape)
+        if id(value) not in self._plain:
+            self._plain[id(value)] = value, self.tape.source("constant", array, name=self._called(value))
+        return self._plain[id(value)][1]
+
+    def _called(self, value: Any) -> str:
+        """The variable of the user's code that holds a value."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            if self.tape.is_user_code(frame.f_code.co_filename):
+                for name, held in (*frame.f_locals.items(), *frame.f_globals.items()):
+                    if held is value and name.isidentifier():
+                        return name
+            frame = frame.f_back  # type: ignore[assignment]
+        return ""
 
 
 class Recorded(NDArrayOperatorsMixin):
@@ -76,8 +112,6 @@ class Recorded(NDArrayOperatorsMixin):
             args = [ids_of(math, one) for one in args[0]], *args[1:]
         if name in MOVES:
             return self._new(function(*_as_ids(math, args), **_as_ids(math, kwargs)))
-        if name in ("array_repr", "array_str", "array2string"):
-            return repr(self)
         return self._called(name, args, kwargs) if name in FUNCTIONS else self._of_weights(function, args, kwargs)
 
     def _of_weights(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -91,11 +125,12 @@ class Recorded(NDArrayOperatorsMixin):
 
     def _called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         options = {key: value for key, value in kwargs.items() if key not in _IDLE and value is not None}
+        plain = (np.ndarray, list)  # recorded at once, while a variable of the code still holds them
+        args = tuple(Recorded(ids_of(self.math, one), self.math) if isinstance(one, plain) else one for one in args)
         try:
-            found = FUNCTIONS[name](self.math, *args, **options)
+            return FUNCTIONS[name](*args, **options)
         except TypeError:
             raise self.math.tape.refusal(f"np.{name} is not read with these arguments") from None
-        return None if found is None else self._new(found)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise self.math.tape.refusal(f"a computed value becomes a plain array here, so that {_UNKNOWN}")
@@ -133,7 +168,7 @@ class Recorded(NDArrayOperatorsMixin):
             chosen = value.mask if isinstance(value, Recorded) else None
             if ids.ndim and (chosen is None or not np.array_equal(chosen, key.ids)):
                 raise self.math.tape.refusal("numbers are assigned by another condition than chose them: use np.where")
-            self._write(..., self.math.where(key.ids, ids, self.ids))
+            self._write(..., _where(key, value, self).ids)
         else:
             self._write(self._key(key), ids)
 
@@ -201,24 +236,127 @@ def _as_ids(math: RecordedMath, value: Any) -> Any:
 # -- functions of numpy ------------------------------------------------------------------------------------------------
 
 
-def _on_ids(function: Callable[..., Ids], operands: int = 1) -> Callable[..., Ids]:
-    """A function of integers as one of arrays."""
-    return lambda math, *args, **kwargs: function(
-        math, *(ids_of(math, one) for one in args[:operands]), *args[operands:], **kwargs
-    )
+def _math(operands: Iterable[Any]) -> RecordedMath:
+    """The run that operands are recorded in."""
+    return next(one.math for one in operands if isinstance(one, Recorded))
 
 
-def _clip(math: RecordedMath, a: Any, low: Any = None, high: Any = None, **named: Any) -> Ids:
-    ends = named.get("a_min", named.get("min", low)), named.get("a_max", named.get("max", high))
-    return math.clip(ids_of(math, a), *(None if end is None else ids_of(math, end) for end in ends))
+def operation(name: str, *constants: float) -> Callable[..., Any]:
+    """An operation of the table on each number, of recorded arrays or of numbers."""
+
+    def called(*operands: Any) -> Any:
+        known = [one for one in operands if isinstance(one, Recorded)]
+        if not known:
+            return OPS[name].array([*map(np.asarray, operands)], constants)
+        ids = (ids_of(known[0].math, one) for one in operands)
+        return known[0]._new(known[0].math.tape.elementwise(name, *ids, constants=constants))
+
+    return called
 
 
-def _full_like(math: RecordedMath, a: Any, fill_value: Any = 0.0) -> Ids:
-    return np.array(np.broadcast_to(ids_of(math, fill_value), ids_of(math, a).shape))
+def _where(condition: Any, *values: Any) -> Any:
+    math = _math((condition, *values))
+    chosen, a, b = (ids_of(math, one) for one in (condition, *values))
+    if {math.tape.nodes[k].op for k in {*math.tape.owners(chosen).flat}} == {"constant"}:  # a mask of the code
+        return Recorded(np.where(math.tape.values[chosen] != 0, a, b), math)
+    return operation("where")(condition, *values)
 
 
-def _round(math: RecordedMath, *_: Any) -> Ids:
-    raise math.tape.refusal("a computed value is rounded")
+def _numbers(math: RecordedMath, value: Any) -> tuple[float, ...]:
+    """The different numbers of the code that an operand has; none if they are computed."""
+    if value is None or not math.tape.fixed(ids := ids_of(math, value)):
+        return ()
+    return (*{*map(float, math.tape.values[ids].flat)},)
+
+
+def _power(a: Any, b: Any) -> Any:
+    math = _math((a, b))
+    match _numbers(math, b):
+        case (0.5,):
+            return np.sqrt(a)
+        case (-1.0,):
+            return 1.0 / a
+        case (2.0,):
+            return a * a
+        case (3.0,):
+            return a * a * a
+    raise math.tape.refusal("a power is an operation of a cell only if the exponent is 2, 3, 0.5 or -1")
+
+
+def _clip(a: Any, low: Any = None, high: Any = None, **named: Any) -> Any:
+    low, high = named.get("a_min", named.get("min", low)), named.get("a_max", named.get("max", high))
+    math = _math((a, low, high))
+    match _numbers(math, low), _numbers(math, high):
+        case (bottom,), (top,):
+            return operation("clip", bottom, top)(a)
+    a = a if low is None else np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+def _matmul(one: Any, other: Any) -> Any:
+    """Vectors and matrices; batches of matrices one by one."""
+    math = _math((one, other))
+    a, b = ids_of(math, one), ids_of(math, other)
+    if b.ndim <= 2:
+        rows = math.tape.dot(a.reshape(-1, a.shape[-1]), b[:, None] if b.ndim == 1 else b)
+        return Recorded(rows.reshape((*a.shape[:-1], *b.shape[1:])), math)
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    left, right = (np.broadcast_to(ids, (*lead, *ids.shape[-2:])) for ids in (np.atleast_2d(a), b))
+    each = np.stack([math.tape.dot(left[at], right[at]) for at in np.ndindex(*lead)])
+    found = each.reshape(*lead, *each.shape[1:])
+    return Recorded(found[..., 0, :] if a.ndim == 1 else found, math)
+
+
+def _reduce(op: str, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = tuple(range(a.ndim)) if axis is None else tuple(int(n) % a.ndim for n in np.atleast_1d(axis))
+    rest = [n for n in range(a.ndim) if n not in axes]
+    moved = a.ids.transpose(*rest, *axes).reshape(*(a.shape[n] for n in rest), -1)
+    found = Recorded(a.math.tape.reduced(op, np.ascontiguousarray(moved)), a.math, a.dtype)
+    return found.reshape([1 if n in axes else a.shape[n] for n in range(a.ndim)]) if keepdims else found
+
+
+def _variance(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    away = a - _reduce("mean", a, axis, True)
+    return _reduce("mean", away * away, axis, keepdims)
+
+
+def _einsum(text: str, *operands: Any) -> Any:
+    """Of two operands: a product of matrices for each value of the indices that both have and the result keeps."""
+    math = _math(operands)
+    inputs, arrow, out = text.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != 2 or not arrow or "." in text or any(len({*one}) < len(one) for one in terms):
+        raise math.tape.refusal("this einsum is not read: write it with two operands and `->`")
+    a, b = terms
+    both = [c for c in a if c in b]
+    batch, shared = [c for c in both if c in out], [c for c in both if c not in out]
+    of_a, of_b = ([c for c in one if c not in both] for one in (a, b))
+    if {*of_a, *of_b} - {*out}:
+        raise math.tape.refusal("this einsum sums over an index of one operand alone: use sum for it")
+    sizes = dict(zip(a + b, operands[0].shape + operands[1].shape, strict=True))
+
+    def matrices(value: Any, indices: str, *groups: list[str]) -> Any:
+        lengths = [int(np.prod([sizes[c] for c in group], dtype=int)) for group in groups]
+        moved = ids_of(math, value).transpose([indices.index(c) for group in groups for c in group])
+        return Recorded(moved.reshape(lengths), math)
+
+    x, y = matrices(operands[0], a, batch, of_a, shared), matrices(operands[1], b, batch, shared, of_b)
+    order = [*batch, *of_a, *of_b]
+    found = (x @ y if shared else x * y).reshape([sizes[c] for c in order])
+    return found.transpose([order.index(c) for c in out])
+
+
+def _full_like(a: Any, fill_value: Any = 0.0) -> Any:
+    return a._new(np.array(np.broadcast_to(ids_of(a.math, fill_value), a.shape)))
+
+
+def _append(a: Any, b: Any, axis: Any = None) -> Any:
+    math = _math((a, b))
+    return Recorded(np.append(ids_of(math, a), ids_of(math, b), axis), math)
+
+
+def _round(a: Any, *_: Any) -> Any:
+    raise a.math.tape.refusal("a computed value is rounded")
 
 
 #: Methods of functions on each number, by the functions that they are.
@@ -226,17 +364,57 @@ _METHODS = {
     ("add", "reduce"): "sum", ("maximum", "reduce"): "max", ("minimum", "reduce"): "min",
     ("multiply", "outer"): "outer",
 }  # fmt: skip
+#: Functions by their names in numpy, of which some are written in others.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{name: _on_ids(function, 3) for name, function in {**ELEMENTWISE, **PRODUCTS}.items()},
-    **{name: _on_ids(function) for name, function in REDUCTIONS.items()},
+    # of each number
+    **{op: operation(op) for op in (
+        "tanh", "exp", "log", "sqrt", "sin", "cos", "floor", "sigmoid", "maximum", "greater"
+    )},
+    "expit": operation("sigmoid"),
+    "add": operation("add", 1.0, 1.0),
+    "subtract": operation("add", 1.0, -1.0),
+    "multiply": operation("mul"),
+    **dict.fromkeys(("divide", "true_divide"), operation("div")),
+    "negative": operation("neg"),
+    "where": _where,
+    **dict.fromkeys(("positive", "conjugate"), lambda a: a.copy()),
+    "fmax": np.maximum,
+    **dict.fromkeys(("minimum", "fmin"), lambda a, b: -np.maximum(np.negative(a), np.negative(b))),
+    "less": lambda a, b: np.greater(b, a),
+    "equal": lambda a, b: 1.0 - np.not_equal(a, b),
+    "not_equal": lambda a, b: np.greater(a, b) + np.greater(b, a),
+    "greater_equal": lambda a, b: 1.0 - np.greater(b, a),
+    "less_equal": lambda a, b: 1.0 - np.greater(a, b),
+    **dict.fromkeys(("logical_and", "bitwise_and"), operation("mul")),
+    **dict.fromkeys(("logical_or", "bitwise_or"), operation("maximum")),
+    **dict.fromkeys(("logical_not", "invert"), lambda a: 1.0 - a),
+    **dict.fromkeys(("absolute", "fabs"), lambda a: np.maximum(a, -a)),
+    **dict.fromkeys(("power", "float_power"), _power),
+    "square": lambda a: a * a,
+    "reciprocal": lambda a: 1.0 / a,
+    "expm1": lambda a: np.exp(a) - 1.0,
+    "log1p": lambda a: np.log(1.0 + a),
+    "logaddexp": lambda a, b: a + operation("softplus")(b - a),
     "clip": _clip,
-    "einsum": lambda math, text, *operands: math.einsum(text, *(ids_of(math, one) for one in operands)),
-    "full_like": _full_like,
-    "ones_like": lambda math, a: _full_like(math, a, 1.0),
-    **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
-    "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
     "round": _round,
-}
+    # products
+    "matmul": _matmul,
+    "dot": lambda a, b: a @ b if np.ndim(a) and np.ndim(b) else a * b,
+    "inner": lambda a, b: np.dot(a, np.transpose(b)),
+    "outer": lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1)),
+    "einsum": _einsum,
+    # sums and their like
+    **{name: partial(_reduce, op) for name, op in (("sum", "sum"), ("mean", "mean"), ("max", "max"), ("amax", "max"))},
+    **dict.fromkeys(("min", "amin"), lambda a, *rest, **more: -_reduce("max", -a, *rest, **more)),
+    "var": _variance,
+    "std": lambda a, *rest, **more: np.sqrt(_variance(a, *rest, **more)),
+    "norm": lambda a, **more: np.sqrt(_reduce("sum", a * a, **more)),
+    # arrays in the shape of another
+    "full_like": _full_like,
+    "ones_like": lambda a: _full_like(a, 1.0),
+    **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
+    "append": _append,
+}  # fmt: skip
 
 
 # -- arrays that the code makes ----------------------------------------------------------------------------------------

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..base.packaged import packaged
-from ..cell.ops import OPS
-from .arrays import Recorded
+from .arrays import operation
 
-
-def _op(name: str) -> Callable[..., Any]:
-    """An operation of the operation table."""
-
-    def called(a: Any, *constants: float) -> Any:
-        if isinstance(a, Recorded):
-            return Recorded(a.math.tape.elementwise(name, a.ids, constants=constants), a.math, a.dtype)
-        return OPS[name].array([np.asarray(a)], constants)
-
-    return called
-
-
-sigmoid, relu, softplus, elu = (_op(name) for name in ("sigmoid", "relu", "softplus", "elu"))
+sigmoid, relu, softplus = (operation(name) for name in ("sigmoid", "relu", "softplus"))
 
 
 # -- moves -------------------------------------------------------------------------------------------------------------
@@ -68,6 +54,8 @@ def _at(indices: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _index_put(a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    if accumulate:
+        raise ValueError("values are added to those that are there")
     found = a.copy()
     found[_at(indices)] = values
     return found
@@ -98,7 +86,7 @@ def _softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 
 def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
-    return _times(elu(_times(a, input_scale), alpha), scale)
+    return _times(operation("elu", alpha)(_times(a, input_scale)), scale)
 
 
 def _axes(dim: Any) -> Any:
@@ -168,19 +156,19 @@ def _gates(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = N
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
 
 
-def _made(value: float | None, like: bool = False, new: bool = False) -> Callable[..., Any]:
-    """`zeros` and its like; value: None for `full`. like: of the shape of the first argument; new: after it."""
+def _made(value: float | None) -> Callable[..., Any]:
+    """`zeros` and its like, of a size, or of that of an array; value: None for `full`, whose last argument it is."""
 
     def made(*args: Any, **_: Any) -> Any:
-        size = args[0].shape if like else args[1 if new else 0]
-        return np.full(size, args[-1] if value is None else value, np.float64)
+        size = next((one for one in args if isinstance(one, (list, tuple))), None)
+        return np.full(args[0].shape if size is None else size, args[-1] if value is None else value, np.float64)
 
     return made
 
 
 _FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
-#: Those that make arrays which computed values are written into.
-MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
+#: Operations that make arrays which computed values are written into.
+MADE = {name: _made(value) for fill, value in _FILLS.items() for name in (fill, f"{fill}_like", f"new_{fill}")}
 #: Those whose result is true or false.
 CONDITIONS = frozenset(packaged("lifting/tables.toml")["conditions"])
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
@@ -188,9 +176,8 @@ REFUSED: Mapping[str, str] = packaged("lifting/tables.toml")["refused"]
 
 #: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
 ATEN: Mapping[str, Callable[..., Any]] = {
-    **{name: _made(value) for name, value in _FILLS.items()},
-    **{f"{name}_like": _made(value, like=True) for name, value in _FILLS.items()},
-    **{f"new_{name}": _made(value, new=True) for name, value in _FILLS.items()},
+    **{name: getattr(np, known) for name, known in packaged("lifting/tables.toml")["torch"].items()},
+    **MADE,
     "scalar_tensor": lambda value, **_: np.array(value),
     "arange": lambda *ends, **_: np.arange(*ends),
     # moves
@@ -198,14 +185,12 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("t", "numpy_T"), lambda a: a.T),
     **dict.fromkeys(("transpose", "swapaxes"), lambda a, *dims: np.swapaxes(a, *dims) if a.ndim else a),
     "permute": lambda a, dims: np.transpose(a, tuple(dims)),
-    "movedim": np.moveaxis,
     "select": _select,
     "slice": _slice,
     "narrow": lambda a, dim, start, length: _slice(a, dim, start, start + length),
     **dict.fromkeys(("split", "unsafe_split", "split_with_sizes"), _split),
     **dict.fromkeys(("chunk", "unsafe_chunk"), lambda a, chunks, dim=0: _split(a, -(-a.shape[dim] // chunks), dim)),
     "unbind": lambda a, dim=0: [_select(a, dim, k) for k in range(a.shape[dim])],
-    "unsqueeze": np.expand_dims,
     "squeeze": _squeeze,
     "expand": _expand,
     "expand_as": lambda a, other: _expand(a, other.shape),
@@ -226,21 +211,12 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
     "zero": lambda a: 0.0,
     # of each number
-    **{name: getattr(np, name) for name in (
-        "abs", "cos", "exp", "expm1", "floor", "log", "log1p", "logical_and", "logical_not", "logical_or", "maximum",
-        "minimum", "reciprocal", "sin", "sqrt", "square", "tanh", "where"
-    )},
-    **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),
     "sub": lambda a, b, alpha=1: a - _times(b, alpha),
     "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
-    "div": operator.truediv,
     "rsqrt": lambda a: 1 / np.sqrt(a),
     **dict.fromkeys(("clamp", "clip"), lambda a, min=None, max=None: np.clip(a, min, max)),
-    "clamp_min": lambda a, low: np.maximum(a, low),
-    "clamp_max": lambda a, high: np.minimum(a, high),
     "masked_fill": lambda a, mask, value: np.where(mask, value, a),
-    **{f"bitwise_{name}": getattr(np, f"logical_{name}") for name in ("and", "not", "or")},
     "lerp": lambda a, b, weight: a + weight * (b - a),
     "addcmul": lambda base, a, b, value=1: base + _times(a * b, value),
     "addcdiv": lambda base, a, b, value=1: base + _times(a / b, value),
@@ -256,7 +232,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "hardsigmoid": lambda a: np.clip(a / 6 + 0.5, 0.0, 1.0),
     **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
-    **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
     "addr": lambda base, a, b, beta=1, alpha=1: _times(base, beta) + _times(np.outer(a, b), alpha),
     "linear": _linear,
@@ -267,8 +242,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "einsum": lambda text, operands, path=None: np.einsum(text, *operands),
     # sums
     **{name: _reduction(name) for name in ("sum", "mean", "amax", "amin", "max", "min")},
-    "max.other": np.maximum,
-    "min.other": np.minimum,
     "var": _var,
     "std": lambda a, *rest, **more: np.sqrt(_var(a, *rest, **more)),
     **dict.fromkeys(("_softmax", "softmax"), _softmax),

@@ -72,11 +72,7 @@ def built(
     roots = {name: values[name] for name in order if name in values}
     roots |= {f"{name}_t": expr for name, expr in states.items()} | {**others}
     text = EquationWriter(
-        naming,
-        reader.called,
-        lambda weight: part_name(tape, weight.leaf) + ".T" * bool(weight.grid and is_turned(weight.leaf)),
-        {ids.size: name for name, ids in reversed(reader.named.items()) if ids.ndim == 1},
-        ("x_t", *(f"{name}_prev" for name in states)),
+        naming, reader, lambda one: part_name(tape, one.leaf) + ".T" * bool(one.grid and is_turned(one.leaf))
     )
     names = text.write(roots)
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
@@ -102,9 +98,8 @@ def built(
     model = prepare(weights, cell, name=title)
     parts = {name: part_name(tape, ids) for name, ids in known.items()}
     several = Counter(parts.values())  # read one way and the other
-    own = () if naming.kind else text.weights.items()
-    turned = {name for name, one in own if is_turned(one.leaf) and (one.grid or several[parts[name]] > 1)}
-    turned |= transposed(known) if naming.kind else set()
+    turned = {n for n, one in text.weights.items() if is_turned(one.leaf) and (one.grid or several[parts[n]] > 1)}
+    turned = transposed(known) if naming.kind else turned
     parts = {name: part + ".T" * (name in turned) for name, part in parts.items()}
     aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))

@@ -6,8 +6,8 @@ import ast
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..base.packaged import packaged
 from ..errors import LiftError, OptionError, some
@@ -27,12 +27,14 @@ class StepCall:
 
     places: a parameter to the role of its argument: None for x, a state, a tuple of states, `weights`, or
     ("weight", name).
-    positional: parameters whose arguments are passed by position, in order.
+    positional: parameters whose arguments are passed by position, in order. needed: whether each parameter needs an
+    argument.
     """
 
     function: Callable[..., Any]
+    needed: Mapping[str, bool]
+    positional: Sequence[str]
     places: dict[str, Any] = field(default_factory=dict)
-    positional: Sequence[str] = ()
 
     @property
     def named(self) -> str:
@@ -74,7 +76,70 @@ class StepCall:
             name: tuple(other.get(one, one) for one in role) if role == self.tupled else other.get(role, role)
             for name, role in self.places.items()
         }
-        return StepCall(self.function, turned, self.positional)
+        return replace(self, places=turned)
+
+    # -- parameters get their roles, one kind after the other --
+
+    @property
+    def rest(self) -> list[str]:
+        """The parameters without a role."""
+        return [name for name in self.needed if name not in self.places]
+
+    @property
+    def required(self) -> list[str]:
+        """Those of them that need an argument."""
+        return [name for name in self.rest if self.needed[name]]
+
+    def refusal(self, reason: str, end: str = "") -> OptionError:
+        """The error for an argument that no parameter takes."""
+        return OptionError(f"{reason}; {self.named} has the parameters {', '.join(self.needed) or 'none'}{end}")
+
+    def give_weights(self, weights: Any, states: Sequence[str]) -> None:
+        """By name if parameters are called like them, or as a whole to one parameter."""
+        if isinstance(weights, Mapping):
+            self.places.update({name: ("weight", name) for name in self.rest if name in weights})
+            unknown = [key for key in weights if key not in self.needed]
+            if self.places and unknown and not any(name in _WEIGHTS for name in self.rest):
+                raise self.refusal(f"weights: no parameter is called {some(unknown, 6)}")
+        if not self.places:
+            last = self.required[-1:] if len(self.required) > 1 and self.required[-1] not in states else []
+            whole = [name for name in self.rest if name.lower() in _WEIGHTS] or last
+            if not whole:
+                raise self.refusal("weights: no parameter takes them")
+            self.places[whole[0]] = "weights"
+
+    def give_named_states(self, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]) -> None:
+        """Tuples of states, and states that parameters are called exactly like."""
+        if lost := [name for name in tuples if name not in self.rest]:
+            raise self.refusal(f"states: no parameter is called {lost[0]}")
+        self.places.update(tuples)
+        known = self.order
+        self.places.update({state: state for state in states if state not in known and state in self.rest})
+
+    def give_x(self, states: Sequence[str]) -> None:
+        """To the parameter that is called like it, or to the first that is not called like a state."""
+        if not self.rest:
+            raise self.refusal("x: no parameter takes it")
+        called = [name for name in self.rest if name.lower().strip("_") in _X]
+        others = [name for name in self.rest if not any(means(name, state) for state in states)]
+        self.places[[*called, *others, *self.rest][0]] = None
+
+    def give_other_states(self, left: Sequence[str]) -> None:
+        """To parameters that are called like them, or in order; to the only one that is left as a tuple."""
+        one = [names[0] for names in (self.required, self.rest) if len(names) == 1]
+        if len(left) > 1 and one:
+            self.places[one[0]] = tuple(left)
+            return
+        for state in left:
+            if alike := [name for name in self.rest if means(name, state)]:
+                self.places[alike[0]] = state
+        for state in [state for state in left if state not in self.order]:
+            if not self.rest:
+                kept = "; a state that an object keeps, such as self.h, must become an argument that is returned"
+                raise self.refusal(f"{state}: no parameter takes it", kept)
+            if state not in _STATES:
+                raise self.refusal(f"states: no parameter is called {state}")
+            self.places[self.rest[0]] = state
 
 
 def understood(step: Any, weights: Any, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]) -> StepCall:
@@ -94,87 +159,17 @@ def understood(step: Any, weights: Any, states: Sequence[str], tuples: Mapping[s
         raise OptionError(f"step: expected a function or module, found {type(step).__name__}") from None
     if inspect.iscoroutinefunction(function):
         raise OptionError("step: expected a function or module, found one that is async: its values would come later")
-    needed, positional = _parameters(signature, weights, states)
-    call = StepCall(step, positional=positional)
-    roles = _Roles(call, needed)
+    call = StepCall(step, *_parameters(signature, weights, states))
     if weights is not None:
-        roles.give_weights(weights, states)
-    roles.give_named_states(states, tuples)
-    roles.give_x(states)
-    roles.give_other_states([state for state in states if state not in call.order])
-    if missing := roles.required:
+        call.give_weights(weights, states)
+    call.give_named_states(states, tuples)
+    call.give_x(states)
+    call.give_other_states([state for state in states if state not in call.order])
+    if missing := call.required:
         said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"
         raise OptionError(f"{call.named} needs {', '.join(missing)} too; {said}")
-    call.places = {name: call.places[name] for name in needed if name in call.places}
+    call.places = {name: call.places[name] for name in call.needed if name in call.places}
     return call
-
-
-class _Roles(NamedTuple):
-    """Parameters that get their roles in a call, one kind after the other. needed: whether each needs an argument."""
-
-    call: StepCall
-    needed: Mapping[str, bool]
-
-    @property
-    def rest(self) -> list[str]:
-        """The parameters without a role."""
-        return [name for name in self.needed if name not in self.call.places]
-
-    @property
-    def required(self) -> list[str]:
-        """Those of them that need an argument."""
-        return [name for name in self.rest if self.needed[name]]
-
-    def refusal(self, reason: str, end: str = "") -> OptionError:
-        """The error for an argument that no parameter takes."""
-        return OptionError(f"{reason}; {self.call.named} has the parameters {', '.join(self.needed) or 'none'}{end}")
-
-    def give_weights(self, weights: Any, states: Sequence[str]) -> None:
-        """By name if parameters are called like them, or as a whole to one parameter."""
-        if isinstance(weights, Mapping):
-            self.call.places.update({name: ("weight", name) for name in self.rest if name in weights})
-            unknown = [key for key in weights if key not in self.needed]
-            if self.call.places and unknown and not any(name in _WEIGHTS for name in self.rest):
-                raise self.refusal(f"weights: no parameter is called {some(unknown, 6)}")
-        if not self.call.places:
-            last = self.required[-1:] if len(self.required) > 1 and self.required[-1] not in states else []
-            whole = [name for name in self.rest if name.lower() in _WEIGHTS] or last
-            if not whole:
-                raise self.refusal("weights: no parameter takes them")
-            self.call.places[whole[0]] = "weights"
-
-    def give_named_states(self, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]) -> None:
-        """Tuples of states, and states that parameters are called exactly like."""
-        if lost := [name for name in tuples if name not in self.rest]:
-            raise self.refusal(f"states: no parameter is called {lost[0]}")
-        self.call.places.update(tuples)
-        known = self.call.order
-        self.call.places.update({state: state for state in states if state not in known and state in self.rest})
-
-    def give_x(self, states: Sequence[str]) -> None:
-        """To the parameter that is called like it, or to the first that is not called like a state."""
-        if not self.rest:
-            raise self.refusal("x: no parameter takes it")
-        called = [name for name in self.rest if name.lower().strip("_") in _X]
-        others = [name for name in self.rest if not any(means(name, state) for state in states)]
-        self.call.places[[*called, *others, *self.rest][0]] = None
-
-    def give_other_states(self, left: Sequence[str]) -> None:
-        """To parameters that are called like them, or in order; to the only one that is left as a tuple."""
-        one = [names[0] for names in (self.required, self.rest) if len(names) == 1]
-        if len(left) > 1 and one:
-            self.call.places[one[0]] = tuple(left)
-            return
-        for state in left:
-            if alike := [name for name in self.rest if means(name, state)]:
-                self.call.places[alike[0]] = state
-        for state in [state for state in left if state not in self.call.order]:
-            if not self.rest:
-                kept = "; a state that an object keeps, such as self.h, must become an argument that is returned"
-                raise self.refusal(f"{state}: no parameter takes it", kept)
-            if state not in _STATES:
-                raise self.refusal(f"states: no parameter is called {state}")
-            self.call.places[self.rest[0]] = state
 
 
 def _parameters(signature: inspect.Signature, weights: Any, states: Sequence[str]) -> tuple[dict[str, bool], list[str]]:

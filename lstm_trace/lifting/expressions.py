@@ -174,7 +174,11 @@ class Expressions:
             matrix, vector = args[::side]
             for one, other in (matrix.args, matrix.args[::-1]) if (matrix.op, vector.op) == ("mul", "ones") else ():
                 if one.op == "outer" and one.args[::side][0].op == "ones" and other.grid:  # (C * a row).sum(1)
-                    return self.make(op, (other, one.args[::side][1])[::side], (), node)
+                    row = one.args[::side][1]
+                    if other.op == "parameter":
+                        weights = self.parameter(other.leaf if side > 0 else other.leaf.T)
+                        return self.make("matvec", (weights, row), (), node)
+                    return self.make(op, (other, row)[::side], (), node)
         if op == "mul" and a.op == rest[0].op == "outer" and "ones" in {one.op for one in (*a.args, *rest[0].args)}:
             pairs = zip(a.args, rest[0].args, strict=True)
             return self.make("outer", [self.make("mul", pair, (), node) for pair in pairs], (), node)
@@ -261,15 +265,6 @@ def _unclipped(expr: Expr) -> Expr:
     return expr
 
 
-def _exponent(expr: Expr) -> tuple[float, Expr] | None:
-    """k and z of exp(k z)."""
-    if expr.op != "exp":
-        return None
-    k, inner = scaled(_unclipped(expr.args[0]))
-    again, inner = scaled(_unclipped(inner))
-    return k * again, inner
-
-
 def _written_out(expr: Expr) -> tuple[str, Expr] | None:
     """The function that a value is, and its argument: written in others, or of an argument that is clipped far out."""
     if expr.op in ("sigmoid", "tanh") and (inner := _unclipped(expr.args[0])) is not expr.args[0]:
@@ -303,7 +298,9 @@ def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:
     constant, terms = summed(expr)
     found: dict[tuple[float, Expr | None], float] = {(0.0, None): constant} if constant else {}
     for factor, one in terms:
-        if (exponent := _exponent(one)) is None:
+        if one.op != "exp":
             return None
-        found[exponent] = factor
+        k, inner = scaled(_unclipped(one.args[0]))
+        again, z = scaled(_unclipped(inner))
+        found[k * again, z] = factor
     return found

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array
+from ..base.conveniences import Convenience
 from ..base.packaged import packaged
 from ..base.remark import Remark
-from ..cell.lines import Cell, ending, number
+from ..cell.lines import Cell, ending, expression, number
 from ..cell.variants import named as named_cell
 from ..errors import MissingError
 from ..model.model import Model
@@ -131,7 +131,7 @@ class Lifted:
 
         Raises MissingError as `named` does.
         """
-        found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
+        found, title = Convenience[Any]("lifted.compare")(self.named, self.trace), self.model.header.title
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))
 
 
@@ -184,17 +184,14 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
 
 def _written(cell: Cell, known: Collection[str]) -> dict[str, str]:
     """The equations, with lines that are not known written out where they are short."""
-    found, own = dict[str, str](), dict[str, str]()
-
-    def inner(one: re.Match[str]) -> str:
-        text = own.get(one[0], one[0])
-        bracketed = f" {one.string} "[one.start() :: len(one[0]) + 1][:2] == "()"
-        return text if bracketed or re.fullmatch(r"\w+(\([^()]*\))?", text) else f"({text})"
-
-    for name, text in cell.equations.items():
-        found[name] = re.sub(r"\w+", inner, text)
-        if name not in known and len(found[name]) < _LONG:
-            own[name] = found[name]
+    found, inner = dict[str, str](), dict[Any, Any]()
+    for line in cell.lines:
+        operands, call = (tuple(inner.get(one, one) for one in each) for each in (line.operands, line.call))
+        text = expression(line._replace(operands=operands, call=call))
+        if line.assigned:
+            found[line.name] = text
+        if not line.assigned or (line.name not in known and len(text) < _LONG):
+            inner[line.name] = text
     return found
 
 

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import LiftError, LstmTraceError
-from .arithmetic import RecordedMath
-from .arrays import MAKERS, Recorded, RecordedNumpy
+from .arrays import MAKERS, Recorded, RecordedMath, RecordedNumpy
 from .call import OutputPath, StepCall
 from .tape import FIXED, INITIAL, CodeLine, Ids, Tape, TapeNode
 
@@ -129,9 +128,9 @@ class Recording:
     def array(self, ids: Ids, like: Any) -> Any:
         """A recording array of the library and dtype of another array."""
         if torch() is not None and isinstance(like, torch().Tensor):
-            from .tensors import RecordedTensor
+            from .tensors import recorded_tensor
 
-            return RecordedTensor.of(ids, self.math, like.dtype)
+            return recorded_tensor(Recorded(ids, self.math), like.dtype)
         return Recorded(ids, self.math, like.dtype)
 
     def weights(self, value: Any, name: str) -> Any:
@@ -224,7 +223,10 @@ def _joined(name: str, key: Any) -> str:
 
 
 class HeldVariable(NamedTuple):
-    """A variable around a function, or an attribute of its object: its namespace (or cell), key, value and name."""
+    """A variable around a function, or an attribute of its object: its namespace (or cell), key, value and name.
+
+    Or a function that remembers what it returned, such as one of `lru_cache`: it forgets it before and after a run.
+    """
 
     within: Any
     key: str
@@ -233,24 +235,18 @@ class HeldVariable(NamedTuple):
 
     def get(self) -> Any:
         """What is there now."""
-        return self.within.cell_contents if isinstance(self.within, CellType) else self.within.get(self.key)
+        if isinstance(self.within, CellType):
+            return self.within.cell_contents
+        return self.within.get(self.key) if isinstance(self.within, dict) else self.value
 
     def put(self, value: Any) -> None:
         """Put another value there."""
         if isinstance(self.within, CellType):
             self.within.cell_contents = value
-        else:
+        elif isinstance(self.within, dict):
             self.within[self.key] = value
-
-
-class HeldCache(HeldVariable):
-    """A function that remembers what it returned, such as one of `lru_cache`: it forgets it before and after a run."""
-
-    def get(self) -> Any:
-        return self.value
-
-    def put(self, value: Any) -> None:
-        self.within.cache_clear()
+        else:
+            self.within.cache_clear()
 
 
 @contextmanager
@@ -271,7 +267,7 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
             return
         seen.add(id(value))
         if hasattr(value, "cache_clear"):
-            places.append(HeldCache(value, "", None, ""))
+            places.append(HeldVariable(value, "", None, ""))
         if isinstance(value, (dict, list, tuple)):
             if not isinstance(value, tuple):
                 held.append((value, copy(value)))
@@ -307,7 +303,7 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
         try:
             yield [
                 one for one in places
-                if isinstance(one, HeldCache) or one.value is np or id(one.value) in MAKERS or has_arrays(one.value)
+                if not one.key or one.value is np or id(one.value) in MAKERS or has_arrays(one.value)
             ]  # fmt: skip
         finally:
             for place in places:

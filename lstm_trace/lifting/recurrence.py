@@ -165,16 +165,17 @@ class RecordedRecurrence:
     # -- layers --
 
     def read(
-        self, states: Iterable[int], x: Sequence[Ids], dtype: Any, returned: Iterable[Ids],
+        self, states: Iterable[int] | None, x: Sequence[Ids], dtype: Any, returned: Iterable[Ids],
         initial: Mapping[str, Ids] | None = None,
     ) -> tuple[BuiltCell, dict[str, list[Ids]]]:  # fmt: skip
-        """The cell of some of the states, and the numbers of each of them at every step.
+        """The cell of some of the states, or of all, and the numbers of each of them at every step.
 
         x: the input of the cell at each step. initial: the initial states by name, as far as they are known: they tell
         which state is h, and which c.
         """
         values = {name: value for _, each in self._all for name, value in each.items()}
-        rows = {f"state_{k}": [each[k] for each in self.states.values()] for k in states}
+        every = range(len(next(iter(self.states.values()))))
+        rows = {f"state_{k}": [each[k] for each in self.states.values()] for k in (every if states is None else states)}
         begin = self._initial(rows, x[1]) if initial and 0 in self.states else {}
         given = {ids.tobytes(): name for name, ids in (initial or {}).items()}
         known = {one: given[ids.tobytes()] for one, ids in begin.items() if ids.tobytes() in given}

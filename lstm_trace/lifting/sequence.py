@@ -8,7 +8,7 @@ states, and must be the same at every step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -98,7 +98,7 @@ class AuthorFunction(ABC):
     def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> tuple[Trace, Any]:
         """The trace of an input, and its states, (B, n). Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
-        begin = {self.state_name(name): self.state_rows(as_numbers(value)) for name, value in states.items()}
+        begin = {self.state_name(name): rows(as_numbers(one), self.state_axis(one)) for name, one in states.items()}
         begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.where
@@ -112,9 +112,9 @@ class AuthorFunction(ABC):
         """What a state is called in equations."""
         return self.names.get(state, state)
 
-    def state_rows(self, value: Any) -> Any:
-        """A state as (B, width)."""
-        return rows(value, self.batch)
+    def state_axis(self, state: Any) -> int | None:
+        """The axis of the sequences in a state."""
+        return self.batch
 
 
 def rows(value: Any, batch: int | None) -> Any:
@@ -148,39 +148,6 @@ def alike(numbers: Array, like: Any) -> Any:
 
 #: So many steps are recorded of a function.
 STEPS = 7
-
-
-def read_sequence(
-    tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
-    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None, back: bool = False,
-    matrices: bool = False,
-) -> BuiltCell:  # fmt: skip
-    """The cell of a recorded sequence: what each step reads of the steps before it is its state.
-
-    Args:
-        tape: the numbers of one sequence, of at least 4 steps; `Tape.source` gave x of each step its time, and
-            initial states the time `INITIAL`.
-        x: the numbers of x at each step.
-        outputs: step to the numbers of the output: of all steps, or of the last alone.
-        dtype: of the weights.
-        title: what messages call it.
-        initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
-        returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
-        back: whether the last step of x has the time of the first.
-        matrices: whether a state that is computed in rows and columns is a matrix.
-
-    Returns:
-        The cell; `output` is the line that has the outputs.
-
-    Raises:
-        LiftError: if the steps do not all do the same, or carry no state.
-    """
-    ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
-    rows = [one.reshape(-1) for one in x]
-    recurrence = RecordedRecurrence(tape, rows, ends, title, output=outputs, back=back, matrices=matrices)
-    every = range(len(next(iter(recurrence.states.values()))))
-    returned = [*outputs.values()] if returned is None else returned
-    return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]
 
 
 def _first_along(array: Any, axis: int | None) -> Any:
@@ -224,32 +191,31 @@ class SequenceFunction(AuthorFunction):
             return False
         return self.time < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
 
-    def _state_axis(self, state: Any) -> int | None:
-        """The axis of the sequences in a state, (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
+    def state_axis(self, state: Any) -> int | None:
+        """That of (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
         if self.batch is None or state.ndim < 2:
             return None
         many = np.delete(self.x.shape, self.time)[self.batch]
         return 0 if state.ndim > 2 and len(state) == many else state.ndim - 2 + self.batch
 
-    def state_rows(self, value: Any) -> Any:
-        return rows(value, self._state_axis(value))
-
     def recorded(self) -> RecordedRun:
         own = None if self.batch is None else [n for n in range(self.x.ndim) if n != self.time][self.batch]
         x = _first_along(self.x, own)
         each = [x[(slice(None),) * self.time + (t % x.shape[self.time],)] for t in range(STEPS)]
-        states = {name: _first_along(one, self._state_axis(one)) for name, one in self.states.items()}
+        states = {name: _first_along(one, self.state_axis(one)) for name, one in self.states.items()}
         argument = list if self.listed else partial(np.stack, axis=self.time)
         return recorded(self.call, self.weights, each, states, lambda steps: argument(steps[:: self.way]))
 
     def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
         self.output = self._main(run)
-        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
-        begin = {self.state_name(name): ids for name, ids in run.states.items()}
-        cell = read_sequence(
-            run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0,
-            matrices=matrices,
+        ends = np.concatenate([ids.reshape(-1) for ids in self.output.rows.values()])
+        recurrence = RecordedRecurrence(
+            run.tape, [one.reshape(-1) for one in run.x], ends, self.call.named, output=self.output.rows,
+            back=self.way < 0, matrices=matrices,
         )  # fmt: skip
+        begin = {self.state_name(name): ids for name, ids in run.states.items()}
+        returned = [ids for _, ids in leaves(run.output, STEPS)]
+        cell, _ = recurrence.read(None, recurrence.x, run.dtype, returned, begin)
         if lost := ", ".join(name for name in begin if name not in cell.lines):
             raise LiftError(f"{self.call.where}: of no state of its steps can it be told that it starts as {lost}")
         return cell

@@ -27,12 +27,14 @@ _OURS = str(Path(__file__).parents[1])
 
 
 class CodeLine(NamedTuple):
-    """A line of the user's code."""
+    """A line of the user's code; or a node of a graph, by its name, with the number 0."""
 
     file: str
     number: int
 
     def __str__(self) -> str:
+        if not self.number:
+            return self.file
         text = linecache.getline(self.file, self.number).strip()
         return f"{Path(self.file).name}, line {self.number}{f': `{text}`' if text else ''}"
 

@@ -12,21 +12,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .arithmetic import RecordedMath
-from .arrays import Recorded
+from .arrays import Recorded, RecordedMath
 from .aten import ATEN, CONDITIONS, MADE, REFUSED, called
-from .tape import Ids
 
 
 class RecordedTensor(torch.Tensor):
     """A tensor of a run that is recorded, without numbers of its own. array: its recording array."""
 
     array: Recorded
-
-    @staticmethod
-    def of(ids: Ids, math: RecordedMath, dtype: torch.dtype) -> RecordedTensor:
-        """A tensor with these numbers; arrays that cannot be written belong to weights."""
-        return _tensor(Recorded(ids, math), dtype)
 
     __torch_function__ = torch._C._disabled_torch_function_impl
     __hash__ = torch.Tensor.__hash__
@@ -52,7 +45,8 @@ class RecordedTensor(torch.Tensor):
         return repr(self.array)
 
 
-def _tensor(array: Recorded, dtype: torch.dtype) -> RecordedTensor:
+def recorded_tensor(array: Recorded, dtype: torch.dtype) -> RecordedTensor:
+    """A tensor with the numbers of an array; one that cannot be written belongs to weights."""
     strides = [n // array.ids.itemsize for n in array.ids.strides]
     with torch.inference_mode(False):  # a tensor made in that mode cannot be cut into views
         made: RecordedTensor = torch.Tensor._make_wrapper_subclass(
@@ -149,7 +143,7 @@ class _Recorder(TorchDispatchMode):
             return torch.from_numpy(found)
         if isinstance(found, np.ndarray):
             found = Recorded(np.array(self.math.plain(found)), self.math)
-        return None if found is None else _tensor(found, dtype)
+        return None if found is None else recorded_tensor(found, dtype)
 
 
 @contextmanager

@@ -5,14 +5,15 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..cell.lines import ending, number
-from ..cell.ops import FUNCTIONS, OPS
+from ..cell.lines import Line, ending, expression, number
+from ..cell.ops import FUNCTIONS
 from ..errors import LiftError
 from .expressions import Expr
 from .naming import CellNaming
+from .reading import Reader
 
 #: Operations of names and numbers that are written out wherever they are read.
 _SHORT = ("add", "neg", "mul", "matvec")
@@ -23,16 +24,13 @@ _LET_THROUGH = ("c_prev", "h_prev", "c_tilde", "h_tilde", "c_t", "h_t")
 class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
-    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given: the
-    input and states that are vectors, by their width. reserved: names that nothing else gets. aliases: a line's name to
-    what the code calls it.
+    naming: names that recognition gave. reader: of the values. label: what the code calls a weight. aliases: a line's
+    name to what the code calls it.
     """
 
     naming: CellNaming
-    called: Callable[[Expr], str]
+    reader: Reader
     label: Callable[[Expr], str]
-    given: Mapping[int, str] = field(default_factory=dict)
-    reserved: Iterable[str] = ()
     rows: list[str] = field(default_factory=list)
     weights: dict[str, Expr] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -40,7 +38,8 @@ class EquationWriter:
     def __post_init__(self) -> None:
         self._names: dict[Expr, str] = {}
         self._inline = False  # while a pre-activation is written that differs from the named cell's
-        self._taken = {*self.reserved, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
+        self.called = self.reader.called
+        self._taken = {*self.reader.named, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
         self._readers: Counter[Expr] = Counter()
         # a variable that becomes a line's value step by step is that line alone
         self._known = {self.called(one) for one in self.naming.lines}
@@ -76,7 +75,7 @@ class EquationWriter:
             right = self.naming.same[name]
         elif expr.args:
             self._inline = name in self.naming.unlike and name.startswith("z_")
-            right = self._operation(self._ordered(name, expr))[0]
+            right = self._right(self._ordered(name, expr))
             self._inline = False
         else:
             right = self._text(expr)
@@ -124,14 +123,18 @@ class EquationWriter:
             else:
                 yield one, sign
 
-    def _text(self, expr: Expr, level: int = 0) -> str:
-        """A value within an equation. level: 0 within a sum, 1 within a product, 2 where all is bracketed."""
+    def _right(self, expr: Expr) -> str:
+        """The right side of a value's own equation."""
+        return expression(Line("", expr.op, tuple(map(self._text, expr.args)), expr.constants))
+
+    def _text(self, expr: Expr) -> str:
+        """A value within an equation."""
         if expr.op == "name":
             return str(expr.leaf)
         if expr in self._names:
             return self._names[expr]
         if expr.op == "number":
-            return number(expr.leaf) if expr.leaf >= 0 or not level else f"({number(expr.leaf)})"
+            return number(expr.leaf)
         if expr.op == "ones":
             return f"ones({self._of_width(expr.width)})"
         if expr.op == "parameter":
@@ -141,13 +144,13 @@ class EquationWriter:
         if expr in self.naming.lines or self._named(expr) or expr.op in ("div", "copy") or self._shared(expr):
             self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or self._unnamed), expr)
             return self._names[expr]
-        text, own = self._operation(expr)
-        return text if own >= level else f"({text})"
+        return self._right(expr)
 
     def _of_width(self, width: int) -> str:
         """A vector of some width: the input or a state, or one that is written already, or the first that is read."""
-        if width in self.given:
-            return self.given[width]
+        for name, ids in self.reader.named.items():
+            if ids.ndim == 1 and ids.size == width:
+                return name
         for one in (*self._names, *self._readers):
             vector = not one.grid and (one.op != "parameter" or one.leaf.ndim == 1)
             if vector and one.width == width and all(inner.op != "ones" for inner in one.inside()):
@@ -163,23 +166,3 @@ class EquationWriter:
         """Whether several values read it, and it is more than an operation of names and numbers, such as 1 - u_t."""
         short = expr.op in _SHORT and all(not one.args or one in self._names for one in expr.args)
         return self._readers[expr] > 1 and not short
-
-    def _operation(self, expr: Expr) -> tuple[str, int]:
-        """The right side of a value's own equation, and how tightly it binds."""
-        a = expr.args
-        match expr.op:
-            case "add":
-                first, *rest = zip(a, expr.constants, strict=True)
-                text = self._text(first[0]) if first[1] > 0 else f"-{self._text(first[0], 2)}"
-                return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
-            case "copy":
-                return self._text(a[0]), 0
-            case "mul" | "div" | "matvec" | "memvec" | "vecmem":
-                sign = {"mul": "*", "div": "/"}.get(expr.op, "@")
-                return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
-            case "neg":
-                return f"-{self._text(a[0], 2)}", 1
-            case "greater":
-                return f"({self._text(a[0], 1)} > {self._text(a[1], 1)})", 2
-        inside = [*(self._text(one) for one in a), *map(number, expr.constants)]
-        return f"{OPS[expr.op].function}({', '.join(inside)})", 2

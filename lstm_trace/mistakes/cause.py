@@ -6,8 +6,9 @@ is computed. So whatever reads it, in this step or in the next one, reads the ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
 from .identify import ChangedEquation, Given, Search, chance, changed_equations
-from .programs import OUTPUT, RewrittenCell, program_of
+from .programs import CARRY, OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A mistake may be off by so many times what rounding explains by the right equation: its terms may be larger.
@@ -31,6 +32,16 @@ CHANCE = 1e-3
 MOST = 2**19
 #: Words that change every step alike, as most equations do: a few steps show whether they explain anything.
 AT_ONCE = frozenset({"numbers", "in place", "weights of", "weights read", "weights stored", "carried", "reads"})
+
+
+class _Fit(NamedTuple):
+    """How well a mistake explains a line: the fewer left the better. there: where it was made; against: where not."""
+
+    partly: int
+    left: int
+    candidate: Candidate
+    there: Array
+    against: Array
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,13 @@ class Cause:
 def cause(found: Comparison) -> Cause | None:
     """The cause of the first difference of a comparison.
 
-    None if no mistake of the table explains it, if premises differ or the value is held, if b's own equation is known,
-    or if a has not every line.
+    None if no mistake of the table explains it, if premises differ or the value is held or not finite, if b's own
+    equation is known, or if a has not every line.
     """
     first, known = found.first, found.of_premises or found.shapes or found.first_held
     if first is None or first.equations or first.op == GATHERED or known:
+        return None
+    if first.first_values is None or not np.isfinite(first.first_values).all():
         return None
     stages = {stage.scope: stage for stage in forward_stages(found.sides[0].stages)}
     cells = [(stage.cell, found.sides[0].lines.get(scope, {})) for scope, stage in stages.items()]
@@ -80,9 +93,11 @@ def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Sta
     trace = between(replace(a, stages=tuple(stages.values()), lines=lines), a.span[steps])
     outside, used, given = padding(a, b), counted_at_padding(a.stages), dict[Place, Given]()
     for scope, name in places:
-        dropped = False if outside is None or name in used[scope] else outside[steps]
-        values, limit = trace.lines[scope][name], np.where(dropped, np.inf, MARGIN * bounds[scope, name])
-        given[scope, name] = Given(values, np.broadcast_to(limit, values.shape))
+        values = trace.lines[scope][name]
+        dropped = ~np.isfinite(values)  # says nothing of the equation
+        for where in (None if name in used[scope] else outside, found.absent.get((scope, name))):
+            dropped |= False if where is None else where[steps]
+        given[scope, name] = Given(values, np.where(dropped, np.inf, MARGIN * bounds[scope, name]))
     search = Search(trace, given)
     search.trials = MistakeRuns(trace, places, {place: one.values for place, one in given.items()})
     return search
@@ -106,15 +121,15 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         return None
     line, wrong = given[place], wrongs[place]
 
-    behind = {place[0]}  # the stages that it may depend on
-    for stage in reversed(search.trace.stages):
-        behind |= {scope_and_name(source)[0] for source in stage.sources.values() if stage.scope in behind}
-    passed = {s for s, stage in stages.items() if s != place[0] and (s, stage.cell.output) in given}
+    behind = _behind(search, place, found.absent)
 
     def may(scope: Scope, program: RewrittenCell) -> bool:
-        passes = (name.startswith(OUTPUT) for name, _ in (*program.changes, *program.words))
-        return scope in behind and (scope not in passed or any(passes))
+        names = behind.get(scope, set())
+        words = (word for word, _ in program.words if names - {OUTPUT} or (names and word.startswith(OUTPUT)))
+        return any(words) or not names.isdisjoint(name for name, _ in program.changes)
 
+    said = search.places
+    search.places = {scopes: at for scopes, at in said.items() if not behind.keys().isdisjoint(scopes)}
     candidates = [one for one in search.candidates() if any(may(*item) for item in one.programs.items())]
     t, row, _ = first_index(stages[place[0]], wrong) or (0, 0, 0)
     near = slice(max(t - 1, 0), t + 2)
@@ -124,26 +139,55 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
     first_row = ((_agree(v[place], line, near) | ~wrong[near])[t - near.start, row].all() for v in runs)
     failing = {candidate.same for candidate, good in zip(alone, first_row, strict=True) if not good}
     candidates = [candidate for candidate in candidates if candidate.same not in failing]
-    fits: list[tuple[int, int, Candidate, Array]] = []
-    for candidate, lines in zip(candidates, search.trials.run(candidates), strict=True):
-        right = _agree(lines[place], line)
-        whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
-        there = wrong & whole
-        if whole[t, row] and chance(line.tolerance[there], off[place][there]) * len(candidates) < CHANCE:
-            partly = 0 if right.all() else 1 if whole.all() else 2
-            # the lines that are wrong with the mistake, or are so without it and not explained by it
-            left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
-            fits.append((partly, left, candidate, there))
-    best = [fit for fit in fits if fit[:2] == min(fit[:2] for fit in fits)]
-    best = [*{fit[2].mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
+
+    def fits(tried: Sequence[Candidate]) -> Iterator[_Fit]:
+        for candidate, lines in zip(tried, search.trials.run(tried), strict=True):
+            right = _agree(lines[place], line)
+            whole = (right | ~wrong).all(axis=2, keepdims=True)  # of a step and sequence
+            there = wrong & whole
+            if whole[t, row] and chance(line.tolerance[there], off[place][there]) * len(candidates) < CHANCE:
+                partly = 0 if right.all() else 1 if whole.all() else 2
+                # the lines that are wrong with the mistake, or are so without it and not explained by it
+                left = sum(not (_agree(v, given[p]) | (wrongs[p].any() & ~wrongs[p])).all() for p, v in lines.items())
+                yield _Fit(partly, left, candidate, there, ~wrong & ~right)
+
+    fitting = [*fits(candidates)]
+    fitting += fits([
+        replace(one.candidate, programs={scope: one.candidate.programs[scope] for scope in scopes})
+        for one in fitting if one.candidate.mistakes[0].mistake.row.everywhere
+        for scopes in said if one.candidate.programs.keys() > {*scopes}
+    ])  # fmt: skip
+    best = [fit for fit in fitting if fit[:2] == min(fit[:2] for fit in fitting)]
+    best = [*{fit.candidate.mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
     if not best:
         return None
-    partly, _, candidate, there = best[0]
-    part: list[tuple[int, ...] | None] = []
-    for axis, begin in enumerate((search.trace.first, 0, 0)):
-        some, every = (mask.any(axis=tuple({0, 1, 2} - {axis})) for mask in (there, np.isfinite(line.tolerance)))
-        only = tuple(begin + int(k) for k in np.flatnonzero(some))
-        part.append(only if partly and not some[every].all() else None)
-    each = ((tuple(one.programs), *one.mistakes[0]) for _, _, one, _ in best)
-    told = tuple(PlacedMistake(search.places.get(scopes, at), mistake) for scopes, at, mistake in each)
+    partly, _, candidate, there, against = best[0]
+    part: list[tuple[int, ...] | None] = [None] * 3
+    for axis, begin in ((2, 0), (1, 0), (0, search.trace.first)):
+        others = tuple({0, 1, 2} - {axis})
+        made, missing = there.any(axis=others), against.any(axis=others)
+        if (missing & ~made).any():  # where it would show, and was not made
+            part[axis] = tuple(begin + int(k) for k in np.flatnonzero(made))
+            against = against & np.expand_dims(made, others)
+    each = ((tuple(fit.candidate.programs), *fit.candidate.mistakes[0]) for fit in best)
+    told = tuple(PlacedMistake(said.get(scopes, at), mistake) for scopes, at, mistake in each)
     return Cause("/".join(place), told, changed_equations(candidate), tuple(part), partly > 1)
+
+
+def _behind(search: Search, place: Place, absent: Collection[Place]) -> Mapping[Scope, set[str]]:
+    """The equations that a line follows from, by stage: its own, and those of values before it that b did not give.
+
+    absent: the lines of which b gave only some values.
+    """
+    rows = {scope: program_of(stage.cell).rows for scope, stage in search.trials.stages.items()}
+    waiting, found = [place], dict[Scope, set[str]]()
+    while waiting:
+        scope, name = waiting.pop()
+        found.setdefault(scope, set()).add(name)
+        stage = search.trials.stages[scope]
+        for read in rows[scope][name].names():
+            source = scope_and_name(stage.sources.get(read, ""))[0]
+            before = (source, OUTPUT) if source else (scope, f"{CARRY}{read}" if read in stage.cell.states else read)
+            known = (before in search.given and before not in absent) or before[1] in found.get(before[0], ())
+            waiting += [before] * (not known and before[1] in rows.get(before[0], ()))
+    return found

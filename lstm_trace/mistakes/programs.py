@@ -11,18 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import combinations, permutations
 from typing import NamedTuple
 
 from ..cell.lines import Cell, Line
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import FUNCTIONS, ROWS, MistakeRow, functions_of
+from .table import FUNCTIONS, ROWS, MistakeRow, Rewriting, functions_of
 from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
+Equations = Mapping[str, ExpressionTree]
 CARRY, OUTPUT = "carry ", "output"
-LATE = re.compile(r"late\((\w+)\)")
 LATE_SUFFIX = "_late"
 ONE = "one"  # `late(1)`, an input that is 0 at the first step, then 1
 LATER = f"{ONE}{LATE_SUFFIX}"
@@ -83,7 +83,7 @@ class RewrittenCell:
         """The equations, with the values that one other equation reads, and those that are clipped, written out."""
         read = [n for right in self.rows.values() for n in right.names()]
         there = {n: right for n, right in self.rows.items() if read.count(n) == 1 or "clip" in right.calls()}
-        return {name: right.replaced(there) for name, right in self.rows.items()}
+        return {name: filled(right, there) for name, right in self.rows.items()}
 
     def changed(self, rows: Mapping[str, ExpressionTree]) -> RewrittenCell | None:
         """The program with other equations; None if it is the same."""
@@ -201,12 +201,13 @@ def program_of(cell: Cell) -> RewrittenCell:
 def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
     """What one row of the table makes of a program: at every place that it fits, and at those that belong together."""
     if row.word in RENAMINGS:
-        for given, renamed in RENAMINGS[row.word](program.own):
-            new = {name: right.replaced(renamed) for name, right in program.rows.items()}
-            if (made := program.changed(new)) is not None and _is_cell(made):
+        for given, renamed in RENAMINGS[row.word](program.own, row.values):
+            names = {old: ExpressionTree("name", new) for old, new in renamed.items()}
+            made = program.changed({name: filled(right, names) for name, right in program.rows.items()})
+            if made is not None and _is_cell(made):
                 yield Mistake(f"{row.key}:{given}", made, _changed(program, made), value=given)
         return
-    for value in row.values or ("",):
+    for value in row.values:
         if not row.word:
             yield from _rewritings(row, value, program)
         elif (row.word, value) not in program.words:
@@ -216,28 +217,21 @@ def row_mistakes(row: MistakeRow, program: RewrittenCell) -> Iterator[Mistake]:
 
 def _changed(before: RewrittenCell, after: RewrittenCell) -> tuple[str, ...]:
     """The equations in which two programs differ."""
-    names = {name for name, right in (*before.changes, *after.changes) if right != before.rows[name]}
-    names |= {name for name, right in before.changes if right != after.rows[name]}
-    return tuple(name for name in after.own.rows if name in names)
+    return tuple(name for name, right in after.rows.items() if right != before.rows[name])
 
 
 def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator[Mistake]:
-    own = program.own
+    own, (change, *also) = program.own, row.rewritings(value)
     rows = program.inlined if row.inline else program.rows
-    pattern = row.pattern(value)
-    found = [
-        (name, site)
-        for name, right in rows.items() if any(fnmatchcase(name, one) for one in row.of.split("|"))
-        for site in sites(pattern, right, own.allows, row.whole)
-    ]  # fmt: skip
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
-    for name, site in found:
-        keys = [(name, _bound(site)), (own.star(name), own.star(_bound(site)))]
-        if row.together or row.also or pattern.kind == "call":  # every function at once, as two activations say
-            keys = [("", "")] if row.together or row.also else [*keys, ("", "")]
+    for name, site in _sites(rows, change, own):
+        bound = _bound(site)
+        keys = [(name, bound), (own.star(name), own.star(bound))]
+        if change.left.kind == "call":  # every function at once, as two activations say
+            keys.append(("", ""))
         if name.startswith(CARRY):  # every state alike
-            keys.append((f"{CARRY}*", re.sub(r"[a-z]+_(prev|t)", r"*_\1", _bound(site))))
-        for key in dict.fromkeys(keys):
+            keys.append((f"{CARRY}*", re.sub(r"[a-z]+_(prev|t)", r"*_\1", bound)))
+        for key in dict.fromkeys(keys) if not row.together else [("", "")]:
             groups.setdefault(key, []).append((name, site))
     for key, members in [*groups.items()] if row.subsets else ():
         for left_out in {name for name, _ in members} if "*" in key[0] and len(members) > 2 else ():
@@ -246,15 +240,10 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
     order = sorted(groups.items(), key=lambda item: -len({name for name, _ in item[1]}))  # those of every gate first
     several = Counter(name for name, _ in groups)
     for (place, bound), members in order:
-        new = {equation: rows[equation] for equation in (rows if row.also else dict(members))}
-        for equation, site in members:
-            to = filled(row.replacement(value, equation.removeprefix(CARRY)), site.found)
-            new[equation] = rewritten(new[equation], {site.node: to}.get)
-        if row.also:
-            both = row.second(value)
-            for equation, right in new.items():
-                for site in sites(both[0], right, own.allows):
-                    new[equation] = rewritten(new[equation], {site.node: filled(both[1], site.found)}.get)
+        new = _replaced(rows, members, change)
+        for other in also:
+            every = {**rows, **new}
+            new |= _replaced(every, _sites(every, other, own), other)
         made = program.changed({name: _delayed(right) for name, right in new.items()})
         if made is not None and _is_cell(made):
             said = row.key_of(place, bound if several[place] > 1 else "", value)
@@ -262,6 +251,24 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
             first = next(site for name, site in members if name in names)
             part = {letter: str(node) for letter, node in first.found.items()}
             yield Mistake(said, made, names, part, value)
+
+
+def _sites(rows: Equations, change: Rewriting, own: CellEquations) -> list[tuple[str, Site]]:
+    """Where a change fits."""
+    return [
+        (name, site)
+        for name, right in rows.items() if any(fnmatchcase(name, one) for one in change.of.split("|"))
+        for site in sites(change.left, right, own.allows, change.whole)
+    ]  # fmt: skip
+
+
+def _replaced(rows: Equations, members: list[tuple[str, Site]], change: Rewriting) -> dict[str, ExpressionTree]:
+    """The equations with what stands in place of these sites, where `y` is the value, or state, itself."""
+    new = {name: rows[name] for name, _ in members}
+    for name, site in members:
+        itself = ExpressionTree("name", name.removeprefix(CARRY))
+        new[name] = rewritten(new[name], {site.node: filled(change.right, {**site.found, "y": itself})}.get)
+    return new
 
 
 def _bound(site: Site) -> str:
@@ -325,68 +332,53 @@ def _is_cell(program: RewrittenCell) -> bool:
 
 # -- weights under other names -----------------------------------------------------------------------------------------
 
-Renaming = Iterator[tuple[str, Mapping[str, ExpressionTree]]]
+Renamings = Iterable[tuple[str, Mapping[str, str]]]
 #: The gates of a cell with more are exchanged in pairs alone: 6 have 720 orders.
 MOST_PERMUTED = 5
-_STEMS = ("W_x", "W_h", "b_", "b_x", "b_h", "w_c")
 
 
-def _copies(own: CellEquations) -> Renaming:
+def _weights(own: CellEquations, gates: Mapping[str, str], stems: Iterable[str]) -> dict[str, str]:
+    """The weights of gates with those of others that are read in their place."""
+    pairs = ((f"{stem}{gate}", f"{stem}{other}") for gate, other in gates.items() for stem in stems if gate != other)
+    return {one: two for one, two in pairs if one in own.cell.parameters and two in own.cell.parameters}
+
+
+def _copies(own: CellEquations, stems: Iterable[str]) -> Renamings:
     """The weights of one gate used in another as well: one of them, or all; or those of one gate in all."""
-    there = own.cell.parameters
     for source in own.gates:
-        every: dict[str, ExpressionTree] = {}
         for gate in own.gates:
-            names = {f"{s}{gate}": ExpressionTree("name", f"{s}{source}") for s in _STEMS if f"{s}{gate}" in there}
-            names = {name: new for name, new in names.items() if name != new.value and new.value in there}
-            every |= names
-            for name, new in names.items():
-                yield f"{name},{new.value}", {name: new}
+            names = _weights(own, {gate: source}, stems)
+            yield from ((f"{name},{new}", {name: new}) for name, new in names.items())
             if len(names) > 1:
                 yield f"{gate},{source}", names
-        yield f"*,{source}", every
+        yield f"*,{source}", _weights(own, dict.fromkeys(own.gates, source), stems)
 
 
-def _functions_exchanged(own: CellEquations) -> Renaming:
-    """Sigmoid where tanh belongs, and the reverse."""
-    yield "sigmoid,tanh", {"sigmoid": ExpressionTree("name", "tanh"), "tanh": ExpressionTree("name", "sigmoid")}
-
-
-def _gates(own: CellEquations, pairs: bool) -> Renaming:
+def _gates(own: CellEquations, pairs: bool) -> Renamings:
     """The value of a gate read in place of another's; pairs: and the reverse."""
     names = [name for name in own.cell.by_name if own.starred.get(name) == "*_t"]
     for one, two in (combinations if pairs else permutations)(names, 2):
-        back = {two: ExpressionTree("name", one)} if pairs else {}
-        yield f"{one},{two}", {one: ExpressionTree("name", two), **back}
+        yield f"{one},{two}", {one: two, two: one} if pairs else {one: two}
 
 
-def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renaming:
+def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renamings:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
-    gates = own.gates
-    made: Iterable[tuple[str, ...]] = permutations(gates)
-    if pairs or len(gates) > MOST_PERMUTED:
-        swaps = ({a: b, b: a} for a, b in combinations(gates, 2))
-        made = (tuple(swap.get(g, g) for g in gates) for swap in swaps)
-    for order in made:
-        names = {
-            f"{stem}{g}": ExpressionTree("name", f"{stem}{new}")
-            for g, new in zip(gates, order, strict=True) if g != new for stem in stems
-            if f"{stem}{g}" in own.cell.parameters and f"{stem}{new}" in own.cell.parameters
-        }  # fmt: skip
-        if names:
-            moved = [g for g, new in zip(gates, order, strict=True) if g != new]
-            yield ",".join(moved) if len(moved) == 2 else "".join(order), names
+    made = [{one: two, two: one} for one, two in combinations(own.gates, 2)]
+    if not pairs and len(own.gates) <= MOST_PERMUTED:
+        made = [
+            {g: new for g, new in zip(own.gates, order, strict=True) if g != new} for order in permutations(own.gates)
+        ]
+    for moved in made:
+        if names := _weights(own, moved, stems):
+            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in own.gates), names
 
 
-#: Words that say which weights are read in place of which, with how each names them.
-RENAMINGS: Mapping[str, Callable[[CellEquations], Renaming]] = {
-    "order": lambda own: _orders(own, _STEMS, pairs=False),
-    "order of input weights": lambda own: _orders(own, ("W_x",), pairs=True),
-    "order of recurrent weights": lambda own: _orders(own, ("W_h",), pairs=True),
-    "order of biases": lambda own: _orders(own, ("b_", "b_x", "b_h"), pairs=True),
-    "order of peepholes": lambda own: _orders(own, ("w_c",), pairs=False),
+#: Words that say which names are read in place of which, with how each names them; given how names of weights begin.
+RENAMINGS: Mapping[str, Callable[[CellEquations, Iterable[str]], Renamings]] = {
+    "order of gates": partial(_orders, pairs=False),
+    "two gates exchanged": partial(_orders, pairs=True),
     "weights of another gate": _copies,
-    "functions exchanged": _functions_exchanged,
-    "gates exchanged": lambda own: _gates(own, pairs=True),
-    "another gate": lambda own: _gates(own, pairs=False),
+    "functions exchanged": lambda *_: [("sigmoid,tanh", {"sigmoid": "tanh", "tanh": "sigmoid"})],
+    "gates exchanged": lambda own, _: _gates(own, pairs=True),
+    "another gate": lambda own, _: _gates(own, pairs=False),
 }

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -26,21 +26,18 @@ from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, changed_equations, is_at, tolerances, whole_run
 from .on_purpose import model_cell, read_states, replaced, same_cell, seeded_symbols
-from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, RewrittenCell, program_of
+from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, program_of
 from .table import ROWS
+from .transforms import changed
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
-from .words import WORDS, StagePremises
 
 #: So much of a text that is no key is repeated in a message.
 MOST_SAID = 80
 #: What a mistake changes that is neither an equation nor a premise, by the field of `StagePremises` that says it.
 _UNSAID = {
     "arithmetic": "computes the lines in another way; for other number formats there is --arithmetic",
-    "carried": "changes the states between two steps",
-    "skips": "leaves out a step",
-    "window": "begins again from the initial states after some steps",
-    "across": "goes through the sequences as if they were steps",
-    "chained": "begins each sequence where the one before it ended",
+    "carried": "carries on other states than those that a step computes",
+    "order": "takes the steps or the sequences in another order; for the steps a model has the option direction",
     "in_place": "reads units of the state that were computed in the same step",
 }
 #: A problem that might show more: its steps, by how much its x is larger, and the seed of its other numbers.
@@ -142,7 +139,11 @@ def _plain(key: str) -> list[str]:
 def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stage, ...], Weights]:
     """The inputs, stages and weights of a run with mistakes. Raises OptionError if a trace cannot have them."""
     runs, programs = MistakeRuns(trace, [(stage.scope, OUTPUT) for stage in trace.stages]), candidate.programs
-    every = {scope: _said(one, programs.get(scope)) for scope, one in runs.premises.items()}
+    words = {scope: programs[scope].words if scope in programs else () for scope in runs.stages}
+    every = {scope: runs.premises_with(scope, own) for scope, own in words.items()}
+    unsaid = [what for one in every.values() for name, what in _UNSAID.items() if getattr(one, name)]
+    if unsaid:
+        raise OptionError(f"it {unsaid[0]}: neither the equations nor the premises of a trace can say it")
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
@@ -158,14 +159,12 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
                 source, values = GIVEN, next(runs.run([candidate]))[before, OUTPUT]
             elif before in every and line == every[before].stage.cell.output:
                 source = f"{before}/{cells[before].output}"
-            for change in changes:
-                values = change(values)
-            read[scope, name] = source, values
+            read[scope, name] = source, changed(values, changes)
     x, valid = (_common([v for source, v in read.values() if source == kind]) for kind in (X, VALID))
     if x is None:
         read |= {place: (GIVEN, v) for place, (source, v) in read.items() if source == X}
     lengths, mask = trace.lengths, trace.mask
-    if any(one.lengths for one in every.values()):
+    if any(one.lengths and VALID in one.sources.values() for one in every.values()):
         if valid is None:
             raise OptionError("it gives layers or directions different lengths, and a trace has the same for all")
         lengths, mask = None, valid[:, :, 0] > 0
@@ -185,17 +184,6 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
             given[stage.scope][LATER][-1 if stage.backwards else 0] = 0
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
-
-
-def _said(one: StagePremises, program: RewrittenCell | None) -> StagePremises:
-    """The premises of a stage with the words of its program. Raises OptionError if a trace cannot have them."""
-    found = reduce(lambda p, word: WORDS[word[0]](p, word[1]) or p, program.words if program else (), one)
-    for name, what in _UNSAID.items():
-        if getattr(found, name) != getattr(one, name):
-            raise OptionError(f"it {what}, which neither the equations nor the premises of a trace can say")
-    if found.flipped != found.turned:
-        raise OptionError("it takes the steps in the other order; a model has the option direction for that")
-    return found
 
 
 def _common(read: Sequence[Array]) -> Array | None:

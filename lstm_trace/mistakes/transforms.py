@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial, reduce
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from ..base.arrays import Array
 from ..cell.arithmetic import FORMATS, round_binary
 
 Transform = Callable[[Array], Array]
+
+
+def changed(values: Array, changes: Iterable[Transform]) -> Array:
+    """Values after some changes, one after the other."""
+    return reduce(lambda v, change: change(v), changes, values)
 
 
 def _standard(values: Array, axis: int | tuple[int, ...]) -> Array:
@@ -57,23 +63,21 @@ def _without_tail(values: Array, block: int) -> Array:
     return np.where(np.arange(values.shape[-1]) < values.shape[-1] // block * block, values, 0)
 
 
+_AXES = {"steps": 0, "sequences": -2, "units": -1}
 #: Axes, steps, sequences and units mixed up, and values scaled.
 TRANSFORMS: Mapping[str, Transform] = {
-    "units reversed": lambda v: v[..., ::-1],
-    "units rotated": lambda v: np.roll(v, 1, axis=-1),
-    "units rotated back": lambda v: np.roll(v, -1, axis=-1),
-    "last unit lost": lambda v: np.concatenate([v[..., :-1], np.zeros_like(v[..., -1:])], axis=-1),
+    **{f"{axis} reversed": partial(np.flip, axis=k) for axis, k in _AXES.items()},
+    **{f"{axis} rotated": partial(np.roll, shift=1, axis=k) for axis, k in _AXES.items()},
+    **{f"{axis} rotated back": partial(np.roll, shift=-1, axis=k) for axis, k in _AXES.items()},
+    "last unit lost": lambda v: v * (np.arange(v.shape[-1]) < v.shape[-1] - 1),
+    "last row lost": lambda v: v * (np.arange(v.shape[-2]) < v.shape[-2] - 1)[:, None],
     **{f"units beyond a multiple of {n} lost": partial(_without_tail, block=n) for n in (2, 4, 8)},
     "interleaved": lambda v: v.reshape(*v.shape[:-1], 2, -1).swapaxes(-1, -2).reshape(v.shape),
     "halves exchanged": lambda v: np.roll(v, v.shape[-1] // 2, axis=-1),
-    "sequences reversed": lambda v: v[..., ::-1, :],
     "row before": lambda v: np.roll(v, 1, axis=-2),
     "row after": lambda v: np.roll(v, -1, axis=-2),
     "first row": lambda v: _repeated(v, 0, -2),
     "longest row": lambda v: np.repeat(v.max(axis=-2, keepdims=True), v.shape[-2], axis=-2),
-    "steps reversed": lambda v: v[::-1],
-    "steps rotated": lambda v: np.roll(v, 1, axis=0),
-    "steps rotated back": lambda v: np.roll(v, -1, axis=0),
     "first step repeated": lambda v: _repeated(v, 0, 0),
     "last step repeated": lambda v: _repeated(v, -1, 0),
     "one step early": lambda v: _ended(v, 0),
@@ -87,7 +91,7 @@ TRANSFORMS: Mapping[str, Transform] = {
     "sequences and steps exchanged in memory": lambda v: v.swapaxes(0, 1).reshape(v.shape),
     "steps and units exchanged in memory": lambda v: v.swapaxes(0, 2).reshape(v.shape),
     "sequences and units exchanged in memory": lambda v: v.swapaxes(1, 2).reshape(v.shape),
-    "rows and units exchanged in memory": lambda v: v.reshape(v.shape[-1], -1).T,
+    "rows and units exchanged in memory": lambda v: v.reshape(*v.shape[:-2], *v.shape[:-3:-1]).swapaxes(-1, -2),
     "standardised over time": lambda v: _standard(v, 0),
     "standardised over sequences": lambda v: _standard(v, (0, 1)),
     "standardised over everything": lambda v: _standard(v, (0, 1, 2)),
@@ -105,14 +109,11 @@ def _significant(values: Array, digits: int) -> Array:
     return np.round(values * scale) / scale
 
 
-def _cut_off(values: Array, name: str) -> Array:
-    """The nearest number of a small format that is not further from 0."""
-    if name == "bfloat16":
-        return (values.astype(np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32).astype(np.float64)
-    near = np.abs(values).astype(np.float16)
-    return np.copysign(
-        np.where(near > np.abs(values), np.nextafter(near, np.float16(0)), near).astype(np.float64), values
-    )
+def _cut_off(values: Array, digits: int, smallest: int) -> Array:
+    """The nearest number of a small format that is not further from 0 than the float32."""
+    single = values.astype(np.float32).astype(np.float64)
+    exponent = np.maximum(np.frexp(single)[1] - digits, smallest - digits + 1)
+    return np.ldexp(np.trunc(np.ldexp(single, -exponent)), exponent)
 
 
 def _fixed(values: Array, whole: int, part: int, cut: bool) -> Array:
@@ -121,6 +122,28 @@ def _fixed(values: Array, whole: int, part: int, cut: bool) -> Array:
     if cut:
         return ((np.floor(np.nan_to_num(values) * unit) + most) % (2 * most) - most) / unit
     return np.clip(np.round(values * unit), -most, most - 1) / unit
+
+
+#: Formats in which numbers are stored.
+_STORED: Mapping[str, Callable[..., Transform]] = {
+    r"(b?float16)( truncated)?": lambda name, cut: partial(
+        _cut_off if cut else round_binary, digits=FORMATS[name][0], smallest=FORMATS[name][1]
+    ),
+    r"q(\d+)\.(\d+)( truncated)?": lambda m, n, cut: partial(_fixed, whole=int(m), part=int(n), cut=bool(cut)),
+    r"(\d+) decimals?": lambda n: partial(np.round, decimals=int(n)),
+    r"(\d+) significant digits": lambda n: partial(_significant, digits=int(n)),
+    r"steps of 1/(\d+)": lambda n: lambda v: np.clip(np.round(v * int(n)), -128, 127) / int(n),
+    r"u?int(\d+)( from least to most)?( by 128)?": lambda bits, least, by: partial(
+        _integers, bits=int(bits), least=bool(least), steps=0 if by else -1
+    ),
+    r"pruned below (.+)": lambda n: lambda v: np.where(np.abs(v) < float(n), 0, v),
+    r"clipped at (.+)": lambda n: lambda v: np.clip(v, -float(n), float(n)),
+}
+
+
+def _made(patterns: Mapping[str, Callable[..., Transform]], how: str) -> Transform:
+    """What the first pattern that a phrase fits makes of its parts."""
+    return next(make(*found.groups()) for pattern, make in patterns.items() if (found := re.fullmatch(pattern, how)))
 
 
 @lru_cache(maxsize=256)
@@ -134,23 +157,7 @@ def transform(how: str) -> Transform:
     (array([0.25, 1.75]), array([0.12]))
     """
     how = how.replace("feature", "unit")
-    if how in TRANSFORMS:
-        return TRANSFORMS[how]
-    name, cut, _ = how.partition(" truncated")
-    if name in FORMATS:
-        digits, smallest = FORMATS[name]
-        return partial(_cut_off, name=name) if cut else partial(round_binary, digits=digits, smallest=smallest)
-    if found := re.fullmatch(r"q(\d+)\.(\d+)", name):
-        return partial(_fixed, whole=int(found[1]), part=int(found[2]), cut=bool(cut))
-    if found := re.fullmatch(r"(\d+) (decimal|significant digit)s?", how):
-        count = int(found[1])
-        return partial(np.round, decimals=count) if found[2] == "decimal" else partial(_significant, digits=count)
-    if found := re.fullmatch(r"steps of 1/(\d+)", how):
-        unit = int(found[1])
-        return lambda v: np.clip(np.round(v * unit), -128, 127) / unit
-    found = re.fullmatch(r"u?int(\d+)(?:( from least to most)|( by 128))?", how)
-    assert found is not None, how
-    return partial(_integers, bits=int(found[1]), least=bool(found[2]), steps=0 if found[3] else -1)
+    return TRANSFORMS.get(how) or _made(_STORED, how)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
@@ -158,26 +165,30 @@ def transform(how: str) -> Transform:
 Functions = Mapping[str, Transform]
 
 
-def _exp_bits(offset: float) -> Transform:
-    """Schraudolph 1999, for the bits of a float32."""
-
-    def function(z: Array) -> Array:
-        bits = np.clip(12102203.161561485 * np.nan_to_num(z) + offset, 0, 2139095040).astype(np.int32)
-        return bits.view(np.float32).astype(np.float64)
-
-    return function
-
-
-def _exp_bits_of_double(z: Array) -> Array:
-    """The same for the upper half of a float64, as in the paper."""
-    upper = np.clip(1512775.3951951856 * np.nan_to_num(z) + 1072632447, 0, 2146435071).astype(np.int64)
-    return (upper << 32).view(np.float64)
+def _exp_bits(z: Array, slope: float, offset: float, kind: type[np.floating[Any]], shift: int = 0) -> Array:
+    """Schraudolph 1999: the bits of a float32, or the upper half of those of a float64."""
+    most = np.array(np.inf, kind).view(f"i{np.dtype(kind).itemsize}") >> shift
+    bits = np.clip(slope * np.nan_to_num(z) + offset, 0, most).astype(most.dtype)
+    return (bits << shift).view(kind).astype(np.float64)
 
 
 def _exp_lpcnet(z: Array) -> Array:
     x = 1.44269504 * np.clip(np.nan_to_num(z), -700, 700)
     r = x - np.floor(x)
     return np.exp2(np.floor(x)) * (0.99992522 + r * (0.69583354 + r * (0.22606716 + 0.078024523 * r)))
+
+
+_EXP: Mapping[str, Callable[..., Transform]] = {
+    r"exp as \(1 \+ z/(\d+)\)\^\d+": lambda n: lambda z: (1 + z / int(n)) ** int(n),
+    r"exp of (\d+) terms": lambda n: partial(np.polyval, [1 / math.factorial(k) for k in range(int(n))][::-1]),
+    "exp of LPCNet": lambda: _exp_lpcnet,
+    r"exp from bits(?: with (\d+))?": lambda n: partial(
+        _exp_bits, slope=12102203.161561485, offset=float(n or 1064866805), kind=np.float32
+    ),
+    "exp from bits of a double": lambda: partial(
+        _exp_bits, slope=1512775.3951951856, offset=1072632447, kind=np.float64, shift=32
+    ),
+}
 
 
 def _table(function: Transform, low: float, size: int, how: str) -> Transform:
@@ -197,23 +208,13 @@ def functions(how: str) -> Functions | None:
     An exp may be used `, in sigmoid` alone, or in tanh `, by sigmoid` of 2z, or `, by both` e^z and e^-z.
     """
     if found := re.fullmatch(r"table (\d+) in \[-(\d+), \d+\)(?:/\[-(\d+), \d+\))?(?:, (\w+))?", how):
-        size, low, other = int(found[1]), -float(found[2]), -float(found[3] or found[2])
-        kind = found[4] or ""
+        size, low, other, kind = int(found[1]), -float(found[2]), -float(found[3] or found[2]), found[4] or ""
         sigmoid = _table(lambda z: 1 / (1 + np.exp(-z)), low, size, kind)
         return {"sigmoid": sigmoid, "tanh": _table(np.tanh, other, size, kind)}
     if not how.startswith("exp "):
         return None
     how, _, form = how.partition(", ")
-    if found := re.fullmatch(r"exp as \(1 \+ z/(\d+)\)\^\d+", how):
-        n = int(found[1])
-        exp: Transform = lambda z: (1 + z / n) ** n  # noqa: E731
-    elif found := re.fullmatch(r"exp of (\d+) terms", how):
-        terms = [1 / math.factorial(k) for k in range(int(found[1]))]
-        exp = lambda z: np.polyval(terms[::-1], z)  # noqa: E731
-    elif found := re.fullmatch(r"exp from bits(?: with (\d+))?", how):
-        exp = _exp_bits(float(found[1] or 1064866805))
-    else:
-        exp = _exp_bits_of_double if how == "exp from bits of a double" else _exp_lpcnet
+    exp = _made(_EXP, how)
     tanh: Mapping[str, Transform] = {
         "": lambda z: 1 - 2 / (exp(2 * z) + 1),
         "in sigmoid": np.tanh,

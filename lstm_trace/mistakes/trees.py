@@ -67,12 +67,19 @@ class ExpressionTree(NamedTuple):
         loose = _BINDING.get(self.kind, 4) < least or (self.kind == "number" and self.value < 0)
         return f"({self})" if loose else str(self)
 
+    def nodes(self) -> Iterator[ExpressionTree]:
+        """It and all its parts, from left to right."""
+        yield self
+        for part in self.parts:
+            yield from part.nodes()
+
     def names(self) -> Iterator[str]:
         """Every name in it, from left to right."""
-        if self.kind == "name":
-            yield self.value
-        for part in self.parts:
-            yield from part.names()
+        return (node.value for node in self.nodes() if node.kind == "name")
+
+    def calls(self) -> Iterator[str]:
+        """Every function that it calls."""
+        return (node.value for node in self.nodes() if node.kind == "call")
 
     def ordered(self) -> ExpressionTree:
         """The expression with the terms of sums and the factors of products in one order: for comparing."""
@@ -82,25 +89,10 @@ class ExpressionTree(NamedTuple):
             return ExpressionTree("sum", tuple(sign for sign, _ in terms), tuple(part for _, part in terms))
         return self._replace(parts=tuple(sorted(parts, key=str) if self.kind == "*" else parts))
 
-    def calls(self) -> Iterator[str]:
-        """Every function that it calls."""
-        if self.kind == "call":
-            yield self.value
-        for part in self.parts:
-            yield from part.calls()
-
-    def replaced(self, names: Mapping[str, ExpressionTree]) -> ExpressionTree:
-        """The expression with names replaced by expressions, and names of functions by others."""
-        if self.kind == "name":
-            return names.get(self.value, self)
-        if self.kind == "call" and self.value in names:
-            self = self._replace(value=names[self.value].value)
-        return self._replace(parts=tuple(part.replaced(names) for part in self.parts)) if self.parts else self
-
 
 @lru_cache(maxsize=4096)
 def tree(text: str) -> ExpressionTree:
-    """The tree of an expression that `parse` accepts, or of a pattern."""
+    """The tree of an expression as cells write it, or of a pattern."""
     return _tree(ast.parse(text, mode="eval").body)
 
 
@@ -120,19 +112,11 @@ def _tree(node: ast.expr) -> ExpressionTree:
             return ExpressionTree(_BINARY[type(op)], None, (_tree(left), _tree(right)))
         case ast.Compare(left, [ast.Gt()], [right]):
             return ExpressionTree(">", None, (_tree(left), _tree(right)))
-        case ast.Compare(left, [ast.Lt()], [right]):
-            return ExpressionTree(">", None, (_tree(right), _tree(left)))
-        case ast.Subscript(inner, ast.Slice(low, high)):
-            return ExpressionTree("slice", (_whole(low), _whole(high)), (_tree(inner),))
-        case ast.Subscript(inner, index):
-            return ExpressionTree("slice", (_whole(index), _whole(index) + 1), (_tree(inner),))
+        case ast.Subscript(inner, ast.Slice(ast.Constant(low), ast.Constant(high))):
+            return ExpressionTree("slice", (low, high), (_tree(inner),))
         case ast.Call(ast.Name(function), arguments):
             return ExpressionTree("call", function, tuple(map(_tree, arguments)))
     raise ValueError(f"no expression of a cell: {ast.unparse(node)}")
-
-
-def _whole(node: ast.expr | None) -> int:
-    return int(ast.literal_eval(node)) if node is not None else 0
 
 
 def total(terms: list[tuple[float, ExpressionTree]]) -> ExpressionTree:
@@ -191,15 +175,14 @@ def _terms(
 
 
 def filled(pattern: ExpressionTree, found: Found) -> ExpressionTree:
-    """A pattern with the expressions that its letters stand for."""
-    if pattern.kind == "name" and (pattern.value in LETTERS or pattern.value == REST):
-        return found[pattern.value]
-    parts = tuple(filled(part, found) for part in pattern.parts)
-    if pattern.kind == "sum":
-        return total([*zip(pattern.value, parts, strict=True)])
-    if pattern.kind == "call" and pattern.value == FUNCTION:
-        return ExpressionTree("call", found[FUNCTION].value, parts)
-    return pattern._replace(parts=parts)
+    """A pattern with the expressions that its letters stand for, or an expression with others for some names."""
+
+    def change(node: ExpressionTree) -> ExpressionTree | None:
+        if node.kind == "call" and node.value in found:
+            return ExpressionTree("call", found[node.value].value, tuple(filled(part, found) for part in node.parts))
+        return found.get(node.value) if node.kind == "name" else None
+
+    return rewritten(pattern, change)
 
 
 class Site(NamedTuple):
@@ -226,8 +209,6 @@ def rewritten(node: ExpressionTree, change: Callable[[ExpressionTree], Expressio
     if new is not None:
         return new
     parts = tuple(rewritten(part, change) for part in node.parts)
-    if parts == node.parts:
-        return node
-    if node.kind == "sum":
+    if node.kind == "sum" and parts != node.parts:
         return total([*zip(node.value, parts, strict=True)])
-    return node._replace(parts=parts)
+    return node._replace(parts=parts) if parts != node.parts else node

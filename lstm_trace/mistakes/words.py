@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.arithmetic import find
 from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
@@ -21,7 +23,9 @@ from .transforms import Transform, functions, transform
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
-LineValue = Callable[[Sequence[Array], Array], Array]
+LineValue = Callable[[Line, Sequence[Array], Array], Array]
+#: What a state becomes, given its name, how many steps were taken, its new value, the one before and the initial one.
+Carried = Callable[[str, int, Array, Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,10 @@ class StagePremises:
     """What a stage is given, and how it goes through time.
 
     parameters: its weights; initial: (B, width) for each state; network: the right run. sources: as those of the stage.
-    flipped: whether it takes the steps in the other order. turned: whether its outputs stay in that order instead of
-    being turned round. inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths:
-    to the mask. arithmetic: how a line is computed there, None as it should be.
-    carried: what is done to a state between steps. skips: a step that is not computed; held: whether it passes on what
-    the state is, not 0. window: after how many steps the states are initial again, or, from_zero, zero. across: whether
-    it goes through the sequences as if they were steps. chained: whether a sequence begins with the states in which the
-    one before it ended. in_place: whether units already computed are read in the same step.
+    inputs, outputs: what is done to the values that it reads and passes on, (T, B, width); lengths: to the mask. order:
+    how it goes through steps and sequences: what is done to everything that it reads, and to every line afterwards.
+    arithmetic: how a line is computed there, None as it should be. carried: what a state becomes between two steps.
+    in_place: whether units already computed are read in the same step.
     """
 
     stage: Stage
@@ -43,35 +44,22 @@ class StagePremises:
     initial: Values
     network: Trace
     sources: Mapping[str, str]
-    flipped: bool = False
-    turned: bool = False
     inputs: tuple[Transform, ...] = ()
     outputs: tuple[Transform, ...] = ()
-    lengths: Transform | None = None
-    arithmetic: Callable[[Line], LineValue | None] | None = None
-    carried: Callable[[str, Array], Array] | None = None
-    skips: int = -1
-    held: bool = False
-    window: int = 0
-    from_zero: bool = False
-    across: bool = False
-    chained: bool = False
+    lengths: tuple[Transform, ...] = ()
+    order: tuple[tuple[Transform, Transform], ...] = ()
+    arithmetic: LineValue | None = None
+    carried: tuple[Carried, ...] = ()
     in_place: bool = False
 
-    @property
-    def alone(self) -> tuple[bool, bool, bool]:
-        """What keeps it from running in one batch with others."""
-        return self.chained, self.in_place, self.across
+    def adding(self, **more: Any) -> StagePremises:
+        """The same, and something more that is done to values."""
+        new: dict[str, Any] = {name: (*getattr(self, name), one) for name, one in more.items()}
+        return replace(self, **new)
 
-    @cached_property
-    def reads(self) -> list[Scope]:
-        """The stage that each input comes from."""
-        return [scope_and_name(self.sources[name])[0] for name in self.stage.cell.inputs]
-
-    def changes(self, source: str) -> list[Callable[[Array], Array]]:
+    def changes(self, source: str) -> list[Transform]:
         """What is done to the values of an input, in order."""
-        own = self.inputs if source != VALID else (self.lengths,) if self.lengths else ()
-        return [*own, *[lambda values: values[::-1]] * self.flipped]
+        return [*(self.lengths if source == VALID else self.inputs), *(into for into, _ in self.order)]
 
 
 Word = Callable[[StagePremises, str], StagePremises | None]
@@ -85,16 +73,14 @@ def _ending(how: str, ends: Collection[str]) -> tuple[str, str]:
 
 def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
     """Another stage: of the layer before, the next, the first one, the other direction, the other layout; or none."""
-    layer, direction = layer_and_direction(scope)
+    (layer, direction), every = layer_and_direction(scope), [one for one in scopes if not one.endswith(MEET)]
     turned = {"forward": "reverse", "reverse": "forward"}.get(direction, direction)
-    if which == "other layout":  # layer by layer read as direction by direction
-        every = [one for one in scopes if not one.endswith(MEET)]
-        layers = 1 + max(layer_and_direction(one)[0] for one in every)
-        at = every.index(scope) if scope in every else 0
-        new = every[(at % layers) * (len(every) // layers) + at // layers]
-        return new if scope in every and new != scope else ""
-    new = {"before": f"{layer - 1}/{direction}", "next": f"{layer + 1}/{direction}", "first": f"0/{direction}",
-           "other direction": f"{layer}/{turned}"}[which]  # fmt: skip
+    found = {"before": f"{layer - 1}/{direction}", "next": f"{layer + 1}/{direction}", "first": f"0/{direction}",
+             "other direction": f"{layer}/{turned}"}  # fmt: skip
+    if scope in every:  # layer by layer read as direction by direction
+        layers, at = 1 + max(layer_and_direction(one)[0] for one in every), every.index(scope)
+        found["other layout"] = every[(at % layers) * (len(every) // layers) + at // layers]
+    new = found.get(which, "")
     return new if new in scopes and new != scope else ""
 
 
@@ -112,24 +98,19 @@ def _started(p: StagePremises, change: Transform, only: str = "") -> StagePremis
 
 
 def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
-    if len(p.initial) < 2:
-        return None
-    one, two = [*p.initial][:2]
-    new = {**p.initial, one: p.initial[two], two: p.initial[one]}
-    return replace(p, initial=new) if p.initial[one].shape == p.initial[two].shape else None
+    names = [*p.initial][:2]
+    new = {**p.initial, **{one: p.initial[two] for one, two in zip(names, names[::-1], strict=True)}}
+    return replace(p, initial=new) if len(names) > 1 and _alike(new, names, p.initial) else None
 
 
 def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     scope, there = p.stage.scope, p.network.initial
+    theirs: Values = {}
     if which == "layers and rows exchanged in memory":
         alike = {name: [v[name] for v in there.values() if name in v] for name in p.initial}
-        if scope not in there or any(len({v.shape for v in each}) > 1 for each in alike.values()):
-            return None
-        at = [*there].index(scope)
-        theirs = {}
-        for name, each in alike.items():
-            stack = np.stack(each)
-            theirs[name] = stack.reshape(stack.shape[1], stack.shape[0], -1)[:, at]
+        if all(len({v.shape for v in each}) == 1 for each in alike.values()):
+            read, at = transform("steps and sequences exchanged in memory"), [*there].index(scope)
+            theirs = {name: read(np.stack(each))[at] for name, each in alike.items()}
     elif "row" in which:
         return _started(p, transform(which))
     elif which.startswith("end of"):
@@ -157,57 +138,35 @@ def _each(p: StagePremises, names: Collection[str], change: Transform) -> StageP
     return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
-def _restacked(p: StagePremises, change: Callable[[Array, int], Array], part: str) -> StagePremises:
-    """The weights of which the matrices, and the vectors, of all gates are read in another way, one upon the other."""
+def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True) -> StagePremises:
+    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns)."""
     new = dict(p.parameters)
-    stems = {"": ("W_x", "W_h", "b_x", "b_h", "b_"), "r": ()}.get(part, (f"W_{part}",))
-    stacks = [[name for name in new if re.fullmatch(f"{stem}[a-qs-z]", name)] for stem in stems]
-    stacks = [[name for name in new if name == "W_hr"]] if part == "r" else stacks  # the projection, one matrix
-    for names in stacks:
-        if names and len({new[name].shape for name in names}) == 1:
-            stack = change(np.concatenate([new[name] for name in names]), len(names))
-            new |= zip(names, np.split(stack, len(names)), strict=True)
+    stems = ("W_x", "W_h", "b_x", "b_h", "b_") if not part else (f"W_{part}",)
+    stacks = [[name for name in new if name[:-1] == stem and f"W_x{name[-1]}" in new] for stem in stems]
+    for names in stacks if part != "r" else [["W_hr"]]:  # the projection, one matrix
+        if names and len({new[name].shape for name in names if name in new}) == 1:
+            stack = np.stack([new[name] for name in names])
+            changed = change(stack.reshape(1 if whole else len(names), -1, stack[0, 0].size))
+            new |= zip(names, changed.reshape(stack.shape), strict=True)
     return replace(p, parameters=new)
 
 
-def _by_column(stack: Array, _: int = 1) -> Array:
-    return stack.reshape(-1).reshape(stack.shape, order="F")
-
-
-def _by_row(stack: Array, _: int = 1) -> Array:
-    return stack.reshape(-1, order="F").reshape(stack.shape)
-
-
-def _by_gate(change: Transform) -> Callable[[Array, int], Array]:
-    return lambda stack, gates: np.concatenate([change(one) for one in np.split(stack, gates)])
-
-
-def _in_matrices(change: Transform) -> Callable[[Array, int], Array]:
-    return lambda stack, _: change(stack) if stack.ndim == 2 else stack
-
-
-def _without_last(matrix: Array, axis: int) -> Array:
-    new = matrix.copy()
-    new.swapaxes(0, axis)[-1] = 0
-    return new
-
-
-#: How the stacked weights may be read, given how many gates there are.
-READ: Mapping[str, Callable[[Array, int], Array]] = {
-    "by column": _by_column,
-    "by row": _by_row,
-    "each by column": _by_gate(_by_column),
-    "each by row": _by_gate(_by_row),
-    "interleaved": lambda v, n: v.reshape(-1, n, *v.shape[1:]).swapaxes(0, 1).reshape(v.shape),
-    "not interleaved": lambda v, n: v.reshape(n, -1, *v.shape[1:]).swapaxes(0, 1).reshape(v.shape),
-    "rows reversed": lambda v, _: v[::-1],
-    "units reversed": _by_gate(lambda v: v[::-1]),
-    "columns reversed": _in_matrices(lambda v: v[:, ::-1]),
-    "columns rotated": _in_matrices(lambda v: np.roll(v, 1, axis=1)),
-    "without the last column": _in_matrices(partial(_without_last, axis=1)),
-    "without the last row": _by_gate(partial(_without_last, axis=0)),
-    "one row early": lambda v, _: np.roll(v, -1, axis=0),
-    "one row late": lambda v, _: np.roll(v, 1, axis=0),
+#: How the weights may be read: whether those of all gates are one matrix, and what is done to it.
+READ: Mapping[str, tuple[bool, str]] = {
+    "by column": (True, "rows and units exchanged in memory"),
+    "by row": (True, "sequences and units exchanged in memory"),
+    "each by column": (False, "rows and units exchanged in memory"),
+    "each by row": (False, "sequences and units exchanged in memory"),
+    "interleaved": (False, "steps and sequences exchanged in memory"),
+    "not interleaved": (False, "sequences and steps exchanged in memory"),
+    "rows reversed": (True, "sequences reversed"),
+    "units reversed": (False, "sequences reversed"),
+    "columns reversed": (False, "units reversed"),
+    "columns rotated": (False, "units rotated"),
+    "without the last column": (False, "last unit lost"),
+    "without the last row": (False, "last row lost"),
+    "one row early": (True, "row after"),
+    "one row late": (True, "row before"),
 }
 
 
@@ -216,7 +175,7 @@ def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
         return None
     if how != "recurrent first":
         how, part = _ending(how, "xhr")
-        return _restacked(p, READ[how], part)
+        return _restacked(p, transform(READ[how][1]), part, READ[how][0])
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -230,27 +189,19 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    names = [name for name in p.parameters if not part or name.startswith(f"W_{part}")]
-    if how.startswith("pruned below "):
-        least = float(how.split()[-1])
-        return _each(p, names, lambda v: np.where(np.abs(v) < least, 0, v) if v.ndim == 2 else v)
-    if how.startswith("clipped at "):
-        most = float(how.split()[-1])
-        return _each(p, names, lambda v: np.clip(v, -most, most))
-    if not how.startswith("int"):
-        return _each(p, names, transform(how))
-    found = re.fullmatch(r"(int\d+)( by row| by gate| of all)?(.*)", how)
-    assert found is not None, how
-    change = transform(found[1] + found[3])
-    names = [name for name in names if p.parameters[name].ndim == 2]
-    if found[2] == " of all" and names:  # one scale for both operands
-        whole = change(np.concatenate([p.parameters[name].ravel() for name in names]))
-        ends = np.cumsum([p.parameters[name].size for name in names])[:-1]
-        new = zip(names, np.split(whole, ends), strict=True)
-        return replace(p, parameters={**p.parameters, **{n: v.reshape(p.parameters[n].shape) for n, v in new}})
-    if found[2] == " by row":
-        return _each(p, names, lambda v: np.stack([change(row) for row in v]))
-    return _each(p, names, change) if found[2] else _restacked(p, _in_matrices(change), part)
+    _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all|)", how)
+    change, matrices = transform(number + more), number or how.startswith("pruned")
+    names = [
+        n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
+    ]
+    if number and not by:
+        return _restacked(p, lambda v: change(v) if v.shape[-1] > 1 else v, part)
+    most = max((np.abs(p.parameters[name]).max() for name in names), default=0)
+    each: Mapping[str, Transform] = {
+        " by row": lambda v: np.stack([change(row) for row in v]),
+        " of all": lambda v: change(np.append(v, most))[:-1].reshape(v.shape),  # one scale for both operands
+    }
+    return _each(p, names, each.get(by, change))
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
@@ -276,48 +227,61 @@ def _width(p: StagePremises, source: str) -> int:
     return 0 if values is None else values.shape[-1]
 
 
+_REVERSED, _EXCHANGED = transform("steps reversed"), partial(np.swapaxes, axis1=0, axis2=1)
+
+
+def _several(p: StagePremises) -> bool:
+    """Whether it reads several sequences as such."""
+    batch = p.network.batch
+    return bool(p.sources) and batch > 1 and all(len(v) == batch for v in p.initial.values())
+
+
 def _time(p: StagePremises, how: str) -> StagePremises | None:
     if how == "over sequences":
         alike = all((v == v[:1]).all() for v in p.initial.values())  # there are as many sequences as there were steps
         across = {name: np.repeat(v[:1], p.network.steps, axis=0) for name, v in p.initial.items()}
-        return replace(p, across=True, initial=across) if alike and p.network.batch > 1 else None
-    if how == "as computed":
-        return replace(p, turned=not p.turned) if p.stage.backwards else None
-    turned = p.turned if how == "the other way" else not p.turned
-    return replace(p, flipped=not p.flipped, turned=turned)
+        new = replace(p, initial=across).adding(order=(_EXCHANGED, _EXCHANGED))
+        return new if alike and _several(p) else None
+    if how != "the other way":  # what it reads is reversed
+        p = p.adding(inputs=_REVERSED, lengths=_REVERSED)
+    if how != "input reversed":
+        p = p.adding(order=(_REVERSED, _REVERSED))
+    return p if how != "as computed" or p.stage.backwards else None
 
 
-def _summed(line: Line, rounded: Transform) -> LineValue:
-    """A product of a matrix and a vector whose products and partial sums are rounded, from left to right."""
+def _chained(p: StagePremises, _: str) -> StagePremises | None:
+    """Each sequence begins with the states in which the one before it ended: they are one."""
+    back, size = slice(None, None, -1 if p.stage.backwards else 1), (p.network.batch, p.network.steps)
 
-    def value(operands: Sequence[Array], _: Array) -> Array:
-        vector, matrix = rounded(operands[line.summed]), rounded(operands[1 - line.summed])
-        terms = matrix.T if line.op == "matvec" else matrix
-        total = np.zeros(1)
-        for k in range(vector.shape[-1]):
-            total = rounded(total + rounded(vector[..., k, None] * terms[k]))
-        return total
+    def joined(v: Array) -> Array:
+        return v[:, back].swapaxes(0, 1).reshape(-1, 1, v.shape[-1])
 
-    return value
+    def apart(v: Array) -> Array:
+        return v.reshape(*size, -1).swapaxes(0, 1)[:, back]
+
+    new = replace(p, initial={name: v[:1] for name, v in p.initial.items()}).adding(order=(joined, apart))
+    return new if _several(p) else None
 
 
 def _numbers(p: StagePremises, how: str) -> StagePremises:
     table = functions(how)
     if table is not None:
-        return replace(p, arithmetic=lambda line: (lambda a, _: table[line.op](a[0])) if line.op in table else None)
+        return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     everything = how.startswith("everything ")
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
     lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
-    rounded = transform(how.removesuffix(kind))
+    how = how.removesuffix(kind)
+    rounded = transform(how)
+    found = find(how if kind else "float16")  # each product and partial sum rounded, from left to right
     if everything:
-        p = replace(_each(p, [*p.parameters], rounded), inputs=(*p.inputs, rounded))
+        p = _each(p, [*p.parameters], rounded).adding(inputs=rounded)
 
-    def arithmetic(line: Line) -> LineValue | None:
+    def arithmetic(line: Line, operands: Sequence[Array], value: Array) -> Array:
         if kind == " sums" and line.product:
-            return _summed(line, rounded)
+            return found.compute(line, [found.read(values) for values in operands])
         there = line.name in lines if which else line.product or kind != " products"
-        return (lambda _, value: rounded(value)) if there else None
+        return rounded(value) if there else value
 
     return replace(p, arithmetic=arithmetic)
 
@@ -325,20 +289,36 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
     halves = how in ("interleaved", "halves exchanged")
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
-    return replace(p, outputs=(*p.outputs, transform(how))) if alike or not halves else None
+    return p.adding(outputs=transform(how)) if alike or not halves else None
+
+
+def _with(values: Array, at: int, value: Array | float) -> Array:
+    new = values.copy()
+    new[at] = value
+    return new
 
 
 def _skips(p: StagePremises, which: str) -> StagePremises | None:
-    last = p.network.steps - 1
-    first = which.startswith("first") != p.stage.backwards
-    return replace(p, skips=0 if first else last, held=which.endswith("held")) if last else None
+    """A step is not computed: there are zeros in its lines, or the state that is held is passed on."""
+    cell, first, steps = p.stage.cell, which.startswith("first"), p.network.steps
+    at, before, step = (0, 1, 1) if first else (-1, -2, steps)
+    if p.stage.backwards:
+        at, before = -1 - at, -1 - before
+    carried: Carried = lambda _, done, new, old, __: old if done == step else new  # noqa: E731
+    new = p.adding(order=(lambda v: v, lambda v: _with(v, at, 0)), carried=carried)
+    state = next((state for state, line in cell.carry if line == cell.output), None)
+    if state and which.endswith("held"):
+        begin = p.network.initial[p.stage.scope][state]
+        new = new.adding(outputs=lambda v: _with(v, at, begin if first else v[before]))
+    return new if steps > 1 else None
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
-    return replace(p, carried=lambda state, v: change(v) if state.startswith(which) else v) if there else None
+    carried: Carried = lambda state, _, new, *__: change(new) if state.startswith(which) else new  # noqa: E731
+    return p.adding(carried=carried) if there else None
 
 
 def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
@@ -349,13 +329,13 @@ def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
     def shifted(v: Array) -> Array:
         return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
-    inputs = (*p.inputs, shifted) if p.sources.get("x_t") == X else p.inputs
-    return replace(p, inputs=inputs, lengths=transform("steps reversed"))
+    return (p.adding(inputs=shifted) if p.sources.get("x_t") == X else p).adding(lengths=_REVERSED)
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
-    size = int(how.split()[0])
-    return replace(p, window=size, from_zero=how.endswith("zero")) if size < p.network.steps else None
+    size, factor = int(how.split()[0]), 0 if how.endswith("zero") else 1
+    carried: Carried = lambda _, done, new, __, begin: new if done % size else factor * begin  # noqa: E731
+    return p.adding(carried=carried) if size < p.network.steps else None
 
 
 def _with_states(word: Word) -> Word:
@@ -373,14 +353,14 @@ WORDS: Mapping[str, Word] = {
     "weights stored": _weights_stored,
     "reads": _reads,
     "time": _with_states(_time),
-    "input": lambda p, how: replace(p, inputs=(*p.inputs, transform(how))) if "x_t" in p.sources else None,
+    "input": lambda p, how: p.adding(inputs=transform(how)) if "x_t" in p.sources else None,
     "outputs": _outputs,
-    "lengths": lambda p, how: replace(p, lengths=transform(how)) if VALID in p.sources.values() else None,
+    "lengths": lambda p, how: p.adding(lengths=transform(how)) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),
     "padded in front": _with_states(_padded_in_front),
     "skips": _with_states(_skips),
     "carried": _with_states(_carried),
     "numbers": _with_states(_numbers),
-    "chained": _with_states(lambda p, _: replace(p, chained=True) if p.network.batch > 1 else None),
+    "chained": _with_states(_chained),
     "in place": _with_states(lambda p, _: replace(p, in_place=True)),
 }

@@ -467,7 +467,7 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any, kept: tuple[str, .
 
 def _flat(values: Any) -> list[Any]:
     """Every tensor in a Keras layer's arguments or results, in order."""
-    return sys.modules["keras"].tree.flatten(values)
+    return [*sys.modules["keras"].tree.flatten(values)]
 
 
 def numbers_in(value: Any, name: str) -> Any:

@@ -71,7 +71,7 @@ class GivenValues:
         """A trace with these values and the premises and equations of `like`, and the notes.
 
         Lines of which nothing was given are not recorded in it. If only some values of a line were given, the others
-        are those of `like`, and a note says so.
+        are those of `like`, with NaN as their rounding, and a note says so.
         """
         found: dict[str, dict[str, dict[str, Array]]] = {"lines": {}, "sums": {}, "rounding": {}}
         notes = list(self.notes)
@@ -80,7 +80,8 @@ class GivenValues:
             with np.errstate(over="ignore"):  # overflowing values must not hide where the overflow began
                 held = np.where(given, values, getattr(like, part)[scope][name]).astype(self.dtype)
             found[part].setdefault(scope, {})[name] = held
-            found["rounding"].setdefault(scope, {})[name] = self.rounding[scope, name]
+            half = self.rounding[scope, name]
+            found["rounding"].setdefault(scope, {})[name] = half if part == "sums" else np.where(given, half, np.nan)
             needed = np.broadcast_to(part == "sums" or like.valid != 0, given.shape)  # no padding
             if (have := int((needed & given).sum())) < (whole := int(needed.sum())):
                 notes.append(Remark("diff.partial", {"place": f"{scope}/{name}", "have": have, "whole": whole}))

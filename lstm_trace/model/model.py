@@ -12,8 +12,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array
+from ..base.conveniences import Convenience
 from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.named_cells import CellName
@@ -232,7 +232,7 @@ class Model:
         except MissingError:
             right = self.run(**given, ask=ask)
         with within(self.defaults.where):
-            found: Trace = conveniences.call("run.mistake", right, mistakes, asked)
+            found = Convenience[Trace]("run.mistake")(right, mistakes, asked)
         if check is not None:
             check(found)
         return found

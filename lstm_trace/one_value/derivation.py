@@ -238,13 +238,21 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     read, more = consumers(trace, place, READERS)
     formulas = ("equation", "substituted", "relation", "written_out", "written_out_relation")
     found = ValueDerivation(
-        address=place.address(trace), kind=place.kind(trace), value=float(result.value), shown=writing.shown(result),
-        symbol=writing.formula(("", symbol)), where=where(writing, place), about=about(writing, place),
-        **{name: getattr(made, name) for name in formulas}, operands=tuple(_operands(writing, place, made.numbers)),
+        address=place.address(trace),
+        kind=place.kind(trace),
+        value=float(result.value),
+        shown=writing.shown(result),
+        symbol=writing.formula(("", symbol)),
+        where=where(writing, place),
+        about=about(writing, place),
+        **{name: getattr(made, name) for name in formulas},
+        operands=tuple(_operands(writing, place, made.numbers)),
         operands_left_out=made.left_out,
         readers=tuple(_reference(writing, one, writing.number(one), writing.symbol_of(one)) for one in read),
-        readers_left_out=more, verified=verified(trace, place), gradient=gradient,
-    )  # fmt: skip
+        readers_left_out=more,
+        verified=verified(trace, place),
+        gradient=gradient,
+    )
     chain = made.equation.parts if made.equation is not None else (("", symbol),)
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
     whole = not result.shown.finite or fraction(result.value) == result.shown.fraction

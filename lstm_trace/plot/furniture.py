@@ -86,11 +86,14 @@ class MarkedPlain(Plain):
     """Plain text in which every symbol is marked, so that letters and indices can be typeset."""
 
     format = replace(
-        PLAIN, letter=lambda c: marked(PLAIN.letter(c)),
+        PLAIN,
+        letter=lambda c: marked(PLAIN.letter(c)),
         word=lambda command, text: marked(PLAIN.word(command, text)) if WORDS[command] in _SLANTED else _upright(text),
-        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))), scripts=_scripts,
-        upright=_upright, name=lambda name: marked(NAME + name),
-    )  # fmt: skip
+        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
+        scripts=_scripts,
+        upright=_upright,
+        name=lambda name: marked(NAME + name),
+    )
 
 
 def _advance(c: str) -> float:

@@ -324,8 +324,8 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
         return page(views, _title(views, chosen))
     made = _bodies(views, chosen)
     if chosen.fragment and format != "md":
-        part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
-        return part(made, chosen.level, chosen.width)
+        part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__)
+        return str(part.fragment(made, chosen.level, chosen.width))
     return rendered(made, format, chosen.language or "en", chosen.width or 80, chosen.math or "github")
 
 

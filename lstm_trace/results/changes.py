@@ -266,7 +266,8 @@ def _equations(
         yield abs(share), Modification("equation", place, of_a, of_b, contribution=None if found is None else share)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
-        if line.differing and (own := local.get(place)):
+        rounded = line.local is not None and line.local <= line.bound  # and it inherits what differs
+        if line.differing and not rounded and (own := local.get(place)):
             one, two = pair if pair is not None and line.differing == 1 else (None, None)
             where = place if one is None else str(line.first)
             yield abs(own), Modification("line", where, one, two, line.differing, own)

@@ -292,9 +292,8 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
             outputs = {stage.unpadded(stage.cell.output) for stage in result.sides[0].stages}
             alone = outputs.issuperset(line.line for line in result.lines)
             return words.word("semicolon").join((said, words.word("diff.output.alone"))) if alone else said
-        return words.word(
-            f"diff.own{kind}", size=f"{own:.3g}", check=words.word("diff.check.sum") if kind else first.op
-        )
+        check, parts = words.word("diff.check.sum") if kind else first.op, _parts(first, result, words)
+        return words.word(f"diff.own{'.parts' if parts else kind}", size=f"{own:.3g}", check=check, equation=parts)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
@@ -303,6 +302,17 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word("diff.inherited.part", own=error, size=size, source=source)
     error = words.word("diff.own.rounding", own=error) if own else error
     return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
+
+
+def _parts(first: LineDifference, result: Comparison, words: Words) -> str:
+    """The equation of a line if b did not give every operand of its last operation: no operation is wrong for sure."""
+    cell, b = result.sides[0].stage(first.scope).cell, result.sides[1]
+    reads = cell.by_name[first.line].reads if first.line in cell.by_name else ()
+    given = b.lines.get(first.scope, {}).keys() | (set() if b.header.plan == "foreign" else cell.parameters)
+    if given.issuperset({*reads} & {*cell.by_name, *cell.parameters}):
+        return ""
+    own = cell.equations.get(first.line)
+    return _equation(first.line if own is None else f"{first.line} = {own}", result.sides[0], words)
 
 
 def _before(first: LineDifference, result: Comparison) -> list[str]:
@@ -318,7 +328,9 @@ def _mistake(cause: Cause, first: LineDifference, result: Comparison, words: Wor
         if places is not None:
             where.append(words.word(f"diff.cause.{name}", at=words.some([str(words.nth(k)) for k in places], 5)))
     only = words.word("diff.cause.only", where=words.comma_list(*where)) if where else ""
-    names = [e.name for e in cause.equations if e.name in first.through] or _before(first, result)
+    behind = [(e.scope, e.name) for e in cause.equations if e.name in first.through]
+    several = len({scope for scope, _ in behind}) > 1
+    names = [words.address("/".join(at)) if several else at[1] for at in behind] or _before(first, result)
     kind = ".rest" if cause.rest else ".between" if names else ""
     what, line, named = sentence(cause.found[:1], words), words.address(cause.line), words.some(names, 5)
     return words.word(f"diff.cause{kind}", what=what, line=line, only=only, names=named)
@@ -340,8 +352,10 @@ def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
         return words.word("diff.nonfinite.equation", a=one, b=two, side=side, value=shortest(value))
     check = words.word("diff.check.sum") if first.op == GATHERED else first.op
     source = words.word("diff.source") if result.of_premises else ""
-    key = "unrecorded" if off is None else "own" if off else "follows"
-    return words.word(f"diff.nonfinite.{key}", side=side, value=shortest(value), check=check, source=source)
+    parts = _parts(first, result, words) if side == "b" else ""
+    key = "unrecorded" if off is None else "parts" if off and parts else "own" if off else "follows"
+    known = {"side": side, "value": shortest(value), "check": check, "source": source, "equation": parts}
+    return words.word(f"diff.nonfinite.{key}", **known)
 
 
 # -- units and output --------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -18,13 +17,14 @@ from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..errors import FileError
 from ..languages.strings import Words
-from ..mistakes.conformance.cases import PREFIX, Suite
-from ..mistakes.conformance.judging import VERDICTS, CaseVerdict, FailureCause
+from ..mistakes.conformance.cases import require_case
+from ..mistakes.conformance.engines import CaseVerdict
+from ..mistakes.conformance.judging import VERDICTS, FailureCause
 from ..printable import message
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
-#: The most names in a sentence.
-LISTED = 6
+#: The most names in a sentence; bytes of a list of known failures, and characters of a name in it.
+LISTED, MOST_BYTES, LONGEST = 6, 1 << 20, 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,22 +59,21 @@ class Conformance(Finding):
             same = words.word("conformance.same", keys=words.some(others, 3)) if others else ""
             yield words.count("conformance.cause", len(cause.cases), mistake=key, same=same, attach=cause.attach)
         explained = {name for cause in self.causes for name in cause.cases}
-        for one in self.verdicts:
-            if one.verdict in ("wrong", "crashed", "hung") and one.name not in explained:
-                what = f"{one.name} ({words.word(f'conformance.word.{one.verdict}')})"
-                said = message(one.said)
-                if one.first:
-                    sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
-                    said = words.word("conformance.first", first=one.first, **sizes)
-                yield words.word("prefix", what=what) + said
-        refused = ((re.sub(r"\d+", "", one.said), one) for one in self.verdicts if one.verdict == "refused")
-        for alike in by_key(refused).values():
-            names, text = words.some([one.name for one in alike], LISTED), message(alike[0].said)
-            yield words.count("conformance.refusal", len(alike), names=names, said=text)
-        readings = [one.name for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
+        left = [one for one in self.verdicts if one.verdict != "ok" and one.case.folder not in explained]
+        for one in left:
+            if one.first:
+                what = f"{one.case.folder} ({words.word('conformance.word.wrong')})"
+                sizes = {"off": f"{one.off:.2g}", "tolerance": f"{one.case.expected[1]:.2g}"}
+                yield words.word("prefix", what=what) + words.word("conformance.first", first=one.first, **sizes)
+        alike = by_key(((one.verdict, re.sub(r"\d+", "", one.said)), one) for one in left if not one.first)
+        for (verdict, _), each in alike.items():
+            names = words.some([one.case.folder for one in each], LISTED)
+            facts = {"what": words.word(f"conformance.word.{verdict}"), "said": message(each[0].said)}
+            yield words.count("conformance.alike", len(each), names=names, **facts)
+        readings = [one.case.folder for one in self.verdicts if one.verdict == "ok" and one.reading == "onnxruntime"]
         if readings:
             yield words.count("conformance.reading", len(readings), names=words.some(readings, LISTED))
-        if fixed := [one.name for one in self.verdicts if one.status == "fixed"]:
+        if fixed := [one.case.folder for one in self.verdicts if one.status == "fixed"]:
             yield words.count("conformance.fixed", len(fixed), names=words.some(fixed, LISTED))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
@@ -88,8 +87,8 @@ class Conformance(Finding):
     def _table(self, verdicts: list[CaseVerdict]) -> LongTable:
         causes = by_key((name, cause.keys[0]) for cause in self.causes for name in cause.cases)
         rows = [
-            (v.name, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
-             ", ".join(causes.get(v.name, [])) or None, message(v.said) or None)
+            (v.case.folder, v.verdict, v.status, v.reading or None, v.off, v.case.expected[1], v.first or None,
+             ", ".join(causes.get(v.case.folder, [])) or None, message(v.said) or None)
             for v in verdicts
         ]  # fmt: skip
         short = {"error": lambda off, _: f"{off:.2g}"}
@@ -101,7 +100,7 @@ def junit(result: Conformance, path: Target, format: str) -> None:
     (table,) = result.tables(result.words())
     suite = ElementTree.Element("testsuite", {"name": message(result.engine), "tests": str(len(result.verdicts))})
     for one, row in zip(result.verdicts, table.rows, strict=True):
-        facts = {"classname": f"conformance.{one.case.cell}", "name": one.name, "time": f"{one.ran.seconds:.3f}"}
+        facts = {"classname": f"conformance.{one.case.cell}", "name": one.case.folder, "time": f"{one.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", facts)
         if one.status in ("failed", "expected"):
             kind = "skipped" if one.status == "expected" else "failure" if one.verdict == "wrong" else "error"
@@ -114,19 +113,21 @@ def junit(result: Conformance, path: Target, format: str) -> None:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, "unicode")}\n')
 
 
-def expected_verdicts(path: str, suite: Suite) -> dict[str, str]:
+def expected_verdicts(path: str) -> dict[str, str]:
     """The cases of a file that are known to fail, each with its verdict: lines CASE,VERDICT, or a table of `run`.
 
-    What follows # is a comment. Raises FileError for what is neither.
+    What follows # is a comment. Raises FileError for other lines, and for two verdicts of a case.
     """
-    found = {}
-    lines = (line.partition("#")[0] for line in decoded(path, read_bytes(path)).splitlines())
-    for number, row in enumerate(csv.reader(lines), 1):
-        case, verdict, *_ = (*map(str.strip, row), "", "")
-        if verdict in VERDICTS and case.startswith(PREFIX):
-            found[case] = verdict
-        elif case and (case, verdict) != ("case", "verdict"):
-            one = suite.place(suite.cases[0]).name
-            known = f"a case as {one!r}" if verdict in VERDICTS else f"a verdict of {', '.join(VERDICTS)}"
-            raise FileError(f"{path}, line {number}: expected CASE,VERDICT, with {known}; found {case},{verdict}")
+    found: dict[str, str] = {}
+    for number, line in enumerate(decoded(path, read_bytes(path, most=MOST_BYTES)).splitlines(), 1):
+        # not as csv: no other column is read, and what an engine said may have # within quotation marks
+        name, verdict = (part.strip(' \t"')[:LONGEST] for part in f"{line.partition('#')[0]},".split(",")[:2])
+        if not name or (name, verdict) == ("case", "verdict"):
+            continue
+        where, name = f"{path}, line {number}", name.removeprefix("test_")
+        if verdict not in VERDICTS:
+            raise FileError(f"{where}: expected CASE,VERDICT, a verdict of {', '.join(VERDICTS)}; found {verdict!r}")
+        require_case(name, where)
+        if found.setdefault(f"test_{name}", verdict) != verdict:
+            raise FileError(f"{where}: {name} is {verdict} here and {found[f'test_{name}']} above; leave one of them")
     return {case: verdict for case, verdict in found.items() if verdict != "ok"}

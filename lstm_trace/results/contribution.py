@@ -42,11 +42,13 @@ _BASELINE = "zero-input (default), zero-state, a batch element, or a file."
 
 @checked
 def contribution(
-    trace: Trace, of: Annotated[str, Option()],
+    trace: Trace,
+    of: Annotated[str, Option()],
     baseline: Annotated[Baseline, Option(help=_BASELINE, reads="baseline", metavar="BASELINE")] = "zero-input",
     points: Annotated[int | Literal["auto"], Option(least=1, most=10_000)] = "auto",
-    occlusion: Annotated[Runs, Option(reads="runs", metavar="RUNS")] = "auto", **worked: Unpack[Worked],
-) -> ContributionExplanation:  # fmt: skip
+    occlusion: Annotated[Runs, Option(reads="runs", metavar="RUNS")] = "auto",
+    **worked: Unpack[Worked],
+) -> ContributionExplanation:
     """The value relative to a baseline, split exactly over inputs, steps and states, next to the common measures.
 
     Args:

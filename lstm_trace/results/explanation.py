@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
+from ..base.conveniences import function_at
 from ..base.display import visible
 from ..base.option import Option, parameters
 from ..documents.blocks import Heading, Picture
-from ..documents.formats import Show
+from ..documents.formats import Format, Report, Show
 from ..documents.result import Finding
-from ..documents.tables import STEP, UNIT_NAME
+from ..documents.tables import STEP, UNIT_NAME, LongTable
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..languages.strings import Words
 from ..report.options import Options, ReportOptions
@@ -32,8 +32,6 @@ from . import EXPLANATIONS, How
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..documents.formats import Format, Report
-    from ..documents.tables import LongTable
     from ..explanation.ablation import Over
     from ..explanation.contribution import Baseline
     from ..explanation.trials import Runs
@@ -74,7 +72,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
 
 def explaining(how: str) -> Callable[..., Explanation]:
     """The function of an explanation; its module is imported only now."""
-    return getattr(import_module(f"{__package__}.{how}"), how)
+    return function_at(f"{__package__}.{how}:{how}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -281,7 +279,7 @@ class Solved(Explanation):
         solved = replace(self, worked={**self.worked, **worked})
         if solved.is_worked(format):
             return solved._solution(solved.words(language or self.language), Show(format), width, None)
-        tables: Any = super().report  # these have no options of a worked solution
+        tables: Callable[..., Report] = super().report  # these have no options of a worked solution
         return tables(format, language=language, width=width, **worked)
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:

@@ -31,10 +31,13 @@ _COLUMNS = ("address", "kind", "gradient")
 
 @checked
 def gradient(
-    trace: Trace, of: Annotated[str | None, Option()] = None,
+    trace: Trace,
+    of: Annotated[str | None, Option()] = None,
     seed: Annotated[Any, Option(help="File with weights of the output, instead of --of.", reads="values")] = None,
-    equations: Annotated[bool, Option()] = False, arithmetic: str | None = None, **worked: Unpack[Worked],
-) -> GradientExplanation:  # fmt: skip
+    equations: Annotated[bool, Option()] = False,
+    arithmetic: str | None = None,
+    **worked: Unpack[Worked],
+) -> GradientExplanation:
     """The gradient of a value, or of a weighted output, with respect to everything.
 
     Args:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
+from ..base.arrays import by_key
 from ..base.packaged import packaged
 from ..cell.network import Stage, forward_stages
 from ..cell.notations import spellings
@@ -105,6 +107,20 @@ class LineList(Finding):
             for one in self.named
         ]  # fmt: skip
         return (LongTable(columns, rows),)
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """The lines of all layers and directions that have the same, together, as many as there are."""
+        own: dict[str, list[NamedLine]] = by_key((one.stage.scope, one) for one in self.named)
+        alike = by_key((tuple(one[2:4] + one[1:2] for one in here), scope) for scope, here in own.items())
+        said = [self.title(words), *(textwrap.fill(one.replace("`", ""), columns - 2) for one in self.sentences(words))]
+        for scopes in alike.values():
+            said += ["", ", ".join(scopes)]
+            for one in own[scopes[0]]:
+                what = words.table.get(f"{one.kind}.{one.line}", "")
+                about = "; ".join(filter(None, (words.count("counted.units", one.units), what, ", ".join(one.aliases))))
+                rows = f"{one.line} = {one.equation}" if one.equation else one.line, f"  {about}"
+                said += [textwrap.fill(row, columns - 2, initial_indent="  ", subsequent_indent="    ") for row in rows]
+        return "\n".join(said) + "\n"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -260,10 +260,15 @@ def _stage(trace: Trace, stage: Stage) -> RunStage:
     cell, inputs = stage.cell, plain_stage(stage).inputs
     carried = [*((name, name) for name in inputs), *cell.states.items()]
     return RunStage.from_attributes(
-        stage, equations=cell.text, output=cell.output, units=units(trace, stage), states=cell.states,
-        inputs={name: stage.sources[name] for name in inputs}, lines=_lines(trace, stage),
+        stage,
+        equations=cell.text,
+        output=cell.output,
+        units=units(trace, stage),
+        states=cell.states,
+        inputs={name: stage.sources[name] for name in inputs},
+        lines=_lines(trace, stage),
         axes={name: axis(trace, stage, line) for name, line in carried},
-    )  # fmt: skip
+    )
 
 
 def _columns(trace: Trace, stage: Stage) -> dict[str, int]:
@@ -278,12 +283,15 @@ def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
     widths = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
     return [
         RunLine.from_attributes(
-            line, width=widths[line.name], symbol=plain(symbol(line.name, cell)), gate=line.squashed,
+            line,
+            width=widths[line.name],
+            symbol=plain(symbol(line.name, cell)),
+            gate=line.squashed,
             axis=axis(trace, stage, line.name),
         )
         for line in cell.lines
         if line.name in widths
-    ]  # fmt: skip
+    ]
 
 
 def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:

@@ -104,7 +104,7 @@ class PlotOptions(_Options):  # type: ignore[misc]
     @property
     def given(self) -> dict[str, Any]:
         """The options that were given, known or not."""
-        return self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
+        return {**self.model_dump(exclude_none=True, exclude={"format", "a", "b"})}
 
 
 def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:

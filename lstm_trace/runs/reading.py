@@ -298,14 +298,19 @@ def step(
         lines.append(StepLine(name, to_list(array[at, batch, units]), units))
     picture = drawing(trace, stage, values.style, look)
     reply = StepReply(
-        t, batch, scope, lines, held=held_units(whole, place(whole, layer, direction), t, batch),
+        t,
+        batch,
+        scope,
+        lines,
+        held=held_units(whole, place(whole, layer, direction), t, batch),
         states={name: read(name) for name in stage.states},
         inputs={name: read(name) for name in plain_stage(stage).inputs},
-        x=[] if trace.x is None else to_list(trace.x[at, batch]), shown=shown,
+        x=[] if trace.x is None else to_list(trace.x[at, batch]),
+        shown=shown,
         texts=diagram.shown(picture, values, t, batch, unit),
         caption=diagram.caption(trace, stage, t, batch, picture.said),
         in_words=said(trace, stage, t, batch, values.style, look.language),
-    )  # fmt: skip
+    )
     return as_json(reply)
 
 

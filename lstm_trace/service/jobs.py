@@ -420,7 +420,8 @@ class Resources:
 
 async def resources(request: Request) -> Resources:
     """The resources of the service that answers a request. (FastAPI would call a plain function in another thread.)"""
-    return request.app.state.resources
+    found: Resources = request.app.state.resources
+    return found
 
 
 #: An argument of a route.

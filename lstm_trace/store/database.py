@@ -32,15 +32,23 @@ STORE = sa.Table("lstm_trace_store", METADATA, sa.Column("id", sa.String(36), pr
 
 #: created: UTC. words: what a search looks through, folded (`folded`): the databases fold only ASCII, or not at all.
 ITEMS = sa.Table(
-    "lstm_trace_items", METADATA, sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False), sa.Column("title", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False), sa.Column("cell", sa.Text, nullable=False),
-    sa.Column("sizes", sa.JSON, nullable=False), sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False), sa.Column("created", sa.DateTime, nullable=False),
-    sa.Column("suffix", sa.String(16), nullable=False), sa.Column("words", sa.Text, nullable=False),
-    sa.Index("lstm_trace_items_newest", "created", "id"), sa.Index("lstm_trace_items_kind", "kind", "created", "id"),
+    "lstm_trace_items",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("sizes", sa.JSON, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("created", sa.DateTime, nullable=False),
+    sa.Column("suffix", sa.String(16), nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Index("lstm_trace_items_newest", "created", "id"),
+    sa.Index("lstm_trace_items_kind", "kind", "created", "id"),
     sa.Index("lstm_trace_items_sha256", "sha256"),
-)  # fmt: skip
+)
 
 TAGS = sa.Table(
     "lstm_trace_tags",

@@ -75,15 +75,8 @@ WORDS = (
 KINDS |= dict.fromkeys(WORDS, KINDS["str"])
 KINDS["CellName | Mapping[str, Any]"] = KINDS["str | Mapping[str, Any]"]
 _OPTIONAL = (
-    "bool",
-    "float",
-    "int",
-    "str",
-    "str | Path",
-    "str | Path | IO[Any]",
-    *WORDS,
-    "CellName | Mapping[str, Any]",
-)
+    "bool", "float", "int", "str", "str | Path", "str | Path | IO[Any]", *WORDS, "CellName | Mapping[str, Any]",
+)  # fmt: skip
 KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in _OPTIONAL}
 
 

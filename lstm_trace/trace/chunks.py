@@ -68,12 +68,18 @@ def concat(traces: Iterable[Trace]) -> Trace:
         labels = tuple(tuple(chain(*(step_labels(t, b) or [""] * t.steps for t in traces))) for b in range(first.batch))
         labels = tuple(("",) * first.first + row for row in labels)
     return replace(
-        first, header=replace(first.header, step_labels=labels, agreement=()), steps=len(valid),
+        first,
+        header=replace(first.header, step_labels=labels, agreement=()),
+        steps=len(valid),
         x=None if first.x is None else np.concatenate([part.x for part in traces if part.x is not None]),
-        lengths=lengths if first.padded and at_end else None, mask=valid if first.padded and not at_end else None,
-        initial={scope: here for scope, here in initial.items() if here}, given=joined(traces, "given"),
-        lines=joined(traces, "lines"), sums={}, memory=None,
-    )  # fmt: skip
+        lengths=lengths if first.padded and at_end else None,
+        mask=valid if first.padded and not at_end else None,
+        initial={scope: here for scope, here in initial.items() if here},
+        given=joined(traces, "given"),
+        lines=joined(traces, "lines"),
+        sums={},
+        memory=None,
+    )
 
 
 def _states(trace: Trace) -> Iterator[tuple[Stage, str]]:

@@ -73,9 +73,12 @@ class NotFinite(NamedTuple):
         why = words.word(
             f"notfinite.{self.cause}",
             what=words.word("list").join([f"{mark}{name}{mark}" for name in self.missing] or causes),
-            dividend=f"{self.operands[0][1] if self.operands else 0:g}", expected=f"{self.expected or 0:g}",
-            largest=f"{largest:.6g}", limit=f"{math.log(largest):.6g}", format=self.format,
-        )  # fmt: skip
+            dividend=f"{self.operands[0][1] if self.operands else 0:g}",
+            expected=f"{self.expected or 0:g}",
+            largest=f"{largest:.6g}",
+            limit=f"{math.log(largest):.6g}",
+            format=self.format,
+        )
         counted = words.count("notfinite.count", self.bad, of=words.number(self.of))
         if self.output == "finite":
             counted += words.word("notfinite.stays")

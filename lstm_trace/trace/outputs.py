@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Unpack
 
-from ..base import conveniences
+from ..base.conveniences import Convenience, R
 from .argument_types import checked
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class TraceOutputs:
         Raises:
             FileError: if the suffix or format is unknown, or the file cannot be written.
         """
-        conveniences.call("trace.save", self, path, format)
+        Convenience[None]("trace.save")(self, path, format)
 
     def _repr_html_(self) -> str:
         """The view in a notebook."""
-        return str(conveniences.call("trace.html", self))
+        return Convenience[str]("trace.html")(self)
 
     def report(self, format: Format = "md", **options: Unpack[ReportOptions]) -> Report:
         """Return the worked solution as text; notebooks display it rendered, whatever its format.
@@ -54,7 +54,7 @@ class TraceOutputs:
             OptionError: if the format or an option does not exist.
             MissingError: if the trace does not contain the selection.
         """
-        return conveniences.call("trace.report", self, format, **options)
+        return Convenience["Report"]("trace.report")(self, format, **options)
 
     def pdf(self, **options: Unpack[ReportOptions]) -> bytes:
         """Return the worked solution as a PDF; needs the extra `[pdf]`.
@@ -65,17 +65,17 @@ class TraceOutputs:
         Raises:
             OptionError: if an option does not exist, or the extra is not installed.
         """
-        return bytes(conveniences.call("trace.pdf", self, **options))
+        return Convenience[bytes]("trace.pdf")(self, **options)
 
     @property
     def plot(self) -> Plots:
         """Draw pictures: `trace.plot()` shows gates and states over time (see `plot.plots.Plots`)."""
-        return conveniences.call("trace.plot", self)
+        return Convenience["Plots"]("trace.plot")(self)
 
     @property
     def not_finite(self) -> NotFinite | None:
         """The first value that is NaN or infinite, and what made it so; None if all are finite (docs/nonfinite.md)."""
-        return conveniences.call("trace.not_finite", self)
+        return Convenience["NotFinite | None"]("trace.not_finite")(self)
 
     def to_frame(
         self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, flat: bool = False,
@@ -100,7 +100,7 @@ class TraceOutputs:
             OptionError: if the shape is unknown, or an option does not apply to it.
             MissingError: if the trace does not contain the selection.
         """
-        return _named("trace.to_frame", locals())
+        return _named(Convenience["pd.DataFrame"]("trace.to_frame"), locals())
 
     def to_csv(
         self, path: str | Path | IO[Any] | None = None, shape: str = "long", with_inputs: bool = False,
@@ -124,7 +124,7 @@ class TraceOutputs:
             MissingError: if the trace does not contain the selection.
             FileError: if the suffix is another, or the file cannot be written.
         """
-        return _named("trace.to_csv", locals())
+        return _named(Convenience["str | None"]("trace.to_csv"), locals())
 
     def to_arrow(
         self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
@@ -149,7 +149,7 @@ class TraceOutputs:
             OptionError: if the shape is unknown, an option does not apply to it, or the extra is not installed.
             MissingError: if the trace does not contain the selection.
         """
-        return _named("trace.to_arrow", locals())
+        return _named(Convenience["pa.Table"]("trace.to_arrow"), locals())
 
     def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Unpack[Selected]) -> xr.Dataset:
         """Return an xarray Dataset with one variable per line, by t, batch and unit; needs the extra `[xarray]`.
@@ -170,10 +170,10 @@ class TraceOutputs:
             OptionError: if the extra is not installed.
             MissingError: if the trace does not contain the selection.
         """
-        return _named("trace.to_xarray", locals())
+        return _named(Convenience["xr.Dataset"]("trace.to_xarray"), locals())
 
 
-def _named(convenience: str, arguments: dict[str, Any]) -> Any:
+def _named(convenience: Convenience[R], arguments: dict[str, Any]) -> R:
     """Call a convenience with the arguments of a method, by name, including those of a selection."""
     trace, selection = arguments.pop("self"), arguments.pop("selection")
-    return conveniences.call(convenience, trace, **arguments, **selection)
+    return convenience(trace, **arguments, **selection)

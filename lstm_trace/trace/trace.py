@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array, read_only
+from ..base.conveniences import Convenience
 from ..cell.lines import Line, Operand
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find, forward_stages, scope_and_name
@@ -410,7 +410,7 @@ class Trace(TraceOutputs):
 
         Raises MissingError if the trace has no adjoints, or only some of them.
         """
-        return conveniences.call("trace.gradients", self)
+        return Convenience[dict[str, Array]]("trace.gradients")(self)
 
     # -- addresses -----------------------------------------------------------------------------------------------
 

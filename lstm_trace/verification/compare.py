@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array, describe
+from ..base.conveniences import Convenience
 from ..base.remark import Remark
 from ..cell.named_cells import is_number
 from ..cell.network import Scope, Stage, counted_at_padding
@@ -36,7 +36,7 @@ from ..trace.trace import Trace
 from ..trace.window import arrays
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .content import content
-from .differences import Gap, Spread, find_gaps, sum_gaps
+from .differences import Absent, Gap, Spread, completed, find_gaps, sum_gaps
 from .measures import LineDifference, Measure, Modifications, OutputDifference, UnitDifference, Verdict
 from .propagation import Known, apart, sizes_apart, spacing
 from .rederive import coarse
@@ -90,8 +90,8 @@ class Comparison(Result):
     changes, units, output: what was changed, which units differ, the furthest first, and what becomes of the output;
     `lt.diff` and `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names:
     what the two are called, if anything. drawing: makes its picture. sides: a and b, cut to the steps and rows that
-    both have. shape: of the table of their values, if none is given. not_finite: the first value of each that is NaN or
-    infinite.
+    both have. absent: where b was given no value of a line that it was given in part. shape: of the table of their
+    values, if none is given. not_finite: the first value of each that is NaN or infinite.
     """
 
     more = MappingProxyType({".xlsx": "xlsx"})
@@ -115,6 +115,7 @@ class Comparison(Result):
     names: Remark | None = None
     drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
     sides: tuple[Trace, ...] = field(default=(), compare=False)
+    absent: Absent = field(default_factory=dict, compare=False)
     shape: str = "long"
     not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
     of_content: tuple[Remark, ...] = ()
@@ -162,7 +163,7 @@ class Comparison(Result):
     @cached_property
     def cause(self) -> Cause | None:
         """The mistake with which the first line that differs follows from b's own operands, if the table has one."""
-        return conveniences.call("comparison.cause", self)
+        return Convenience["Cause | None"]("comparison.cause")(self)
 
     def __repr__(self) -> str:
         lines = counted(len(self.lines), "line")
@@ -187,15 +188,15 @@ class Comparison(Result):
         Raises:
             OptionError: for another shape.
         """
-        return conveniences.call("comparison.to_frame", self, shape or self.shape)
+        return Convenience["pd.DataFrame"]("comparison.to_frame")(self, shape or self.shape)
 
     def lines_frame(self) -> pd.DataFrame:
         """One row for each line, with its measures: see `results.comparison.COLUMNS`."""
-        return conveniences.call("comparison.lines_frame", self)
+        return Convenience["pd.DataFrame"]("comparison.lines_frame")(self)
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
-        return conveniences.call("comparison.units_frame", self)
+        return Convenience["pd.DataFrame"]("comparison.units_frame")(self)
 
 
 @on_one_thread
@@ -206,10 +207,10 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     Raises ShapeError where they have no value in common.
     """
     told = tuple(notes(a, b))
-    a, b = side_by_side(a, b)
+    a, b, absent = _sides(a, b)
     differing = premises(a, b)
     measures: dict[tuple[str, str], Measure] = {}
-    for stage, at, gap, mask in _judged(a, b, tolerance, bool(differing)):
+    for stage, at, gap, mask in _judged(a, b, tolerance, bool(differing), absent):
         place = stage.scope, gap.line.name
         if place not in measures:
             measures[place] = Measure(a, b, stage, gap)
@@ -228,13 +229,22 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if (outside := padding(a, b)) is not None:
         told += (Remark("diff.padded", {"n": int(outside.sum())}),)
     return Comparison(
-        lines=tuple(found), remarks=told, of_premises=tuple(differing), first=first, tolerance=tolerance,
-        first_step=b.first, shapes=() if first is None else reshaped(a, b, first.scope, first.line),
+        lines=tuple(found),
+        remarks=told,
+        of_premises=tuple(differing),
+        first=first,
+        tolerance=tolerance,
+        first_step=b.first,
+        shapes=() if first is None else reshaped(a, b, first.scope, first.line),
         step_labels=a.header.step_labels or b.header.step_labels,
         first_padding=_padded(a, b, None if first is None else first.first),
-        first_held=() if first is None else tuple(_held(a, b, first)), rows=a.batch, undecided=undecided(a, b),
-        sides=(a, b), of_content=content(a.parameters, b.parameters) if differing else (),
-    )  # fmt: skip
+        first_held=() if first is None else tuple(_held(a, b, first)),
+        rows=a.batch,
+        undecided=undecided(a, b),
+        sides=(a, b),
+        absent=absent,
+        of_content=content(a.parameters, b.parameters) if differing else (),
+    )
 
 
 def compare_weights(a: Model, b: Model) -> Comparison:
@@ -254,9 +264,9 @@ def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
 
     Raises ShapeError where they have no value in common.
     """
-    a, b = side_by_side(a, b)
+    a, b, absent = _sides(a, b)
     sure = not undecided(a, b)
-    for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b))):
+    for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b)), absent):
         if mask is not None and mask.any():
             return "different"
         exact = not gap.size.most or not tolerance.is_bound
@@ -264,11 +274,20 @@ def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
     return "same" if sure else "inconclusive"
 
 
-def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array | None]]:
+def _sides(a: Trace, b: Trace) -> tuple[Trace, Trace, Absent]:
+    """The steps and rows that both have; b with all values of each of its lines, and where it was not given them."""
+    a, b = side_by_side(a, b)
+    return a, *completed(a, b)
+
+
+def _judged(
+    a: Trace, b: Trace, tolerance: Tolerance, moved: bool, absent: Absent
+) -> Iterator[tuple[Stage, slice, Gap, Array | None]]:
     """Each line in both at some steps: stage, steps, gap, and which values differ (None if none does).
     Then each sum over all steps in both, at no steps.
 
-    moved: whether a premise differs. Raises ShapeError where they have no value in common.
+    moved: whether a premise differs. absent: where b was given no value. Raises ShapeError where they have no value in
+    common.
     """
     common = in_both(a, b)
     gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
@@ -290,7 +309,9 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     sums = ((stage, slice(0, 0), sum_gaps(a, b, stage, spread)) for stage in a.stages)
     for stage, steps, gaps in chain(lines, sums):
         for gap, unexplained in gaps:
-            yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
+            differs = unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
+            gone = absent.get((stage.scope, gap.line.name))
+            yield stage, steps, gap, differs if differs is None or gone is None else differs & ~gone[steps]
 
 
 def _padded(a: Trace, b: Trace, first: Address | None) -> str:

@@ -156,7 +156,8 @@ class _Matching:
                     self.order("rows", rows, [p])
                     self.order("columns", [] if columns == before and p.stem != "W_h" else columns, [p])
                     if p.stem == "W_x" and columns == sorted(before) != before:
-                        self.claims["kept", ()][p] = BITS
+                        below = int(scope.partition("/")[0]) - 1
+                        self.claims["kept", (("layer", str(below)),)][p] = BITS
 
     def order(self, key: str, order: list[int], places: list[Weight]) -> None:
         """Claims that rows, columns or both stand in this order, if it is another."""
@@ -304,7 +305,8 @@ def _shifted(one: Array, two: Array) -> Made:
 
 def _bfloat16(up: int, one: Array, _: Array) -> Made:
     bits = one.astype(np.float32).view(np.uint32)
-    return "float", {"dtype": "bfloat16"}, 0, (bits + up * (0x7FFF + (bits >> 16 & 1)) >> 16 << 16).view(np.float32)
+    bits = bits + up * (0x7FFF + (bits >> 16 & 1)) >> 16 << 16
+    return "float" if up else "cut", {"dtype": "bfloat16"}, 0, bits.view(np.float32)
 
 
 def _decimals(count: int, one: Array, two: Array) -> Made:
@@ -316,6 +318,13 @@ def _pruned(one: Array, two: Array) -> Made:
     most = np.abs(one[two == 0]).max(initial=0)
     fields = {"count": str(np.count_nonzero((two == 0) & (one != 0))), "of": str(two.size), "most": f"{most:.3g}"}
     return "pruned", fields, 0, np.where(np.abs(one) > most, one, 0)
+
+
+def _codes(one: Array, two: Array) -> Made:
+    factors = np.abs(two).max() / np.abs(one).max(), np.vdot(one, two) / np.vdot(one, one)
+    factor = min(factors, key=lambda factor: np.abs(two - factor * one).max())  # the largest may have a whole number
+    near = (two == np.rint(two)) & (np.abs(two - factor * one) <= 0.501)
+    return "codes", {"factor": f"{factor:.3g}"}, OF_NUMBER, np.where(near, two, np.nan)
 
 
 def _steps(by_row: bool, one: Array, two: Array) -> Made:
@@ -351,6 +360,7 @@ RELATIONS: tuple[Relation, ...] = (
     *(partial(_bfloat16, up) for up in (1, 0)),  # rounded, and cut off
     *(partial(_decimals, count) for count in range(9)),
     _pruned,
+    _codes,
     *(partial(_steps, by_row) for by_row in (False, True)),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -74,6 +75,33 @@ class Gap(NamedTuple):
         limit = sum(known.limit for known in self.bounds)
         limit = np.where(np.isfinite(limit) | (self.size.each > 0), limit, 0.0)
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
+
+
+#: By scope and line, where a trace was given no value of a line that it was given in part.
+Absent = Mapping[tuple[str, str], Array]
+
+
+def completed(a: Trace, b: Trace) -> tuple[Trace, Absent]:
+    """b with all values of the lines of which another program gave only some, and where it gave none.
+
+    What it did not give follows, by a's equations, from what it gave; its rounding is what that may deviate by.
+    """
+    rounding = {(s, n): half for s, own in b.rounding.items() for n, half in own.items() if n in b.lines.get(s, {})}
+    absent = {place: where for place, half in rounding.items() if (where := np.isnan(half)).any()}
+    if not absent:
+        return b, absent
+    parts = b.lines, b.rounding
+    lines, limits = ({s: {n: v.copy() for n, v in own.items()} for s, own in part.items()} for part in parts)
+    common = {s: [n for n in own if (s, n) not in absent] for s, own in b.lines.items()}
+    derivation = Rederivation(a, b, common, absent=absent)
+    for stage in a.stages:
+        for steps in _blocks(a, stage):
+            for name, known in derivation.lines(stage, steps).items():
+                if (stage.scope, name) in absent:
+                    lines[stage.scope][name][steps], limits[stage.scope][name][steps] = known.value, known.limit
+    for scope, name in absent:
+        np.nan_to_num(limits[scope][name], copy=False, nan=np.inf)
+    return replace(b, lines=lines, rounding=limits), absent
 
 
 #: A line that only a has, to where it is wrong.

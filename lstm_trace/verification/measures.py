@@ -268,14 +268,25 @@ class Measure:
         if most["inherited"] and not most["max_abs"]:
             most["inherited"] = 0.0
         return LineDifference(
-            scope=self.stage.scope, line=gap.line.name, op=gap.line.op, values=self._values, differing=self._differing,
+            scope=self.stage.scope,
+            line=gap.line.name,
+            op=gap.line.op,
+            values=self._values,
+            differing=self._differing,
             rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
             cosine=float(self._xy / norms) if norms else 1.0,
             snr=float(10 * np.log10(self._xx / self._squares)) if self._squares and self._xx else np.inf,
-            equations=gap.equations, through=gap.through, lacking=gap.lacking, by_bound=by_bound,
-            by_step=tuple(self._by_step.tolist()), nonfinite=self._nonfinite, alike=self._alike,
-            first_alike=self._first_alike, **most, **self._first,
-        )  # fmt: skip
+            equations=gap.equations,
+            through=gap.through,
+            lacking=gap.lacking,
+            by_bound=by_bound,
+            by_step=tuple(self._by_step.tolist()),
+            nonfinite=self._nonfinite,
+            alike=self._alike,
+            first_alike=self._first_alike,
+            **most,
+            **self._first,
+        )
 
 
 def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:

@@ -8,6 +8,7 @@ not both write it with the same intermediate lines.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,16 @@ class Rederivation:
     A premise is taken from `premises` (`values` if None); if that has none, or one that does not fit the equations,
     from the other. If those of `values` alone are used, one of another size is used if both have the same equations;
     otherwise nothing is derived from it. exact: derive in float64 from premises that may each deviate by an ulp where
-    the two traces differ, so that a limit is the effect of rounding the *premises*. Stages must be visited in order of
-    computation, and the steps of each in its own order, a block of them at a time.
+    the two traces differ, so that a limit is the effect of rounding the *premises*. absent: where `values` has no value
+    of a line that it has in part; there alone it is derived. Stages must be visited in order of computation, and the
+    steps of each in its own order, a block of them at a time.
     """
 
     def __init__(
         self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]], premises: Trace | None = None,
-        exact: bool = False,
+        exact: bool = False, absent: Mapping[tuple[str, str], Array] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        self.equations, self.values, self.common = equations, values, common
+        self.equations, self.values, self.common, self.absent = equations, values, common, absent
         self.own, self.exact = premises is None or premises is values, exact
         self.dtype = "float64" if exact else values.header.dtype
         self.coarse = coarse(equations, values)
@@ -95,6 +97,15 @@ class Rederivation:
                 if not fit or (recorded is not None and width not in (None, recorded.value.shape[-1])):
                     continue
                 found[line.name] = Derived(line, operands, self.dtype, self.rounded)
+                if (absent := self.absent.get((stage.scope, line.name))) is not None:
+                    derived, given = found[line.name], known_of(self.values, stage.scope, line.name)
+                    assert given is not None
+                    both = zip(
+                        (derived.value, derived.limit),
+                        (given.value[steps], np.asarray(given.limit)[steps]),
+                        strict=True,
+                    )
+                    found[line.name] = Known(*(np.where(absent[steps], new, old) for new, old in both))
                 if f"{stage.scope}/{line.name}" in self._read_later and recorded is None:
                     kept, known = self._pool.setdefault(stage.scope, {}), found[line.name]
                     if line.name not in kept:

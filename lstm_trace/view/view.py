@@ -15,7 +15,7 @@ from ..cell.ops import OPS
 from ..documents.blocks import Block, Picture
 from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
-from ..formulas.tree import HELD, SYMBOLIC, Call, Num, formula, kept, written_out
+from ..formulas.tree import HELD, SYMBOLIC, Call, Node, Num, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words, words_for
 from ..trace.address import INITIAL, Address
@@ -30,7 +30,7 @@ from .naming import Naming
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.profile import Profile
-    from ..formulas.tree import Node
+    from ..report.compact.plan import Plan
 
 T = TypeVar("T")
 
@@ -179,7 +179,7 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
-    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Plan]:
         """Cached results of `compact.plan` for the stages of this view: requested at every step, and always the
         same.
         """

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.extras import missing
 from ..base.resources import available
-from ..errors import FileError, LstmTraceError, MissingError, reason
+from ..errors import FileError, LstmTraceError, MissingError, NotFoundError, reason
 
 #: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this ratio.
 RATIO = 100
@@ -27,6 +27,14 @@ SMALL = 1 << 24
 PIECE = 1 << 20
 #: The record at the end of a zip file; the fifth field is the number of entries.
 _END = struct.Struct("<4s4H2LH")
+
+
+def check_file(path: str | Path) -> None:
+    """Raise FileError if there is no such file, or another thing: a folder, or a pipe, which would be waited for."""
+    if not Path(path).is_file():
+        if Path(path).exists():
+            raise FileError(f"{path}: {'a folder' if Path(path).is_dir() else 'a pipe or device'}, not a file")
+        raise NotFoundError(f"{path}: no such file or directory", filename=path)
 
 
 def package(name: str, path: str | Path) -> Any:

@@ -315,7 +315,9 @@ def _choices(pattern: str) -> list[str]:
     if group is None:
         return pattern.split("|")
     options = [*([""] if group[2] else []), *group[1].split("|")]
-    return [text for o in options for text in _choices(group.string[: group.start()] + o + group.string[group.end() :])]
+    return [
+        text for one in options for text in _choices(group.string[: group.start()] + one + group.string[group.end() :])
+    ]
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -5,9 +5,8 @@ The reader for each kind of file is a module that is imported only when it is ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.conveniences import function_at
 from ..base.packaged import packaged
 from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
-from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
+from ..errors import ChoiceError, FileError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
+from .guards import check_file
 from .layouts import ANY, NOUNS, OWN, Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.
@@ -252,13 +253,10 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     model = is_model(path)
     if suffix not in READERS:
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
-    if not Path(path).is_file():
-        if Path(path).is_dir():
-            raise FileError(f"{path}: a folder, not a file")
-        raise NotFoundError(f"{path}: no such file or directory", filename=path)
+    check_file(path)
     if not model:
         raise FileError(f"{path}: {TRACED}")
-    reader = import_module(f".{READERS[suffix]}", __package__)
+    read: Callable[..., list[Found]] = function_at(f"{__package__}.{READERS[suffix]}:read")
     if suffix in DEFINED and layout is not None:
         raise OptionError(f"{path}: {DEFINED[suffix]} defines how its weights are stored")
-    return reader.read(Path(path), layout=None if layout is None else stored_as(layout))
+    return read(Path(path), layout=None if layout is None else stored_as(layout))

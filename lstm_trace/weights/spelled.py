@@ -135,7 +135,10 @@ def _chosen(found: Sequence[Spelling], arrays: Arrays, names: Set[str], notation
         told = [f"{name} multiplies x" for name in x]
         if len({*x}) == 1:  # the options differ
             plain, implied = KINDS[found[0].cell](), dict.fromkeys(key for one in ways.values() for key in one.options)
-            told = [", ".join(f"{k}: {w.options.get(k, getattr(plain, k))}" for k in implied) for w in ways.values()]
+            told = [
+                ", ".join(f"{key}: {one.options.get(key, getattr(plain, key))}" for key in implied)
+                for one in ways.values()
+            ]
         each = [f"`notation: {one.notation}` ({tell})" for one, tell in zip(ways.values(), told, strict=True)]
         said = f"the weights {some(own, 6)} can be read in {len(each)} ways, between which their shapes do not decide"
         raise MissingError(f"{said}: write {' or '.join(each)} in the problem (in Python: options={{'notation': …}})")

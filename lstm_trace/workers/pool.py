@@ -205,7 +205,8 @@ class Workers:
         """
         call = pickled((function, args))
         async with self._turn(), self._process() as process:
-            return await self._answer(process, call, progress, seconds or self.seconds)
+            answer: R = await self._answer(process, call, progress, seconds or self.seconds)  # it was pickled
+            return answer
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

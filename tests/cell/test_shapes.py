@@ -102,10 +102,10 @@ def test_one_wrong_array_is_named_and_no_other(name: str, shape: tuple[int, ...]
 def test_the_message_says_what_bound_the_sizes() -> None:
     cell, shapes = lstm(bias="one")
     with pytest.raises(ShapeError) as error:
-        infer(cell, cell.by_name, shapes | {"W_hc": (3, 4)}, {"x_t": (2, "from x")}, "T=50 B=1", "Try Keras.")
+        infer(cell, cell.by_name, shapes | {"W_hc": (3, 4)}, {"x_t": (2, "from x")}, "T=50 B=1")
     assert without_equation(str(error.value)) == (
         "W_hc has shape (3, 4); line `W_hc @ h_prev` needs (H, H) = (3, 3). "
-        "Others like it are 3 by 3: W_hi, W_hf, W_ho. Known sizes: T=50 B=1, I=2 (from x), H=3 (from W_xi). Try Keras."
+        "Others like it are 3 by 3: W_hi, W_hf, W_ho. Known sizes: T=50 B=1, I=2 (from x), H=3 (from W_xi)."
     )
 
 

@@ -10,8 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LiftError
-from lstm_trace.lifting.arithmetic import RecordedMath
-from lstm_trace.lifting.arrays import Recorded
+from lstm_trace.lifting.arrays import Recorded, RecordedMath
 from lstm_trace.lifting.aten import ATEN, MADE
 from lstm_trace.lifting.tape import Tape
 
@@ -203,6 +202,10 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "y.float()": (lambda y, h: y.float() + h, "is rounded to float32"),
     "gelu(h)": (lambda y, h: y + torch.nn.functional.gelu(h), "torch's gelu is no operation"),
     "h.pow(h)": (lambda y, h: y + h.pow(h), "exponent"),
+    "y.index_put((k,), h, accumulate=True)": (
+        lambda y, h: y.index_put((torch.tensor([1, 1]),), h, accumulate=True),
+        "values are added to those",
+    ),
 }
 
 

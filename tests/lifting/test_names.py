@@ -413,3 +413,15 @@ def test_weights_that_are_computed_or_cut_are_called_by_what_they_are_made_of() 
     random = np.random.default_rng(0)
     own = lt.lift(step, {"W": random.normal(size=(H, INPUTS))}, random.normal(size=(T, INPUTS)), h=np.zeros(H))
     assert {name: own.aliases[name] for name in own.weights} == {"W_0_2": "W[:, 0:2]", "W_1_3": "W[:, 1:3]"}
+
+
+@pytest.mark.parametrize(
+    ("written", "transposed"),
+    [("(Uf * h).sum(1)", False), ("np.sum(h[None] * Uf, axis=-1)", False), ("(h[:, None] * Uf).sum(0)", True)],
+)
+def test_a_product_that_is_written_as_a_sum_is_one(written: str, transposed: bool) -> None:
+    found = made(LSTM, [("Uf @ h", written)])
+    assert found.cell.equations["z_f"] == "W_xf @ x_t + W_hf @ h_prev + b_f"
+    plain = made(LSTM, [("Uf @ h", "Uf.T @ h" if transposed else "Uf @ h")])
+    np.testing.assert_array_equal(found.weights["W_hf"], plain.weights["W_hf"])
+    assert found.sentence == plain.sentence

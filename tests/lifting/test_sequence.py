@@ -10,8 +10,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LiftError
-from lstm_trace.lifting.arithmetic import ELEMENTWISE, RecordedMath
-from lstm_trace.lifting.sequence import read_sequence
+from lstm_trace.lifting.arrays import Recorded, RecordedMath
+from lstm_trace.lifting.recurrence import RecordedRecurrence
 from lstm_trace.lifting.tape import INITIAL, Tape
 
 N, T, INPUTS, H = 2, 5, 3, 2
@@ -319,16 +319,19 @@ def test_a_recorded_sequence_is_read_without_a_function(last: bool, initial: tup
     kernel = tape.source("weight", random.normal(size=(4 * H, INPUTS + H)), name="kernel")
     x = [tape.source("x", random.normal(size=INPUTS), t, "x") for t in range(steps)]
     begin = {name: tape.source("state", random.normal(size=H), INITIAL, name) for name in initial}
-    h, c = (begin.get(name, math.plain(np.zeros(H))) for name in "hc")
+    h, c = (Recorded(begin.get(name, math.plain(np.zeros(H))), math) for name in "hc")
     outputs = {}
     for t in range(steps):
-        i, f, o, g = np.split(math.matmul(kernel, np.concatenate([x[t], h])), 4)
-        i, f, o = (ELEMENTWISE["sigmoid"](math, one) for one in (i, f, o))
-        c = math.add(math.multiply(f, c), math.multiply(i, ELEMENTWISE["tanh"](math, g)))
-        h = outputs[t] = math.multiply(o, ELEMENTWISE["tanh"](math, c))
-    rows = {steps - 1: h} if last else outputs
-    cell = read_sequence(tape, x, rows, np.float64, "the graph", initial=begin)
+        z = Recorded(kernel, math) @ np.concatenate([Recorded(x[t], math), h])
+        i, f, o, g = np.split(z, 4)
+        i, f, o = (1 / (1 + np.exp(-one)) for one in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        outputs[t] = h.ids
+    rows = {steps - 1: h.ids} if last else outputs
+    recurrence = RecordedRecurrence(tape, x, np.concatenate([*rows.values()]), "the graph", output=rows)
+    cell, _ = recurrence.read(None, x, np.float64, rows.values(), begin)
     assert (cell.naming.kind, cell.lines, cell.output) == ("lstm", {"h": "h_t", "c": "c_t"}, "h_t")
     given = {f"{name}0": tape.values[ids] for name, ids in begin.items()}
     trace = cell.model.run(np.stack([tape.values[one] for one in x]), **given)
-    np.testing.assert_allclose(trace["h_t"][-1, 0], tape.values[h], rtol=1e-14)
+    np.testing.assert_allclose(trace["h_t"][-1, 0], tape.values[h.ids], rtol=1e-14)

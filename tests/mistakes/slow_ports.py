@@ -16,7 +16,7 @@ from ..support.ports import BUGS, CONTROLS, FRESH, FRESH_CONTROLS, FRESH_HOPELES
 
 #: Bugs that no row of the table, and no two, are: constants outside every list, and what no word says.
 UNNAMED = {
-    "ProjectionLost", "RowsPackedBackwards", "LinearNotCleared", "Uint8Asymmetric", "Int8SharedScale",
+    "ProjectionLost", "RowsPackedBackwards", "LinearNotCleared", "Int8SharedScale",
     "Float16Sums", "ApFixed", "NeighboursState", "ViewForTranspose", "NormOfAllGates", "ZeroPointSign",
     "UnitsBeyondBlock", "StatesReshaped", "RecurrentKeepProbability", "WeightsSaturate", "RecurrentOfTheSum",
     "CellStateWipedAndHardSigmoidInReverse", "FeaturesReversedAndReverseStateWiped",

@@ -435,6 +435,59 @@ def test_no_operation_is_blamed_whose_operands_were_not_given() -> None:
     assert "was not given: print 0/forward/h_t, 0/reverse/h_t" in said
 
 
+def test_of_an_operand_that_was_not_given_no_operation_is_blamed() -> None:
+    """The sum is right, the product is not, and a port gives no weights."""
+    trace, right = one_layer("")
+    w, (x, h, c) = weights(), premises()
+    w["W_hi"][1, 2] += 0.05
+    said = [*sentences(compare(trace, foreign(trace, {"0/forward": lstm(w, x, h, c)})), words())][1]
+    assert said.endswith("check each part of z_i = W_xi @ x_t + W_hi @ h_prev + b_i")
+    right["0/forward"]["c_t"][2, 1, 3] = np.nan
+    said = [*sentences(compare(trace, foreign(trace, right)), words())][1]
+    assert said.endswith("does not follow from b's own operands: check each part of c_t = f_t * c_prev + i_t * c_tilde")
+
+
+@pytest.mark.parametrize("network", [one_layer, two_directions])
+def test_values_that_are_not_finite_are_evidence_of_nothing(network: Any) -> None:
+    trace, lines = network("")
+    for here in lines.values():
+        for values in here.values():
+            values[3:] = np.nan
+    assert compare(trace, foreign(trace, lines)).cause is None
+
+
+def test_a_mistake_of_the_numbers_has_its_direction() -> None:
+    trace, lines = two_directions("")
+    (x, *_), (_, h2, c2) = premises(13), premises(14)
+    w = {name: v.astype(np.float16).astype(v.dtype) for name, v in weights(12).items()}
+    back = lstm(w, x, h2, c2, backwards=True)
+    joined = np.concatenate([lines["0/forward"]["h_t"], back["h_t"]], axis=2)
+    found = compare(trace, foreign(trace, {**lines, "0/reverse": back, "0/joined": {"y_t": joined}}))
+    assert named(found)[0] == "reverse/weights-stored:float16"
+
+
+def test_a_step_that_cannot_show_a_mistake_does_not_count() -> None:
+    """f_t of one unit by tanh, from c = 0: the first step is the same."""
+    w, (x, h, c) = weights(), premises()
+    trace = lt.run(w, x, h0=h, c0=0 * c)
+    lines, state = lstm(w, x, h, 0 * c), 0 * c
+    for t in range(T):
+        f = lines["f_t"][t].copy()
+        f[:, 2] = np.tanh(lines["z_f"][t][:, 2])
+        state = f * state + lines["i_t"][t] * lines["c_tilde"][t]
+        lines["f_t"][t], lines["c_t"][t] = f, state
+    given = {"0/forward": {"z_f": lines["z_f"], "i_t": lines["i_t"], "c_tilde": lines["c_tilde"], "c_t": lines["c_t"]}}
+    found = compare(trace, foreign(trace, given))
+    assert found.cause is not None
+    assert found.cause.part == (None, None, (2,))
+
+
+def test_what_to_print_has_its_place() -> None:
+    trace, lines = two_layers("forget bias")
+    found = compare(trace, foreign(trace, {scope: {"h_t": here["h_t"]} for scope, here in lines.items()}))
+    assert "Print 0/forward/z_f, 1/forward/z_f to make sure" in [*sentences(found, words())][1]
+
+
 def test_products_that_were_printed_belong_to_their_sum() -> None:
     trace, lines = one_layer("W_h transposed")
     w, h = (

@@ -159,7 +159,7 @@ def test_an_equation_reads_only_what_is_there_before_it() -> None:
 def test_the_functions_that_are_called_come_after_those_that_they_call() -> None:
     assert functions_of(["tanh"]) == ""
     text = functions_of(["plan", "plan_up", "pade3"]).splitlines()
-    assert text == [FUNCTIONS["plan_up"], FUNCTIONS["plan"], FUNCTIONS["pade3"]]
+    assert text == [FUNCTIONS["pade3"], FUNCTIONS["plan_up"], FUNCTIONS["plan"]]
 
 
 def test_gates_are_those_of_the_weights_and_names_are_starred() -> None:

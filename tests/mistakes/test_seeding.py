@@ -23,7 +23,7 @@ PROBLEM = "lstm_trace/examples/three-steps.yaml"
 
 
 #: Why a run may not have a mistake.
-REASONS = ("which neither", "sizes", "passed on", "the other order", "lengths")
+REASONS = ("neither the equations", "sizes", "passed on", "lengths")
 
 
 def run(*arguments: str) -> Any:
@@ -168,9 +168,9 @@ def test_a_file_whose_equations_are_not_its_cells_is_still_refused(tmp_path: Pat
         ("lengths:one-step-early", "changes nothing in this network"),
         ("in-place", "it reads units of the state that were computed in the same step"),
         ("numbers:float16", "it computes the lines in another way; for other number formats there is --arithmetic"),
-        ("carried:float16", "it changes the states between two steps"),
-        ("skips:last-step", "it leaves out a step"),
-        ("time:the-other-way", "it takes the steps in the other order"),
+        ("carried:float16", "it carries on other states than those that a step computes"),
+        ("skips:last-step", "it carries on other states than those that a step computes"),
+        ("time:the-other-way", "it takes the steps or the sequences in another order"),
         ("output-units:units-reversed", "it changes what is passed on after the last line"),
         ("", "there is no such mistake"),
         ("/", "there is no such mistake"),

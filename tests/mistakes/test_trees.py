@@ -51,9 +51,7 @@ def allows(letter: str, node: ExpressionTree) -> bool:
         ("sigmoid(a + b)", "sigmoid(a + b)"),
         ("clip(a, -3, 3)", "clip(a, -3, 3)"),
         ("where(a > 0, a, b)", "where(a > 0, a, b)"),
-        ("where(0 < a, a, b)", "where(a > 0, a, b)"),
         ("h_t[0:2]", "h_t[0:2]"),
-        ("h_t[1]", "h_t[1:2]"),
         ("(a + b)[0:1]", "(a + b)[0:1]"),
     ],
 )
@@ -212,7 +210,7 @@ def test_a_pattern_matches_what_it_was_filled_with(pattern: str, parts: list[Exp
 @given(trees)
 def test_nothing_is_rewritten_where_nothing_changes(node: ExpressionTree) -> None:
     assert rewritten(node, lambda _: None) is node
-    assert node.replaced({}) == node
+    assert filled(node, {}) is node
 
 
 def test_what_is_no_expression_of_a_cell_is_refused() -> None:

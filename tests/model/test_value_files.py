@@ -416,6 +416,26 @@ def test_lines_of_a_model(tmp_path: Path) -> None:
         lt.lines(single()).snippet("rust")  # type: ignore[arg-type]
 
 
+def test_a_terminal_shows_every_line_once(tmp_path: Path) -> None:
+    """The lines of all layers and directions that have the same, with their equations, at 80 columns."""
+    arrays = {}
+    for layer, wide in (("l0", I), ("l1", 2 * H)):
+        for end in (layer, f"{layer}_reverse"):
+            arrays |= {
+                f"weight_ih_{end}": DRAW.normal(size=(4 * H, wide)),
+                f"weight_hh_{end}": DRAW.normal(size=(4 * H, H)),
+            }
+    np.savez(tmp_path / "w.npz", **arrays)
+    shown = CliRunner().invoke(main, ["lines", str(tmp_path / "w.npz")]).stdout
+    assert "\n0/forward, 0/reverse, 1/forward, 1/reverse\n  z_i = W_xi @ x_t + W_hi @ h_prev\n" in shown
+    assert (
+        f"  c_tilde = tanh(z_c)\n    {H} units; Candidate; g_t (pytorch), s_tilde (goodfellow), C_tilde (olah)\n"
+        in shown
+    )
+    assert f"\n0/joined, 1/joined\n  y_t = concat(y_forward, y_reverse)\n    {2 * H} units\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_text_that_is_repeated_is_not_unpacked(tmp_path: Path) -> None:
     frame = pd.DataFrame({"t": range(T), "line": ["x" * 5000] * T, "value": 0.5})
     for suffix, write in ((".parquet", frame.to_parquet), (".feather", frame.astype({"line": "category"}).to_feather)):

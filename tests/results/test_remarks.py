@@ -424,9 +424,18 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "es", "b tiene las unidades de a en el orden 1, 0 (W_x, W_h)",
     ),
     "an order that is not followed": (
-        content("kept", places=("1/forward/W_x",)),
-        "in b (1/forward/W_x) werden diese Einheiten in der Reihenfolge von a gelesen",
-        "fr", "dans b, 1/forward/W_x lit ces unités dans l’ordre de a",
+        content("kept", places=("1/forward/W_x",), layer="0"),
+        "in b (1/forward/W_x) werden die Einheiten der Schicht 0 in der Reihenfolge von a gelesen",
+        "fr", "dans b (1/forward/W_x), les unités de la couche 0 sont lues dans l’ordre de a",
+    ),
+    "numbers cut off": (
+        content("cut", places=("W_x",), dtype="bfloat16"), "b hat die Werte von a, auf bfloat16 abgeschnitten: W_x",
+        "es", "b tiene los valores de a truncados a bfloat16: W_x",
+    ),
+    "codes": (
+        content("codes", places=("W_x",), factor="127"),
+        "b hat die Werte von a, mit 127 multipliziert und auf ganze Zahlen gerundet: W_x",
+        "zh", "b 的值是 a 乘以 127 并舍入为整数的结果：W_x",
     ),
     "other rows": (
         content("rows", order="1, 0", places=("W_x",)), "b hat die Zeilen von a (W_x) in der Reihenfolge 1, 0",

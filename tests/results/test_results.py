@@ -22,8 +22,8 @@ from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance.cases import catalogue
-from lstm_trace.mistakes.conformance.engines import Ran
-from lstm_trace.mistakes.conformance.judging import CaseVerdict, FailureCause
+from lstm_trace.mistakes.conformance.engines import CaseVerdict
+from lstm_trace.mistakes.conformance.judging import FailureCause
 from lstm_trace.results.conformance import Conformance
 from lstm_trace.results.inspection import ModelInspection
 from lstm_trace.results.mistakes import overview
@@ -68,7 +68,7 @@ def conformance() -> Result:
         ("rnn_relu", "ok", "hung"),
     )
     verdicts = [
-        CaseVerdict(catalogue()[name], Ran(verdict, {}), verdict, known=known, off=0.5 if verdict == "wrong" else None)
+        CaseVerdict(catalogue()[name], verdict, known=known, off=0.5 if verdict == "wrong" else None)
         for name, verdict, known in kinds
     ]
     return Conformance(

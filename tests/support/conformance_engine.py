@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue
-from lstm_trace.mistakes.conformance.engines import Ran
+from lstm_trace.mistakes.conformance.engines import CaseVerdict
 
 from .onnx_reference import outputs
 
@@ -16,9 +16,9 @@ from .onnx_reference import outputs
 def by_function(function: Any, folder: Path) -> Any:
     """An engine that runs here, in this process."""
 
-    def run(case: NodeCase) -> Ran:
+    def run(case: NodeCase) -> CaseVerdict:
         with np.load(folder / f"test_{case.name}" / "inputs.npz") as inputs:
-            return Ran("ok", function(str(folder / f"test_{case.name}" / "model.onnx"), dict(inputs)))
+            return CaseVerdict(case, "ok", function(str(folder / f"test_{case.name}" / "model.onnx"), dict(inputs)))
 
     return run
 
@@ -50,3 +50,13 @@ def old_cell(model: str, inputs: dict[str, Any]) -> Any:
 def exchanged(model: str, inputs: dict[str, Any]) -> Any:
     """f and i are exchanged."""
     return _run(model, inputs, "f and i exchanged")
+
+
+def exchanged_without_clip(model: str, inputs: dict[str, Any]) -> Any:
+    """f and i are exchanged, everywhere; clip and P are ignored."""
+    return _run(model, inputs, "f and i exchanged", "clip", "P")
+
+
+def first(model: str, inputs: dict[str, Any]) -> Any:
+    """The first output alone, not in a list."""
+    return right(model, inputs)[0]

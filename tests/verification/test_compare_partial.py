@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,3 +111,67 @@ def test_the_bound_of_the_first_value_that_differs_is_its_own() -> None:
     assert str(found.first) == "0/forward/1/0/i_t[2]"
     assert found.first_bound is not None
     assert found.first_bound < 1e-12 < found.bound
+
+
+# -- lines of which another program gave some values alone -------------------------------------------------------------
+
+
+def both_ways() -> tuple[Any, Any, Any, Any]:
+    """PyTorch's module, an input, and what it returns for it: every output, and the last states."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+    module = torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+    x = torch.randn(6, 2, 3)
+    y, (h, _) = module(x)
+    return module, x, y.detach().numpy(), h.detach().numpy()
+
+
+def saved(path: Path, **arrays: Any) -> Path:
+    np.savez(path / "port.npz", **arrays)
+    return path / "port.npz"
+
+
+def test_outputs_and_last_states_of_a_right_port_are_the_same(tmp_path: Path) -> None:
+    module, x, y, h = both_ways()
+    found = lt.diff(lt.run(module, x), saved(tmp_path, output=y, h_n=h))
+    assert found.verdict == "same", found
+
+
+@pytest.mark.parametrize("network", ["lstm", "gru", "rnn"])
+def test_so_are_those_of_numpy(network: str, tmp_path: Path) -> None:
+    """Without PyTorch: our float64 run, rounded, as the port."""
+    rng = np.random.default_rng(5)
+    gates = {"lstm": "ifco", "gru": "ruh", "rnn": "h"}[network]
+    shapes = {"W_x": (4, 3), "W_h": (4, 4)}
+    w = {
+        f"0/{direction}/{side}{gate}": rng.normal(size=shape)
+        for direction in ("forward", "reverse") for side, shape in shapes.items() for gate in gates
+    }  # fmt: skip
+    x = rng.normal(size=(6, 1, 3))
+    exact, trace = (lt.run(w, x, cell=network, dtype=dtype) for dtype in ("float64", "float32"))
+    lines = exact.lines
+    y, ends = (lines["0/joined"]["y_t"], [lines["0/forward"]["h_t"][-1], lines["0/reverse"]["h_t"][0]])
+    given = {"output": y.astype(np.float32), "h_n": np.stack(ends).astype(np.float32)}
+    assert lt.diff(trace, saved(tmp_path, **given)).verdict == "same"
+    given["output"][2, 0, 5] += 1e-3
+    found = lt.diff(trace, saved(tmp_path, **given))
+    assert str(found.first and found.first.first) == "0/joined/2/0/y_t[5]"
+
+
+def test_what_was_not_given_follows_from_what_was(tmp_path: Path) -> None:
+    """c_t is wrong from step 2 on and h_t was given at one step: it inherits, and no operation after it is blamed."""
+    rng = np.random.default_rng(3)
+    w = {name: rng.normal(size=shape) for name, shape in LSTM.items()}
+    trace = lt.run(w, inputs(5))
+    own = {name: values.copy() for name, values in trace.lines["0/forward"].items()}
+    own["c_t"][2] += 0.25
+    for t in range(3, 5):
+        own["c_t"][t] = own["f_t"][t] * own["c_t"][t - 1] + own["i_t"][t] * own["c_tilde"][t]
+    h = own["o_t"] * np.tanh(own["c_t"])
+    rows = [f"c_t,{t},{j},{float(own['c_t'][t, 0, j])!r}" for t in range(5) for j in range(3)]
+    rows += [f"h_t,4,{j},{float(h[4, 0, j])!r}" for j in range(3)]
+    path = tmp_path / "port.csv"
+    path.write_text("\n".join(["line,t,unit,value", *rows]))
+    found = lt.diff(trace, path)
+    assert [line.line for line in found.lines if line.differing] == ["c_t", "h_t"]
+    assert {line.line: line.differing for line in found.lines}["h_t"] == 3

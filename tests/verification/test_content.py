@@ -178,7 +178,13 @@ CASES: dict[str, tuple[Net, Net, list[str]]] = {
     "bfloat16": (A, changed(A, lambda s, n, v: bfloat16(v)), ["b has a's weights rounded to bfloat16"]),
     "bfloat16, cut off": (
         A, changed(A, lambda s, n, v: (v.view("u4") & np.uint32(0xFFFF0000)).view("f4")),
-        ["b has a's weights rounded to bfloat16"],
+        ["b has a's weights cut off to bfloat16"],
+    ),
+    "codes of eight bits": (
+        {"0/forward": A["0/forward"]}, {"0/forward": changed(A, of("W_xi")(
+            lambda s, n, v: np.round(v / np.abs(v).max() * 127)
+        ))["0/forward"]},
+        [f"b has a's W_xi multiplied by {127 / np.abs(A['0/forward']['W_xi']).max():.3g} and rounded to whole numbers"],
     ),
     "decimals": (A, changed(A, lambda s, n, v: np.round(v, 3)), ["b has a's weights rounded to 3 decimals"]),
     "printed": (
@@ -258,7 +264,7 @@ def test_an_order_of_the_units_of_both_directions() -> None:
     wrong = changed(a, lambda s, n, v: v if s[0] == "1" else change(s, n, v))
     assert said(a, wrong) == [
         *said(a, changed(a, change)),
-        "b reads these units in a's order in 1/forward/W_x, 1/reverse/W_x",
+        "in b (1/forward/W_x, 1/reverse/W_x), the units of layer 0 are read in a's order",
     ]
     orders["0/reverse"] = [0, 1, 2, 3, 4]
     read = np.r_[orders["0/forward"], np.arange(H) + H]

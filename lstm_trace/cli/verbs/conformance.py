@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -18,10 +16,10 @@ from ..options import conclude, echo, result_options
 from ..terminal import ProgressBar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ...mistakes.conformance.cases import NodeCase, Suite
-    from ...mistakes.conformance.engines import Ran
+    from ...mistakes.conformance.cases import NodeCase
+    from ...mistakes.conformance.engines import CaseVerdict
     from ...results.conformance import Conformance
 
 #: See `Verbs`.
@@ -69,15 +67,19 @@ def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: A
         level: All cases, or a smallest set of them that shows every mistake of the table.
     """
     from ...errors import counted
-
-    echo(f"{counted(len(_written(folder, level, given).cases), 'case')} in {folder}")
-
-
-def _written(folder: str, level: Any, given: dict[str, Any]) -> Suite:
     from ...mistakes.conformance import cases as suite
 
-    opset = given["opset"] or 14
-    return suite.write(folder, suite.chosen(level, given["only"] or (), opset, given["model"]), opset)
+    cases, opset = _chosen(level, **given)
+    suite.write(folder, cases, opset)
+    echo(f"{counted(len(cases), 'case')} in {folder}")
+
+
+def _chosen(
+    level: str, only: Any = None, model: str | None = None, opset: int | None = None
+) -> tuple[list[NodeCase], int]:
+    from ...mistakes.conformance import cases as suite
+
+    return suite.chosen(level, only or (), opset or 14, model), opset or 14
 
 
 @command("run")
@@ -90,7 +92,7 @@ def run(
     python: Annotated[str | None, Option(metavar="MODULE:FUNCTION")] = None,
     backend: Annotated[str | None, Option(metavar="MODULE")] = None,
     command: Annotated[str | None, Option(metavar="COMMAND")] = None,
-    limit: Annotated[float, Option(least=0, above=True, metavar="SECONDS")] = 60.0,
+    limit: Annotated[float, Option(least=0, above=True, most=86_400, metavar="SECONDS")] = 60.0,
     expected: Expected = None,
     **given: Any,
 ) -> Any:
@@ -112,15 +114,10 @@ def run(
     if len(chosen) != 1:
         raise click.UsageError("give one of --engine, --python, --backend and --command: what runs the models")
     found = engines.engine(*chosen.popitem())
-    with ExitStack() as stack:
-        if folder is None:
-            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
-            cases = _written(place, "full", given)
-        elif any(given[name] is not None for name in ("only", "model", "opset")):
-            raise click.UsageError("--only, --model and --opset choose the cases that are written: leave FOLDER out")
-        else:
-            cases = suite.read(folder)
-        return judged(found.title, cases, lambda case: found.run(cases, case, limit), expected)
+    if folder is not None and any(given[name] is not None for name in ("only", "model", "opset")):
+        raise click.UsageError("--only, --model and --opset choose the cases that are written: leave FOLDER out")
+    cases, opset = _chosen("full", **given) if folder is None else suite.read(folder)
+    return judged(found.title, cases, lambda case: found.run(case, opset, limit), expected)
 
 
 @command("check")
@@ -139,12 +136,14 @@ def check(
     """
     from ...mistakes.conformance import cases as suite, engines
 
-    cases = suite.read(folder)
-    places = {case: Path(outputs, cases.place(case).name) for case in cases.cases}
-    return judged(outputs, cases, lambda case: engines.read_outputs(places[case], case), expected)
+    cases, _ = suite.read(folder)
+    found = {case: engines.read_outputs(Path(outputs, case.folder), case) for case in cases}
+    return judged(outputs, cases, found.__getitem__, expected)
 
 
-def judged(title: str, cases: Suite, run: Callable[[NodeCase], Ran], expected: str | None = None) -> Conformance:
+def judged(
+    title: str, cases: Sequence[NodeCase], run: Callable[[NodeCase], CaseVerdict], expected: str | None = None
+) -> Conformance:
     """The verdict on every case, and what explains the failures; sets the exit code within a command.
 
     run: what an engine gave of a case. expected: a file of known failures.
@@ -152,11 +151,11 @@ def judged(title: str, cases: Suite, run: Callable[[NodeCase], Ran], expected: s
     from ...mistakes.conformance.judging import causes, judge
     from ...results.conformance import Conformance, expected_verdicts
 
-    known = {} if expected is None else expected_verdicts(expected, cases)
+    known = {} if expected is None else expected_verdicts(expected)
     verdicts = []
-    with ProgressBar("running", "cases", len(cases.cases)) as bar, ThreadPoolExecutor(4) as pool:
-        for case, ran in zip(cases.cases, pool.map(run, cases.cases), strict=True):
-            verdicts.append(judge(case, ran, known.get(cases.place(case).name, "")))
+    with ProgressBar("running", "cases", len(cases)) as bar, ThreadPoolExecutor(4) as pool:
+        for one in pool.map(run, cases):
+            verdicts.append(judge(one)._replace(known=known.get(one.case.folder, "")))
             bar.advance(1)
     with ProgressBar("explaining", "cases") as bar:
         result = Conformance(title, tuple(verdicts), causes(verdicts, bar))

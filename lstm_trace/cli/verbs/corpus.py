@@ -130,17 +130,23 @@ def _interruption_said(folder: str) -> Iterator[None]:
 @reading_options
 @layout_options
 def run(
-    model: Annotated[str, click.Path()], *, inputs: Annotated[str, _INPUTS, click.Path()],
+    model: Annotated[str, click.Path()],
+    *,
+    inputs: Annotated[str, _INPUTS, click.Path()],
     record: Annotated[tuple[str, ...] | None, NAMES] = None,
     layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)],
     dtype: Literal["float16", "float32", "float64"] | None = None,
-    format: Literal["parquet", "safetensors"] = "parquet", steps_per_part: Annotated[int, Option(least=1)] = 50_000,
-    batch: Annotated[int, Option(least=1)] = 64, workers: Annotated[int | None, Option(least=0)] = None,
+    format: Literal["parquet", "safetensors"] = "parquet",
+    steps_per_part: Annotated[int, Option(least=1)] = 50_000,
+    batch: Annotated[int, Option(least=1)] = 64,
+    workers: Annotated[int | None, Option(least=0)] = None,
     scheduler: Annotated[str | None, Option(metavar="ADDRESS")] = None,
-    share: Annotated[tuple[int, int] | None, Option(metavar="K/N"), Text(_share)] = None, fresh: bool,
-    output: Annotated[str, Option(flag="-o --output"), click.Path(file_okay=False)], allow_nonfinite: AllowNonfinite,
+    share: Annotated[tuple[int, int] | None, Option(metavar="K/N"), Text(_share)] = None,
+    fresh: bool,
+    output: Annotated[str, Option(flag="-o --output"), click.Path(file_okay=False)],
+    allow_nonfinite: AllowNonfinite,
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Compute the states of MODEL over all sequences of --inputs.
 
     An interrupted run resumes: finished parts are skipped, damaged ones computed again. A part that cannot be computed
@@ -205,10 +211,13 @@ def _sample(text: str) -> int | str:
 @command("verify")
 @result_options()
 def verify(
-    states: Folder, *, sample: Annotated[int | str, Option(metavar="N"), Text(_sample)] = "100",
-    seed: Annotated[int, Option(least=0)] = 0, model: Annotated[str | None, click.Path()] = None,
+    states: Folder,
+    *,
+    sample: Annotated[int | str, Option(metavar="N"), Text(_sample)] = "100",
+    seed: Annotated[int, Option(least=0)] = 0,
+    model: Annotated[str | None, click.Path()] = None,
     inputs: Annotated[str | None, click.Path()] = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Verify a sample of STATES: recompute it line by line, and compare.
 
     Each stored value must be within the rounding bound, and steps, tokens and targets must equal those of the input.
@@ -234,9 +243,12 @@ def verify(
 @command("units")
 @result_options("text")
 def units(
-    states: Folder, *, line: str | None = None, sort: Annotated[str, Option(metavar="COLUMN")] = "sd",
+    states: Folder,
+    *,
+    line: str | None = None,
+    sort: Annotated[str, Option(metavar="COLUMN")] = "sd",
     count: Annotated[int, Option(flag="-n --count", least=1)] = 20,
-) -> Any:  # fmt: skip
+) -> Any:
     """Summarize every unit of STATES: its values, saturation and memory, and the tokens at which it changes.
 
     A table (.csv, .parquet) has all units and columns, and the texts around the highest and lowest values.
@@ -300,11 +312,15 @@ def match(
 @command("probe")
 @result_options()
 def probe(
-    states: Folder, *, target: Annotated[str, Option(metavar="COLUMN")],
-    labels: Annotated[str | None, click.Path()] = None, line: str = "c_t",
-    test: Annotated[float, click.FloatRange(0, 1, min_open=True, max_open=True)] = 0.25, seed: Seed = 0,
+    states: Folder,
+    *,
+    target: Annotated[str, Option(metavar="COLUMN")],
+    labels: Annotated[str | None, click.Path()] = None,
+    line: str = "c_t",
+    test: Annotated[float, click.FloatRange(0, 1, min_open=True, max_open=True)] = 0.25,
+    seed: Seed = 0,
     max_steps: MaxSteps = 200_000,
-) -> Any:  # fmt: skip
+) -> Any:
     """Decode COLUMN from the states with a linear probe (scikit-learn).
 
     The data is split by sequence, never within one. The accuracy (R² for numbers) is printed with a 95 % interval over
@@ -326,12 +342,20 @@ def probe(
 @result_options()
 @layout_options
 def ablate(
-    model: Annotated[str, click.Path()], *, inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
-    units: Annotated[tuple[str, ...], NAMES], metric: Annotated[str, Option(metavar="COLUMN")] = "output",
-    to: str = "0", readout: Annotated[str | None, Option(metavar="LINE")] = None,
-    controls: Annotated[int, Option(least=0)] = 5, max_steps: MaxSteps = 50_000,
-    batch: Annotated[int, Option(least=1)] = 64, seed: Seed = 0, allow_nonfinite: AllowNonfinite, **given: Any,
-) -> Any:  # fmt: skip
+    model: Annotated[str, click.Path()],
+    *,
+    inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
+    units: Annotated[tuple[str, ...], NAMES],
+    metric: Annotated[str, Option(metavar="COLUMN")] = "output",
+    to: str = "0",
+    readout: Annotated[str | None, Option(metavar="LINE")] = None,
+    controls: Annotated[int, Option(least=0)] = 5,
+    max_steps: MaxSteps = 50_000,
+    batch: Annotated[int, Option(least=1)] = 64,
+    seed: Seed = 0,
+    allow_nonfinite: AllowNonfinite,
+    **given: Any,
+) -> Any:
     """Hold units of MODEL while it runs over the sequences of --inputs, and measure what changes.
 
     MODEL may also be a folder of states: then its model is used, and its inputs unless --inputs is given.

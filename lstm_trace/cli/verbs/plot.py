@@ -64,10 +64,14 @@ def _line(kind: str) -> str:
 @_kind_options
 @model_options
 def plot(
-    source: Source, *, kind: Annotated[str, click.Choice(list(KINDS))] = USUAL, output: OfFile = "-",
+    source: Source,
+    *,
+    kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
+    output: OfFile = "-",
     form: Annotated[str | None, Option(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
-    allow_nonfinite: bool, **given: Any,
-) -> None:  # fmt: skip
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
     """Draw SOURCE, a trace or problem (or a model with --input).
 
     Args:

@@ -24,10 +24,16 @@ _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (C
 @result_options("text")
 @selection_options
 def show(
-    source: Source, *, digits: Annotated[int, Option(least=0, most=17)] = 6,
-    everything: Annotated[bool, Option(flag="--all")], count_from: CountFrom = None, hold: Hold, tokens: Tokens = None,
-    allow_nonfinite: AllowNonfinite, **selection: Any,
-) -> Any:  # fmt: skip
+    source: Source,
+    *,
+    digits: Annotated[int, Option(least=0, most=17)] = 6,
+    everything: Annotated[bool, Option(flag="--all")],
+    count_from: CountFrom = None,
+    hold: Hold,
+    tokens: Tokens = None,
+    allow_nonfinite: AllowNonfinite,
+    **selection: Any,
+) -> Any:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     One row per line and step, one column per unit; if the units do not fit, their min, mean and max. By default at most
@@ -50,14 +56,26 @@ def show(
 @command("export")
 @selection_options
 def export(
-    source: Source, *, output: Annotated[str, Option(help=_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
-    shape: Literal["long", "wide", "worked"] = "long", with_inputs: bool,
-    dialect: Literal["plain", "excel", "excel-eu"] = "plain", padding: bool, all_lines: bool,
-    names: Literal["plain", "safe", "labels"] = "plain", title_column: bool,
-    title: Annotated[str | None, Option(metavar="TEXT")] = None, digits: Digits,
-    gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None, values: bool, count_from: CountFrom = None,
-    hold: Hold, tokens: Tokens = None, allow_nonfinite: AllowNonfinite, **selection: Any,
-) -> None:  # fmt: skip
+    source: Source,
+    *,
+    output: Annotated[str, Option(help=_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
+    shape: Literal["long", "wide", "worked"] = "long",
+    with_inputs: bool,
+    dialect: Literal["plain", "excel", "excel-eu"] = "plain",
+    padding: bool,
+    all_lines: bool,
+    names: Literal["plain", "safe", "labels"] = "plain",
+    title_column: bool,
+    title: Annotated[str | None, Option(metavar="TEXT")] = None,
+    digits: Digits,
+    gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None,
+    values: bool,
+    count_from: CountFrom = None,
+    hold: Hold,
+    tokens: Tokens = None,
+    allow_nonfinite: AllowNonfinite,
+    **selection: Any,
+) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     Columns of the long shape: layer, direction, t, batch, line, op, unit, value; also step, token and unit_name if the

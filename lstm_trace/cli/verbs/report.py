@@ -25,16 +25,26 @@ if TYPE_CHECKING:
 @selection_options
 @model_options
 def report(
-    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE..."), FILE], *, output: OfFile = "-",
+    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE..."), FILE],
+    *,
+    output: OfFile = "-",
     form: Annotated[str | None, Option(flag="--format")] = None,
     detail: Literal["profile", "worked", "scalar", "compact", "vector", "summary"] | None = None,
-    math: Literal["github", "dollars", "none"] | None = None, notation: NotationName | None = None,
-    language: Language = None, title: str | None = None, fragment: bool,
+    math: Literal["github", "dollars", "none"] | None = None,
+    notation: NotationName | None = None,
+    language: Language = None,
+    title: str | None = None,
+    fragment: bool,
     heading: Annotated[str | None, Option(flag="--heading-level", metavar="LEVEL")] = None,
-    width: Annotated[int | None, Option(least=20)] = None, everything: Annotated[bool, Option(flag="--all")],
-    no_diagram: bool, allow_nonfinite: bool, arithmetic: str | None, count_from: int | None, style: dict[str, Any],
+    width: Annotated[int | None, Option(least=20)] = None,
+    everything: Annotated[bool, Option(flag="--all")],
+    no_diagram: bool,
+    allow_nonfinite: bool,
+    arithmetic: str | None,
+    count_from: int | None,
+    style: dict[str, Any],
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     r"""Write the worked solution or profile of each SOURCE (a trace, a problem, or a model with --input) to one
     document.
 

@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 @input_options
 @layout_options
 def run(
-    source: Source, *, output: OfFile = "-",
+    source: Source,
+    *,
+    output: OfFile = "-",
     form: Annotated[Literal["json", "safetensors"] | None, Option(flag="--format")] = None,
     record: Annotated[tuple[str, ...] | None, NAMES] = None,
-    layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)], steps: Annotated[Any, STEPS] = None,
-    plan: bool, by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
+    layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)],
+    steps: Annotated[Any, STEPS] = None,
+    plan: bool,
+    by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
     plan_of: Annotated[str | None, Option(metavar="TRACE", hidden=True), click.Path()] = None,
-    allow_nonfinite: AllowNonfinite, arithmetic: str | None,
-    mistakes: Annotated[tuple[str, ...], Option(flag="--mistake", metavar="KEY")], **given: Any,
-) -> None:  # fmt: skip
+    allow_nonfinite: AllowNonfinite,
+    arithmetic: str | None,
+    mistakes: Annotated[tuple[str, ...], Option(flag="--mistake", metavar="KEY")],
+    **given: Any,
+) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
 
     Models: .pt, .pth, .pt2, .safetensors, .npz, .keras, .h5, .onnx, .msgpack, .tflite. A .safetensors trace is written

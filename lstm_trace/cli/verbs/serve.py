@@ -18,15 +18,18 @@ _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlche
 
 @command("serve")
 def serve(
-    sources: Annotated[tuple[str, ...], Option(metavar="[FILE]..."), click.Path()] = (), *, host: str = "127.0.0.1",
-    port: Annotated[int, Option(least=0, most=65_535)] = 8000, store: str = "sqlite:///store.db",
+    sources: Annotated[tuple[str, ...], Option(metavar="[FILE]..."), click.Path()] = (),
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Option(least=0, most=65_535)] = 8000,
+    store: str = "sqlite:///store.db",
     files: Annotated[str | None, click.Path(file_okay=False)] = None,
     states: Annotated[tuple[str, ...], click.Path(file_okay=False)],
     token: Annotated[str | None, Option(variable="LSTM_TRACE_TOKEN")] = None,
     seconds: Annotated[float | None, Option(least=0, above=True)] = None,
     at_once: Annotated[int | None, Option(least=1)] = None,
     browser: Annotated[bool, Option(flag="--open/--no-open")] = True,
-) -> None:  # fmt: skip
+) -> None:
     """Open the bench in the browser: change a cell, follow every number, compare runs, keep results.
 
     Each FILE (a problem, trace or model) is put into the library first. The address is printed; Ctrl-C stops the

@@ -43,7 +43,7 @@ class Slab:
         outside = 0 if self.joined else columns["before"] + columns["after"]
         self.runs = np.empty(outside * steps * batch, dtype)
         self.fed: dict[str, Array] = {}
-        self.bound: dict[tuple[int, int], Any] = {}
+        self.bound: dict[tuple[int, int], Bound] = {}
         self._sections = () if self.joined else _sections(plan)
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
 

@@ -224,11 +224,14 @@ def sided(book: Book, side: str) -> Book:
         return {scope: tuple(t._replace(range=f"{t.range}_{side}") for t in here) for scope, here in found.items()}
 
     return replace(
-        book, grids={scope: replace(grid, side=side) for scope, grid in book.grids.items()},
-        tables=tables(book.tables), totals=tables(book.totals),
+        book,
+        grids={scope: replace(grid, side=side) for scope, grid in book.grids.items()},
+        tables=tables(book.tables),
+        totals=tables(book.totals),
         starts=tuple(start._replace(range=f"{start.range}_{side}") for start in book.starts),
-        ranges={place: f"{name}_{side}" for place, name in book.ranges.items()}, side=side,
-    )  # fmt: skip
+        ranges={place: f"{name}_{side}" for place, name in book.ranges.items()},
+        side=side,
+    )
 
 
 def _new_name(taken: set[str], scope: str, name: str) -> str:

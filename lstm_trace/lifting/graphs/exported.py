@@ -22,8 +22,9 @@ from ...weights.formats.exported import ExportedProgram
 from ...weights.read import Found
 from ..arrays import Recorded
 from ..aten import MADE, called
+from ..tape import CodeLine
 from .onnx_graph import GraphInput, GraphReader, cells
-from .onnx_run import GraphNode, GraphRun, Indices, Value, flat
+from .onnx_run import GraphRun, Indices, Value, flat
 
 #: Operations on sizes.
 _SIZES = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv}
@@ -163,10 +164,10 @@ class ProgramRun(GraphRun):
         self.claim(arrays, more)
 
 
-def _code(node: Mapping[str, Any]) -> GraphNode:
+def _code(node: Mapping[str, Any]) -> CodeLine:
     """What a message calls a node: the line of code that it was made from, as the file has it."""
     lines = re.findall(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', node["metadata"].get("stack_trace", ""))
     if not (own := [one for one in lines if "/torch/nn/" not in one[0].replace("\\", "/")]):
-        return GraphNode(f"the operation {message(_name(node['target']))}", 0)
+        return CodeLine(f"the operation {message(_name(node['target']))}", 0)
     file, number, text = own[-1]
-    return GraphNode(message(f"{PurePath(file).name}, line {number}: `{text.strip()}`"), 0)
+    return CodeLine(message(f"{PurePath(file).name}, line {number}: `{text.strip()}`"), 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -128,13 +129,11 @@ class GraphReader:
         if call.axis is None:
             run, outputs = self._steps(call)
             return self._found(call, [(layer, "forward") for layer in self._recurrence(run, STEPS, outputs).layers()])
-        for steps in (STEPS, *_LONGER):
-            try:
+        *fewer, most = (STEPS,) if isinstance(call.x.dims[call.axis], int) else (STEPS, *_LONGER)
+        for steps in fewer:
+            with suppress(OutOfRangeError):
                 return self._sequence(call, steps)
-            except OutOfRangeError:
-                if isinstance(call.x.dims[call.axis], int) or steps == _LONGER[-1]:
-                    raise
-        raise AssertionError
+        return self._sequence(call, most)
 
     def _sequence(self, call: GraphCall, steps: int) -> list[Found]:
         """The cells of a graph over a sequence, in both directions."""
@@ -178,17 +177,13 @@ class GraphReader:
 
     def _steps(self, call: GraphCall) -> tuple[GraphRun, list[Value]]:
         """A run of a graph of one step on several steps, each on the states of the one before."""
-        pairs: dict[str, int] = {}
-        for several in (False, True):
-            run = self._run()
-            states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
-            outputs: list[Value] = []
-            for t in range(STEPS if several else 1):
-                x = call.x.of_times(run, np.full(call.x.shape(), t))
-                outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
-                if not several:
-                    pairs = self._pairs(run, states, outputs)
-                states = {name: outputs[pairs[name]] for name in states}
+        run, pairs, outputs = self._run(), dict[str, int](), list[Value]()
+        states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
+        for t in range(STEPS):
+            x = call.x.of_times(run, np.full(call.x.shape(), t))
+            outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
+            pairs = pairs or self._pairs(run, states, outputs)
+            states = {name: outputs[pairs[name]] for name in states}
         return run, outputs
 
     def _pairs(self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value]) -> dict[str, int]:

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ...base.packaged import packaged
 from ...errors import LiftError, LstmTraceError
 from ...weights.guards import afford
 from ...weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
 from ...weights.onnx.graph import attributes, standard
-from ..arithmetic import RecordedMath
-from ..arrays import Recorded, ids_of
-from ..aten import ATEN, elu, relu, sigmoid, softplus
+from ..arrays import Recorded, RecordedMath, ids_of
+from ..aten import ATEN, relu, sigmoid, softplus
 from ..tape import CodeLine, Ids, Tape
 
 #: So many nodes and operations are run, or a few times as many as the file has: bodies are repeated.
@@ -33,17 +33,10 @@ class OutOfRangeError(LiftError):
     """A node reads beyond the end of an array, as does a graph that was written for more steps."""
 
 
-class GraphNode(CodeLine):
-    """A node of a graph, in place of a line of code."""
-
-    def __str__(self) -> str:
-        return self.file
-
-
 class GraphTape(Tape):
     """A tape whose numbers are computed by the nodes of a graph. spend: counts numbers before they are computed."""
 
-    node: GraphNode | None = None
+    node: CodeLine | None = None
 
     def __init__(self, spend: Callable[[int], None]) -> None:
         super().__init__()
@@ -153,7 +146,7 @@ class GraphRun:
     def _run(self, node: Any, known: ChainMap[str, Value]) -> None:
         name = node.name or next((one for one in node.output if one), "")
         kind = node.op_type if standard(node) else f"{node.domain}.{node.op_type}"
-        self.tape.node = here = GraphNode(f"the {kind} {name}", 0)
+        self.tape.node = here = CodeLine(f"the {kind} {name}", 0)
         self._tick()
         if not standard(node) or node.op_type not in OPERATORS:
             raise self.tape.refusal("this operator is not known here")
@@ -179,7 +172,7 @@ class GraphRun:
 
     def _found(self, op: str, inputs: list[Value], facts: Mapping[str, Any]) -> Sequence[Value]:
         """The outputs of a node."""
-        self.claim(inputs)
+        self.claim(inputs, claimed(op, inputs, facts) // 8 if op == "Gather" else 0)
         given = [isinstance(one, Indices) for one in inputs]
         if op == "Gather" and given == [False, True] and not facts.get("axis"):
             return [self.looked_up(*inputs)]
@@ -189,8 +182,6 @@ class GraphRun:
             inputs = [self.recorded(one) for one in inputs]
             if op == "MatMul" and inputs[0].shape[-1:] != inputs[1].shape[-2:][:1]:
                 raise self.tape.refusal(f"shapes {inputs[0].shape} and {inputs[1].shape} do not fit")
-        elif op == "Gather":
-            afford(self._made + claimed(op, inputs, facts), self.tensors.stored, self._where())
         function = OPERATORS[op]
         found = function(self, *inputs, **facts) if op in _RUN else function(*inputs, **facts)
         each = found if isinstance(found, tuple) or op == "Split" else [found]
@@ -207,15 +198,15 @@ class GraphRun:
         except ValueError:  # they are joined, multiplied or chosen from
             size = 0
         size = max(size, sum(map(prod, shapes)), more)
-        afford(self._made + 8 * size, self.tensors.stored, self._where())
+        self._afford(size)
 
     def counted(self, value: Value) -> None:
         """Count a result; a view that repeats numbers counts in its full size, and an empty one by its longest axis."""
         if isinstance(value, (Recorded, np.ndarray)):
             self._count(max(value.size, *value.shape, 0, 0))
 
-    def _where(self, name: str = "") -> str:
-        return f"{self.tensors.path}: {name or self.tape.node}"
+    def _afford(self, numbers: int, name: str = "") -> None:
+        afford(self._made + 8 * numbers, self.tensors.stored, f"{self.tensors.path}: {name or self.tape.node}")
 
     def _tick(self) -> None:
         """Count what is done one by one."""
@@ -224,8 +215,8 @@ class GraphRun:
             raise self.tape.refusal("it is repeated more often than the size of the file justifies")
 
     def _count(self, numbers: int, name: str = "") -> None:
+        self._afford(numbers, name)
         self._made += 8 * numbers
-        afford(self._made, self.tensors.stored, self._where(name))
 
     def _spend(self, numbers: int) -> None:
         self._tick()
@@ -333,9 +324,7 @@ def _scattered(data: Value, indices: Value, updates: Value, reduction: str = "no
     """Rows that are written into an array, as an assignment does."""
     if reduction != "none":
         raise ValueError(f"reduction {reduction!r}")
-    found = data.copy()
-    found[tuple(np.moveaxis(indices, -1, 0))] = updates
-    return found
+    return ATEN["index_put"](data, np.moveaxis(indices, -1, 0), updates)
 
 
 def _gemm(
@@ -363,15 +352,11 @@ _RUN: Mapping[str, Callable[..., Any]] = {
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
     **_RUN,
-    "Tanh": np.tanh, "Sigmoid": sigmoid, "Exp": np.exp, "Log": np.log, "Relu": relu, "Reciprocal": np.reciprocal,
-    "Sqrt": np.sqrt, "Sin": np.sin, "Cos": np.cos, "Floor": np.floor, "Ceil": lambda a: -np.floor(-a),
-    "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
-    "Neg": np.negative, "Abs": np.abs, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
-    "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "Pow": np.power, "And": np.logical_and,
-    "Or": np.logical_or, "Not": np.logical_not,
+    **{op: getattr(np, name) for op, name in packaged("lifting/tables.toml")["onnx"].items()},
+    "Sigmoid": sigmoid, "Relu": relu, "Softplus": softplus, "Ceil": lambda a: -np.floor(-a), "Div": _divided,
     "Mod": lambda a, b, fmod=0: np.mod(a, b),
     "Softsign": lambda a: a / (np.abs(a) + 1.0),
-    "Elu": lambda a, alpha=1.0: elu(a, alpha),
+    "Elu": lambda a, alpha=1.0: ATEN["elu"](a, alpha),
     "LeakyRelu": lambda a, alpha=0.01: ATEN["leaky_relu"](a, alpha),
     "HardSigmoid": lambda a, alpha=0.2, beta=0.5: np.clip(a * alpha + beta, 0.0, 1.0),
     "Max": lambda *inputs: reduce(np.maximum, inputs),
@@ -380,7 +365,6 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Clip": lambda a, low=None, high=None, min=None, max=None: np.clip(
         a, min if low is None else low, max if high is None else high
     ),
-    "MatMul": np.matmul,
     "Gemm": _gemm,
     "Einsum": lambda *inputs, equation: np.einsum(equation, *inputs),
     "Softmax": lambda a, axis=-1: ATEN["softmax"](a, axis),

@@ -13,35 +13,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.files import read_data
-from ...base.writing import written
-from ...errors import FileError, MissingError, OptionError, nearest, reading
+from ...base.files import read_data, require_content
+from ...base.writing import read_from, write_files
+from ...errors import FileError, MissingError, OptionError, counted, nearest, reading
 from ...model.build import prepare_found
 from ...trace.files.trace_file import save
 from ...trace.trace import Trace
 from ...weights.formats.arrays import npz_bytes
 from ...weights.onnx.node import OPERATORS, ROLES, NodeReading
 from ...weights.onnx.reader import node_cell, node_readings
-from ...weights.onnx.writing import node_model, tensor
+from ...weights.onnx.writing import data_set, node_model
 from ..programs import CARRY, OUTPUT
 from ..trials import MistakeRuns, Place
 
 #: Of the suite: its cases and their numbers.
 VERSION = 1
-HERE, READINGS, INDEX, PREFIX = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "test_"
-SIZES, OUTPUTS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c")
-LENGTHS = "sequence_lens"
+HERE, READINGS, INDEX, TRACE = Path(__file__).parent, ("text", "onnxruntime"), "cases.json", "trace.safetensors"
+SIZES, OUTPUTS, OPSETS = {"T": 4, "B": 2, "I": 2, "H": 3}, ("Y", "Y_h", "Y_c"), range(7, 23)
+LENGTHS, MOST_NAME = "sequence_lens", 100
 Outputs = dict[str, Array]
 
 
@@ -61,6 +61,11 @@ class NodeCase:
     sizes: Mapping[str, int]
     outputs: Sequence[str]
     scale: int = 1
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, by which reports call it."""
+        return f"test_{self.name}"
 
     @property
     def direction(self) -> str:
@@ -106,7 +111,6 @@ class NodeCase:
         node = NodeReading(*cast(Any, (None, None, self.attributes, None, self.cell, [], reading == "text")))
         found = node_cell(self.name, node, arrays)
         given = {"h0": arrays.get("initial_h"), "c0": arrays.get("initial_c"), "lengths": self.lengths or None}
-        given = {key: value for key, value in given.items() if value is not None}
         return prepare_found(found, self.cell).run(arrays["X"], **cast(Any, given), arithmetic=arithmetic)
 
     def results(self, trace: Trace, values: Mapping[Any, Array], reading: str = "text", turned: bool = True) -> Outputs:
@@ -140,11 +144,6 @@ class NodeCase:
         found = [text] if all(np.array_equal(text[name], other[name]) for name in text) else [text, other]
         return dict(zip(READINGS, found, strict=False)), float(f"{8 * distance + 8 * np.finfo(np.float32).eps:.3g}")
 
-    def described(self) -> dict[str, Any]:
-        """What `cases.json` says of it."""
-        (readings, tolerance), more = self.expected, {"options": self.options, "seed": self.name}
-        return asdict(self) | more | {"tolerance": tolerance, "readings": [*readings]}
-
 
 def wanted(trace: Trace) -> list[Place]:
     """What the outputs of a node are made of: what its last stage passes on, and what each direction carries."""
@@ -157,10 +156,9 @@ def catalogue() -> dict[str, NodeCase]:
     """Every case by name."""
     found = {}
     for cell, rows in read_data(HERE / "cases.toml").items():
-        states = OPERATORS[cell].states
+        usual = rows.pop("usual")
         for title, row in rows.items():
-            own = {"give": ["B", *states], "lengths": [], "outputs": OUTPUTS[: 1 + len(states)], "scale": 1}
-            own |= {key: row.pop(key) for key in own if key in row} | {"sizes": SIZES | row.pop("sizes", {})}
+            own = {key: row.pop(key, usual[key]) for key in usual} | {"sizes": SIZES | row.pop("sizes", {})}
             for direction in row.pop("directions", [""]):
                 name = f"{cell}_{title}_{direction}".rstrip("_")
                 said = {"direction": direction} if direction not in ("", "forward") else {}
@@ -188,6 +186,12 @@ def chosen(level: str, only: Sequence[str], opset: int, source: str | None) -> l
     return found
 
 
+def require_case(name: str, where: str | Path) -> None:
+    """Raise FileError if no case of the suite, and none of a model, may be called so. where: begins the message."""
+    if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
+        raise FileError(f"{where}: no case is called {name!r}{nearest(name, catalogue())}")
+
+
 def cases_of(path: Path) -> list[NodeCase]:
     """A case for each different node of an ONNX model, with its attributes and inputs, and small sizes of ours.
 
@@ -208,59 +212,64 @@ def cases_of(path: Path) -> list[NodeCase]:
 # -- the folder --------------------------------------------------------------------------------------------------------
 
 
-class Suite(NamedTuple):
-    """A folder of cases."""
-
-    folder: Path
-    cases: Sequence[NodeCase]
-
-    def place(self, case: NodeCase) -> Path:
-        """The folder of a case."""
-        return self.folder / f"{PREFIX}{case.name}"
-
-
-def write(folder: str, cases: Iterable[NodeCase], opset: int) -> Suite:
+def write(folder: str, cases: Sequence[NodeCase], opset: int) -> None:
     """Write cases to a new or empty folder. Raises FileError if it has something in it, or cannot be written."""
-    suite = Suite(Path(folder), [*cases])
+    place = Path(folder)
     with reading(folder):
-        suite.folder.mkdir(parents=True, exist_ok=True)
-        if any(suite.folder.iterdir()):
+        place.mkdir(parents=True, exist_ok=True)
+        if any(place.iterdir()):
             raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
-        for case in suite.cases:
-            for name, content in _contents(case, opset).items():
-                path = suite.place(case) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            save(case.trace(arithmetic="float32"), suite.place(case) / "trace.safetensors")
-    lines = ",\n".join(json.dumps(case.described()) for case in suite.cases)
-    with written(suite.folder / INDEX) as file:  # last: without it the folder is not read
-        file.write(f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n')
-    return suite
+        for case in cases:
+            write_files(place, case_files(case, opset))
+            save(case.trace(arithmetic="float32"), place / case.folder / TRACE)
+        write_files(place, {INDEX: _index(cases, opset)})  # last: without it the folder is not read
 
 
-def _contents(case: NodeCase, opset: int) -> dict[str, bytes]:
-    """The files of a case, but for its trace."""
+def case_files(case: NodeCase, opset: int) -> dict[str, bytes]:
+    """The files of a case, but for its trace, by their paths in the folder of cases."""
     stored = {one: {k: v.astype(np.float32) for k, v in found.items()} for one, found in case.expected[0].items()}
     sized = {"hidden_size": case.sizes["H"], **case.attributes}
     whole = node_model(case.cell, case.name, sized, case.inputs | case.fed, stored["text"], opset)
-    content = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
+    files = {"model.onnx": whole, "inputs.npz": npz_bytes(case.fed)}
     for one, found in stored.items():
-        content["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
-        for kind, arrays in (("input", case.fed), ("output", found)):
-            place = f"{'test' if one == 'text' else one}_data_set_0/{kind}"
-            content |= {f"{place}_{k}.pb": tensor(*named) for k, named in enumerate(arrays.items())}
-    return content
+        files["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
+        files |= data_set(f"{'test' if one == 'text' else one}_data_set_0", case.fed, found)
+    return {f"{case.folder}/{name}": data for name, data in files.items()}
 
 
-def read(folder: str) -> Suite:
-    """The cases in a folder. Raises FileError if `write` has not made it, or another version of the suite."""
-    index = read_data(path := Path(folder, INDEX))
-    version, rows = (index.get(key) if isinstance(index, dict) else None for key in ("version", "cases"))
-    names = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    if version != VERSION or not names:
-        raise FileError(f"{path}: version {version} of the suite; this is version {VERSION}: write it again")
+def _index(cases: Sequence[NodeCase], opset: int) -> bytes:
+    """What says which cases a folder has, and what each is."""
+    rows = []
+    for case in cases:
+        more = {"options": case.options, "seed": case.name, "tolerance": case.expected[1]}
+        rows.append(json.dumps(asdict(case) | more | {"readings": [*case.expected[0]]}))
+    lines = ",\n".join(rows)
+    return f'{{"version": {VERSION}, "opset": {opset}, "cases": [\n{lines}\n]}}\n'.encode()
+
+
+def read(folder: str) -> tuple[list[NodeCase], int]:
+    """The cases in a folder, and their set of operators.
+
+    Raises FileError if `write` has not made it, if another version of the suite has, or if a file has changed since.
+    """
+    read_from(path := Path(folder, INDEX))
+    index: Any = found if isinstance(found := read_data(path), dict) else {}
+    version, opset, rows = map(index.get, ("version", "opset", "cases"))
+    rows = rows if isinstance(rows, list) else []
+    if version != VERSION or opset not in OPSETS or not rows:
+        expected = f"version {VERSION} of the suite, an opset from {OPSETS[0]} to {OPSETS[-1]}, and cases"
+        there = f"version {version}, opset {opset} and {counted(len(rows), 'case') if rows else 'no cases'}"
+        raise FileError(f"{path}: expected {expected}; found {there}: write it again")
+    names = dict.fromkeys(str(row.get("name"))[:MOST_NAME] for row in rows if isinstance(row, dict))
     for name in names:
-        if name not in catalogue() and not re.fullmatch(r"model_(lstm|gru|rnn)_\d{1,4}", name):
-            raise FileError(f"{path}: no case is called {name!r}{nearest(name, catalogue())}")
-    at = {name: Path(folder, PREFIX + name, "model.onnx") for name in names}  # the node of a model says all
-    return Suite(Path(folder), [catalogue().get(n) or replace(cases_of(at[n])[0], name=n) for n in names])
+        require_case(name, path)
+    at = {name: Path(folder, f"test_{name}", "model.onnx") for name in names}  # the node of a model says all
+    cases = [catalogue().get(name) or replace(cases_of(at[name])[0], name=name) for name in names]
+    files = {INDEX: _index(cases, opset)}
+    for case in cases:
+        files |= case_files(case, opset)
+        read_from(Path(folder, case.folder, TRACE))
+    for name, content in files.items():
+        read_from(file := Path(folder, name))
+        require_content(file, content)
+    return cases, opset

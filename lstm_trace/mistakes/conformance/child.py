@@ -52,7 +52,8 @@ def main(name: str, model: str, inputs: str, outputs: str) -> int:
             else:
                 prepared = import_module(module).prepare(import_module("onnx").load(model), device="CPU")
                 found = prepared.run([*given.values()])
-        arrays = found if isinstance(found, Mapping) else {f"output_{k}": one for k, one in enumerate(found)}
+        several = [found] if hasattr(found, "shape") else found  # one array is an output
+        arrays = found if isinstance(found, Mapping) else {f"output_{k}": one for k, one in enumerate(several)}
         held: dict[str, Any] = {str(key): np.asarray(one) for key, one in arrays.items() if one is not None}
         np.savez(outputs, **held)
     except Exception as error:

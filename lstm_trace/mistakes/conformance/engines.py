@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import numpy as np
-
+from ...base.arrays import Array
 from ...base.extras import versions
-from ...base.program import run_apart
-from ...errors import FileError, LstmTraceError, MissingError, OptionError
-from ...weights.formats.arrays import bare_array, npz_arrays
-from .cases import NodeCase, Outputs, Suite
+from ...base.program import run_apart, words_of
+from ...base.writing import read_from, write_files
+from ...errors import FileError, MissingError, OptionError, within
+from ...weights.formats.arrays import small_arrays
+from .cases import NodeCase, case_files
 from .child import ENGINES
 
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
-MOST_SAID, MOST_BYTES = 160, 1 << 24
+MOST_SAID, MOST_BYTES = 160, 1 << 20
 HOLE = re.compile(r"\{(\w+)\}")
 
 
-class Ran(NamedTuple):
-    """How an engine ended: ok with outputs, or refused, crashed or hung, and what it said last.
+class CaseVerdict(NamedTuple):
+    """What became of a case: ok with outputs that are still to be judged, wrong, refused, crashed or hung.
 
-    partial: whether outputs may be missing, as in files that hold one each.
+    said: what is wrong with files, names and shapes, or what the engine said last. partial: whether outputs may be
+    missing, as in files that hold one each. reading: of several, the one that the engine has, or is nearest to. off:
+    the largest difference from its outputs. first: the address of the first value that is wrong. known: the verdict
+    that is expected, other than ok; empty if none is.
     """
 
+    case: NodeCase
     verdict: str
-    outputs: Outputs
+    outputs: Mapping[str, Array] = {}
     said: str = ""
     seconds: float = 0.0
     partial: bool = False
+    reading: str = ""
+    off: float | None = None
+    first: str = ""
+    known: str = ""
+
+    @property
+    def status(self) -> str:
+        """ok, failed, expected (a failure that is known), or fixed (one that is known, and is gone)."""
+        if self.verdict == "ok":
+            return "fixed" if self.known else "ok"
+        return "expected" if self.verdict == self.known else "failed"
 
 
 class Engine(NamedTuple):
@@ -46,27 +60,30 @@ class Engine(NamedTuple):
     title: str
     command: tuple[str, ...]
 
-    def run(self, suite: Suite, case: NodeCase, limit: float) -> Ran:
-        """One case in a process of its own, at most `limit` seconds."""
-        with tempfile.TemporaryDirectory(prefix="conformance-") as home:
-            outputs, place = Path(home, "outputs.npz"), suite.place(case).resolve()
+    def run(self, case: NodeCase, opset: int, limit: float) -> CaseVerdict:
+        """One case in a process of its own, on files of its own, at most `limit` seconds."""
+        with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as home:
+            write_files(Path(home), case_files(case, opset))
+            place, outputs = Path(home, case.folder), Path(home, "outputs.npz")
             places = {"model": place / "model.onnx", "inputs": place / "inputs.npz", "outputs": outputs, "case": place}
             began = monotonic()
             code, text = run_apart([HOLE.sub(lambda m: str(places[m[1]]), one) for one in self.command], home, limit)
-            if code == 0 and outputs.exists():
-                found = read_outputs(outputs.with_suffix(""), case)
-            elif code is None:
-                found = Ran("hung", {}, f"no answer in {limit:g} s")
+            said = _short(text, home)
+            if code is None:
+                found = CaseVerdict(case, "hung", said=f"no answer in {limit:g} s")
             elif 0 < code < 128:
-                found = Ran("refused", {}, _short(text) or f"exit code {code}")
+                found = CaseVerdict(case, "refused", said=said or f"exit code {code}")
+            elif code == 0 and os.path.lexists(outputs):
+                found = read_outputs(outputs.with_suffix(""), case)
             else:
-                how = f"exit code {code}, and no outputs{'; ' * bool(text)}" if code >= 0 else ""
-                found = Ran("crashed", {}, how + _short(text))
+                how = f"exit code {code}{', and no outputs' * (code == 0)}" if code >= 0 else ""
+                found = CaseVerdict(case, "crashed", said="; ".join(filter(None, (how, said))))
             return found._replace(seconds=monotonic() - began)
 
 
-def _short(said: str) -> str:
-    """A message of bounded length: what stands at its end often says most."""
+def _short(said: str, folder: str | Path) -> str:
+    """A message of bounded length, on one line, with paths from `folder`: what stands at its end often says most."""
+    said = " ".join(said.replace(f"{folder}{os.sep}", "").split())
     return said if len(said) <= MOST_SAID else re.sub(r"^(.{1,50})\b.*?\b(.{1,107})$", r"\1 … \2", said)
 
 
@@ -77,13 +94,13 @@ def engine(kind: str, value: str) -> Engine:
     """
     title = value
     if kind == "command":
-        words, holes = shlex.split(value), {*HOLE.findall(value)}
+        holes = {*HOLE.findall(value)}
         if "outputs" not in holes or not holes <= {"model", "inputs", "outputs", "case"}:
             expected = "expected {model}, {inputs} and {outputs} (or {case}, the folder of a case)"
             raise OptionError(f"--command {value!r}: {expected}; the outputs are written to {{outputs}}, as .npz")
-        if shutil.which(words[0]) is None:
-            raise MissingError(f"--command: there is no program {words[0]}, or it may not be run; give its path")
-        return Engine(Path(words[0]).name, tuple(os.path.abspath(w) if os.path.exists(w) else w for w in words))
+        with within("--command"):
+            words = words_of(value)
+        return Engine(Path(words[0]).name, tuple(words))
     if kind == "engine":
         if not (version := versions([ENGINES[value]])):
             raise MissingError(f"{value} is not installed here: {sys.executable} -m pip install {ENGINES[value]}")
@@ -94,27 +111,21 @@ def engine(kind: str, value: str) -> Engine:
     return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
 
 
-def read_outputs(place: Path, case: NodeCase) -> Ran:
+def read_outputs(place: Path, case: NodeCase) -> CaseVerdict:
     """What an engine wrote: PLACE.npz, PLACE.npy (the first output), or PLACE/output_0.npy, .pb or .bin.
 
     Outputs without a name, output_0, …, are those of the model in order.
     """
-    npz, npy = (place.with_name(place.name + suffix) for suffix in (".npz", ".npy"))
-    parts = [path for path in (npz, npy) if path.exists()][:1] or sorted(place.glob("output_[0-2].*"))
-    if not parts:
-        return Ran("refused", {}, "there are no outputs of this name")
+    whole = [path for suffix in (".npz", ".npy") if os.path.lexists(path := place.with_suffix(suffix))]
+    if not (paths := whole[:1] or sorted(place.glob("output_[0-2].*"))):
+        return CaseVerdict(case, "refused", said="there are no outputs of this name")
+    for path in paths:
+        read_from(path)
     try:
-        if (size := sum(part.stat().st_size for part in parts)) > MOST_BYTES:
-            raise FileError(f"{place.name} has {size:,} bytes; at most {MOST_BYTES:,} are read")
-        if parts == [npz]:
-            with npz_arrays(npz) as opened:
-                found = {key: np.asarray(array) for key, array in opened.items()}
-        else:
-            found = {"output_0" if part == npy else part.stem: bare_array(part) for part in parts}
-    except LstmTraceError as error:
-        return Ran("wrong", {}, _short(str(error)))
-    names = {f"output_{k}": name for k, name in enumerate(case.outputs)}
+        found = small_arrays(paths, MOST_BYTES)
+    except FileError as error:
+        return CaseVerdict(case, "wrong", said=_short(str(error), place.parent))
+    names = {f"{word}_{k}": name for k, name in enumerate(case.outputs) for word in ("output", "arr")}
+    names[place.name] = case.outputs[0]
     outputs = {names.get(key, key): array for key, array in found.items()}
-    return (
-        Ran("ok", outputs, partial=parts != [npz]) if parts else Ran("refused", {}, "there are no outputs of this name")
-    )
+    return CaseVerdict(case, "ok", outputs, partial=paths[0].suffix != ".npz")

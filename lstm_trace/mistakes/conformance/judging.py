@@ -17,77 +17,50 @@ from ...errors import some
 from ..identify import Search
 from ..table import ROWS, MistakeRow
 from ..trials import MistakeRuns
-from .cases import PREFIX, READINGS, NodeCase, Outputs, wanted
-from .engines import Ran
+from .cases import READINGS, NodeCase, Outputs, wanted
+from .engines import CaseVerdict
 
 VERDICTS = ("ok", "wrong", "refused", "crashed", "hung")
 #: At most so many options are ignored at once. So many plainer cases that the table does not explain are enough.
 MOST, ENOUGH = 3, 5
 Keys = frozenset[str]
 Rows = Collection[MistakeRow]
+Progress = Callable[[int, int], None]
 
 
-class CaseVerdict(NamedTuple):
-    """What became of a case.
-
-    reading: of several, the one that the engine has, or is nearest to. off: the largest difference from its outputs.
-    first: the address of the first value that is wrong. said: what is wrong with names and shapes, or what the engine
-    said. known: the verdict that is expected, other than ok; empty if none is.
-    """
-
-    case: NodeCase
-    ran: Ran
-    verdict: str
-    reading: str = ""
-    off: float | None = None
-    first: str = ""
-    said: str = ""
-    known: str = ""
-
-    @property
-    def name(self) -> str:
-        """The folder of the case."""
-        return PREFIX + self.case.name
-
-    @property
-    def status(self) -> str:
-        """ok, failed, expected (a failure that is known), or fixed (one that is known, and is gone)."""
-        if self.verdict == "ok":
-            return "fixed" if self.known else "ok"
-        return "expected" if self.verdict == self.known else "failed"
-
-
-def gap(found: Mapping[str, Array], expected: Outputs, partial: bool = False) -> tuple[float, str]:
-    """How far outputs are from others, and what is wrong with their names or shapes, if it is infinite.
-
-    partial: whether some may be missing.
-    """
-    off = 0.0
+def misfit(found: Outputs, expected: Outputs, partial: bool) -> str:
+    """What is wrong with the names and shapes of outputs. partial: whether some may be missing."""
     for name, right in expected.items():
-        if (values := found.get(name)) is None and partial:
-            continue
-        if values is None:
-            return np.inf, f"no output {name}; there are {some([*found], 6) or 'none'}"
-        if values.shape != right.shape or values.dtype.kind not in "fiu":
-            return np.inf, f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
-        off = max(off, float(np.nan_to_num(np.abs(values.astype(float) - right), nan=np.inf).max(initial=0.0)))
-    return off, ""
+        if (values := found.get(name)) is not None:
+            if values.shape != right.shape or values.dtype.kind not in "fiu":
+                return f"{name} is {values.dtype} {values.shape}; expected float32 {right.shape}"
+        elif not partial:
+            return f"no output {name}; there are {some([*found], 6) or 'none'}"
+    return ""
 
 
-def judge(case: NodeCase, ran: Ran, known: str = "") -> CaseVerdict:
+def distance(found: Mapping[str, Array], expected: Outputs) -> float:
+    """How far outputs are from others at most; infinite for what is no number."""
+    gaps = [np.abs(found[name].astype(float) - right).max() for name, right in expected.items() if name in found]
+    return float(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf).max(initial=0))
+
+
+def judge(one: CaseVerdict) -> CaseVerdict:
     """The verdict on what an engine gave."""
-    if ran.verdict != "ok":
-        return CaseVerdict(case, ran, ran.verdict, said=ran.said, known=known)
-    found, (expected, tolerance) = dict(ran.outputs), case.expected
+    if one.verdict != "ok":
+        return one
+    (expected, tolerance), found = one.case.expected, dict(one.outputs)
     for name, right in expected["text"].items():
         if name in found and found[name].shape == (right.size,):  # a file of plain numbers has no shape
             found[name] = found[name].reshape(right.shape)
-    gaps = {one: gap(found, outputs, ran.partial) for one, outputs in expected.items()}
-    reading = min(gaps, key=lambda one: gaps[one][0])
-    off, said = gaps[reading]
-    first = "" if off <= tolerance or said else _first(case, found, expected[reading])
-    verdict, reading = "ok" if off <= tolerance else "wrong", reading if len(gaps) > 1 else ""
-    return CaseVerdict(case, ran._replace(outputs=found), verdict, reading, off, first, said, known)
+    if said := misfit(found, expected["text"], one.partial):
+        return one._replace(verdict="wrong", off=np.inf, said=said)
+    gaps = {reading: distance(found, outputs) for reading, outputs in expected.items()}
+    reading = min(gaps, key=gaps.__getitem__)
+    one = one._replace(outputs=found, off=gaps[reading], reading=reading if len(gaps) > 1 else "")
+    if gaps[reading] <= tolerance:
+        return one
+    return one._replace(verdict="wrong", first=_first(one.case, found, expected[reading]))
 
 
 def _first(case: NodeCase, found: Outputs, expected: Outputs) -> str:
@@ -129,17 +102,19 @@ def without(case: NodeCase, keys: Iterable[str]) -> NodeCase:
 
 
 def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Iterator[tuple[str, list[Outputs]]]:
-    """Each mistake of the table, or of some of its rows, in a case: its key, and the outputs with it.
+    """No mistake, and each of the table, or of some of its rows, in a case: its key, and the outputs with it.
 
-    A direction that runs the wrong way ends at the other end: if Y shows the mistake a reverse one has both, the right
-    one first. That its last states alone are of the other end is a mistake of its own.
+    The key of none is empty. A direction that runs the wrong way ends at the other end: if Y shows the mistake a
+    reverse one has both, the right one first. That its last states alone are of the other end is a mistake of its own.
     """
     trace = case.trace(reading)
-    runs, candidates = MistakeRuns(trace, wanted(trace)), Search(trace, {}).candidates(by=by)
+    runs = MistakeRuns(trace, wanted(trace))
     right, whole = {place: runs.right(place) for place in runs.wanted}, runs.wanted[0]
+    yield "", [usual := case.results(trace, right, reading)]
     if case.direction != "forward":
-        usual, other = (case.results(trace, right, reading, end) for end in (True, False))
+        other = case.results(trace, right, reading, turned=False)
         yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
+    candidates = Search(trace, {}).candidates(by=by)
     for candidate, values in zip(candidates, runs.run(candidates), strict=True):
         both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
         yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
@@ -148,28 +123,26 @@ def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Itera
 def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list[Keys]]:
     """Sets of mistakes that reproduce what an engine gave: by those that are known, then the plainest first.
 
-    thorough: whether the whole table is tried.
+    Each is of options that are ignored, and at most one mistake of the table. thorough: whether all of it is tried.
     """
-    case, found, options = one.case, one.ran.outputs, ignorable(one.case)
+    case, options = one.case, ignorable(one.case)
     there = [key for key in options if key in known]
     names = {key.partition(":")[0].rpartition("/")[2] for key in known}
+    rows = [row for name, row in ROWS.items() if name in names]
 
     def fits(outputs: Outputs) -> bool:
-        return gap(found, outputs, partial=True)[0] <= case.expected[1]
+        return distance(one.outputs, outputs) <= case.expected[1]
 
-    def ignoring(keys: Sequence[str], count: int) -> list[Keys]:
-        return [s for s in map(Keys, combinations(keys, count)) if any(fits(without(case, s).run(r)) for r in READINGS)]
+    def fitting(ignored: Iterable[Sequence[str]], by: Rows | None) -> list[Keys]:
+        readings = case.expected[0] if by is None else READINGS
+        tried = ((s, pair) for s in ignored for reading in readings for pair in made(without(case, s), reading, by))
+        return list(dict.fromkeys(Keys({*s, key}) - {""} for s, (key, each) in tried if any(map(fits, each))))
 
-    def tabled(ignored: Sequence[str], by: Rows | None = None) -> list[Keys]:
-        tried = (pair for reading in case.expected[0] for pair in made(without(case, ignored), reading, by))
-        return [frozenset({*ignored, key}) for key in dict.fromkeys(k for k, each in tried if any(map(fits, each)))]
-
-    yield from (ignoring(there, count) for count in range(1, MOST + 1))
-    yield from (tabled(ignored, [ROWS[row] for row in ROWS if row in names]) for ignored in ([], there))
-    yield ignoring(options, 1)
-    yield tabled([]) if thorough else []
-    yield from (ignoring(options, count) for count in range(2, MOST + 1))
-    yield tabled(there) if thorough and there else []
+    yield from (fitting(combinations(there, n), rows) for n in sorted({*range(MOST + 1), len(there)}))
+    yield fitting(combinations(options, 1), rows)
+    yield fitting([()], None) if thorough else []
+    yield from (fitting(combinations(options, n), rows) for n in range(2, MOST + 1))
+    yield fitting([there], None) if thorough and there else []
 
 
 class FailureCause(NamedTuple):
@@ -180,16 +153,15 @@ class FailureCause(NamedTuple):
     attach: str
 
 
-def causes(
-    verdicts: Sequence[CaseVerdict], progress: Callable[[int, int], None] = lambda *_: None
-) -> tuple[FailureCause, ...]:
+def causes(verdicts: Sequence[CaseVerdict], progress: Progress = lambda *_: None) -> tuple[FailureCause, ...]:
     """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
 
     progress: called with the number of cases that were looked at, and of all.
     """
-    wrong = {one.name: one for one in verdicts if one.verdict == "wrong" and one.off not in (None, np.inf)}
+    wrong = {one.case.folder: one for one in verdicts if one.first and one.off != np.inf}
+    size = {name: (len(one.case.options), sum(map(np.size, one.case.inputs.values()))) for name, one in wrong.items()}
     sets, chosen = dict[str, list[Keys]](), Keys()
-    for name in sorted(wrong, key=lambda name: len(wrong[name].case.options)):  # few options, few explanations
+    for name in sorted(wrong, key=lambda name: size[name][0]):  # few options, few explanations
         progress(len(sets), len(wrong))
         known = Keys().union(*(s for found in sets.values() for s in found))
         alike = [other for other in sets if not sets[other] and wrong[other].case.cell == wrong[name].case.cell]
@@ -200,13 +172,11 @@ def causes(
 
     while left := [s for name in sets if name not in explained(chosen) for s in sets[name]]:
         chosen |= max(left, key=lambda s: len(explained(chosen | s) - explained(chosen)) / len(s - chosen))
-    by_case = {name: next(s for s in found if s <= chosen) for name, found in sets.items() if found}
+    by_case = {name: min((s for s in found if s <= chosen), key=len) for name, found in sets.items() if found}
     every = list[FailureCause]()
     for key in Keys().union(*by_case.values()):
         cases = [name for name in wrong if key in by_case.get(name, ())]
         alone = [name for name in cases if len(by_case[name]) == 1] or cases
         equal = set[str].intersection(*({k for s in sets[name] if len(s) == 1 for k in s} for name in alone))
-        size = {name: sum(map(np.size, wrong[name].case.inputs.values())) for name in alone}
-        attach = min(alone, key=lambda name: (len(wrong[name].case.options), size[name]))
-        every.append(FailureCause((key, *sorted(equal - {key})), tuple(cases), attach))
+        every.append(FailureCause((key, *sorted(equal - {key})), tuple(cases), min(alone, key=size.__getitem__)))
     return tuple(sorted(every, key=lambda one: (-len(one.cases), one.keys)))

@@ -27,11 +27,11 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import formatannotation, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from ...base.conveniences import function_at
 from ...base.option import Option, Parameter, documented, parameters
 from ...errors import require_known
 
@@ -118,7 +118,7 @@ def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOptio
 def maker(kind: str) -> Callable[..., Figure]:
     """The function that makes pictures of a kind. Raises OptionError if there is no such kind."""
     require_known("kind of picture", kind, KINDS)
-    return getattr(import_module(f".{KINDS[kind]['module']}", __package__), kind)
+    return function_at(f"{__package__}.{KINDS[kind]['module']}:{kind}")
 
 
 def options(kind: str) -> tuple[str, ...]:

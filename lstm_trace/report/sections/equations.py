@@ -216,7 +216,9 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
         found: Node
         if f"d_{name}" in sums:
             lines = ((part, back.by_name.get(part)) for part in sums[f"d_{name}"])  # some of them have no name
-            column, row = (leaf(p) if x is None or x.assigned else whole(x, back, lambda _: 1, leaf) for p, x in lines)
+            column, row = (
+                leaf(part) if x is None or x.assigned else whole(x, back, lambda _: 1, leaf) for part, x in lines
+            )
             found = tree.MatVec(column, tree.Transposed(row))
         elif f"d_{name}" in back.by_name:
             found = whole(back.by_name[f"d_{name}"], back, lambda _: width, leaf)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from ...base.conveniences import function_at
 from ...base.packaged import packaged
 from ...documents.blocks import Block, Heading, Items, Para, marked, with_formulas
 from ...view.hand_size import with_comma
@@ -33,7 +33,7 @@ def _part(of: Callable[[View], Any], name: str) -> Callable[[View], Iterable[Blo
     def section(shown: View) -> Iterable[Block]:
         part = of(shown)
         found: Iterable[Block] = ()
-        return found if part is None else getattr(import_module(f".{module}", __package__), function)(part)
+        return found if part is None else function_at(f"{__package__}.{module}:{function}")(part)
 
     return section
 

@@ -220,9 +220,14 @@ def load_mapped(path: str | Path, content: bytes | None = None) -> Trace:
     with reading(f"{path}: inputs/mask"):
         mask = None if mask is None else to_truths(mask)
     return read_trace(
-        manifest, str(path), x=inputs.get("inputs/x"), lengths=None if lengths is None else np.array(lengths),
-        mask=mask, given=found.pop("inputs/given"), **found,
-    )  # fmt: skip
+        manifest,
+        str(path),
+        x=inputs.get("inputs/x"),
+        lengths=None if lengths is None else np.array(lengths),
+        mask=mask,
+        given=found.pop("inputs/given"),
+        **found,
+    )
 
 
 @contextmanager

@@ -50,7 +50,9 @@ def to_length(value: Any) -> Any:
     return value
 
 
-_WRITTEN = PlainSerializer(lambda h: [*map(to_list, h)] if isinstance(h, list) else to_list(h), return_type=Any)
+_WRITTEN = PlainSerializer(
+    lambda states: [*map(to_list, states)] if isinstance(states, list) else to_list(states), return_type=Any
+)
 Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
 #: Initial states: one array per layer if the layers differ in size.
 States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(4))]

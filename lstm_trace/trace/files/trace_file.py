@@ -184,11 +184,15 @@ def load_json(path: str | Path, content: bytes) -> Trace:
         for scope, array in values.items():
             initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
     return read_trace(
-        file, str(path), x=None if inputs.x is None else held(inputs.x, "x"),
-        lengths=None if inputs.lengths is None else np.array(inputs.lengths), mask=inputs.mask, initial=initial,
+        file,
+        str(path),
+        x=None if inputs.x is None else held(inputs.x, "x"),
+        lengths=None if inputs.lengths is None else np.array(inputs.lengths),
+        mask=inputs.mask,
+        initial=initial,
         given=all_held(inputs.given),
         **{part: all_held(getattr(file, part)) for part in ("parameters", "lines", "sums")},
-    )  # fmt: skip
+    )
 
 
 def _pretty(value: Any, depth: int) -> str:

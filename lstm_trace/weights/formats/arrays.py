@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial, reduce
@@ -26,7 +26,7 @@ from numpy.lib import format as npy
 from ...base.remark import Remark
 from ...errors import FileError, MissingError, NotFoundError, nearest, some, within
 from ..find import find
-from ..guards import Lazy, afford, archive, entries, numbers, told
+from ..guards import Lazy, afford, archive, check_file, entries, numbers, told
 from ..layouts import Layout
 from ..names import detect
 from ..onnx.constants import stored_tensor
@@ -112,6 +112,21 @@ def bare_array(path: Path) -> Any:
         return np.frombuffer(path.read_bytes(), "<f4")
 
 
+def small_arrays(paths: Sequence[Path], most: int) -> dict[str, Any]:
+    """The arrays of an .npz file, or of files that have one each, by the names of those, of at most `most` bytes.
+
+    Raises FileError, MissingError.
+    """
+    for path in paths:
+        check_file(path)
+        if (size := path.stat().st_size) > most:
+            raise FileError(f"{path}: expected at most {most:,} bytes, found {size:,}")
+    if paths[0].suffix != ".npz":
+        return {path.stem: bare_array(path) for path in paths}
+    with npz_arrays(paths[0]) as opened:
+        return {name: np.asarray(array) for name, array in opened.items()}
+
+
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -180,7 +195,9 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", filename=path)
-    return import_module(f"..{READERS[suffix]}", __package__).arrays(path)
+    opened: Callable[[Path], AbstractContextManager[Arrays]]
+    opened = import_module(f"..{READERS[suffix]}", __package__).arrays
+    return opened(path)
 
 
 def tables(path: Path, width: int, wiring: Wiring | None = None) -> dict[str, Any]:

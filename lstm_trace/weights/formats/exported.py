@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ...base import conveniences
 from ...base.arrays import Array
+from ...base.conveniences import Convenience
 from ...base.packaged import packaged
 from ...errors import FileError, LiftError, within
 from ..find import find
@@ -79,7 +79,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             with within(str(path)):
                 return [_layer(opened, names, *layer, loop=names in loops) for names, layer in layers.items()]
         try:
-            found: list[Found] = conveniences.call("exported.graph", opened)
+            found = Convenience[list[Found]]("exported.graph")(opened)
         except LiftError as reason:
             lacking = "" if loops else f"it has no layer or cell of PyTorch ({ANY}), and "
             raise FileError(f"{path}: {lacking}its graph is not read as a cell: {reason}") from None

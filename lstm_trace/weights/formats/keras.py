@@ -80,7 +80,10 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
         (layer.path.split("/")[-1], (settings_of(layer.config.get("backward_layer")) or {}).get("name"))
         for layer in config.values()
     }
-    groups = ["backward_layer" if any((o, p) in behind for o in groups[:at]) else p for at, p in enumerate(groups)]
+    groups = [
+        "backward_layer" if any((owner, part) in behind for owner in groups[:at]) else part
+        for at, part in enumerate(groups)
+    ]
     direction = "reverse" if any(_BACK.fullmatch(part) for part in groups) else "forward"
     path = tuple(part for part in groups if not re.fullmatch(r"(back|for)ward(_layer|_.*)?", part))
     if path[-3:-1] == ("cell", "cells"):  # Keras 3: cells by number

@@ -254,7 +254,10 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
     if len(set(kinds.values())) > 1:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
-    shapes = {n: arrays[n].shape if n in arrays else reading.shape(n) for n in (*arrays, *reading.operator.inputs)}
+    shapes = {
+        name: arrays[name].shape if name in arrays else reading.shape(name)
+        for name in (*arrays, *reading.operator.inputs)
+    }
     if faults := _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None}):
         raise Refused("; ".join(faults) + _projected(reading))
     return arrays

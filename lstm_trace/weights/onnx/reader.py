@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base import conveniences
+from ...base.conveniences import Convenience
 from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
+from ..guards import check_file
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
 from ..read import Defaults, Found, Wiring, stack, stated
@@ -148,7 +149,7 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     by = {"made by": made} if made else {}
     if not places:
         try:
-            written: list[Found] = conveniences.call("onnx.graph", model, tensors)
+            written = Convenience[list[Found]]("onnx.graph")(model, tensors)
         except FileError:
             raise
         except LstmTraceError as reason:
@@ -247,6 +248,7 @@ def node_readings(path: Path) -> list[NodeReading]:
 
     Raises MissingError without onnx, FileError if the file is not an ONNX model, or a node has a wrong attribute.
     """
+    check_file(path)
     model, tensors = load(path)
     graphs, opset = Graphs(model, tensors), opset_of(model)
     found = []
@@ -254,10 +256,10 @@ def node_readings(path: Path) -> list[NodeReading]:
         if _is_known(node):
             cell = _CELLS[node.op_type]
             try:
-                facts = facts_of(node, OPERATORS[cell], opset)
+                found.append(NodeReading(scope, node, facts_of(node, OPERATORS[cell], opset), graphs, cell))
+                options_of(found[-1])  # an attribute may have a wrong value
             except Refused as reason:
                 raise FileError(f"{path}: the {node.op_type} {node.name or node.output[0]}: {reason}") from None
-            found.append(NodeReading(scope, node, facts, graphs, cell))
     return found
 
 

@@ -43,6 +43,12 @@ def tensor(name: str, array: Any) -> bytes:
     return _message(*((1, size) for size in array.shape), (2, _TYPES[array.dtype]), (8, name), (9, raw))
 
 
+def data_set(folder: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, bytes]:
+    """The inputs and outputs of a model as ONNX's backend tests have them: the tensors by their paths."""
+    both = (("input", inputs), ("output", outputs))
+    return {f"{folder}/{kind}_{k}.pb": tensor(*v) for kind, found in both for k, v in enumerate(found.items())}
+
+
 def _values(field: int, arrays: Mapping[str, Any]) -> Iterable[tuple[int, bytes]]:
     """For each array a ValueInfoProto: the name, type and shape of an input or output."""
     for name, array in arrays.items():

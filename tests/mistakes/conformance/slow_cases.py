@@ -12,7 +12,8 @@ from .test_cases import files_are_right
 
 def test_the_files_are_equal_on_every_machine_and_small(tmp_path: Path) -> None:
     folder = tmp_path / "cases"
-    for case in write(str(folder), chosen("full", (), 14, None), 14).cases:
+    write(str(folder), cases := chosen("full", (), 14, None), 14)
+    for case in cases:
         files_are_right(folder / f"test_{case.name}", case)
     assert len([*folder.iterdir()]) == len(catalogue()) + 1
     files = sorted(path for path in folder.rglob("*") if path.is_file())

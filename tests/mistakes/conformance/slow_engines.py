@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from lstm_trace.cli.verbs.conformance import judged
-from lstm_trace.mistakes.conformance.cases import Suite
 
 from ...support import conformance_engine
-from .test_engines import NAMES, facts, invoke, suite_of
+from .test_engines import NAMES, Suite, facts, invoke, suite_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ import os, pathlib, shutil, signal, sys, time
 model, inputs, outputs = map(pathlib.Path, sys.argv[1:])
 name = model.parent.name
 here = pathlib.Path.cwd()
-assert inputs.is_file() and outputs.parent == here == pathlib.Path(os.environ["HOME"])
+assert inputs.is_file() and outputs.parent == here == model.parent.parent == pathlib.Path(os.environ["HOME"])
 assert not {key for key in os.environ if "proxy" in key.lower() or "TOKEN" in key}
 if name == "test_lstm_plain_reverse":
     print("loading"); print("clip is not supported", file=sys.stderr); sys.exit(3)
@@ -51,11 +50,52 @@ def test_a_program_that_refuses_crashes_and_hangs(
     assert [*verdicts.values()] == ["ok", "refused", "crashed", "hung", "crashed"]
     assert said == [
         "5 cases: 1 ok, 1 refused, 2 crashed, 1 hung",
-        "test_lstm_clip (crashed): SIGSEGV",
-        "test_lstm_peephole_reverse (hung): no answer in 1.5 s",
-        "test_gru_plain_reverse (crashed): exit code 0, and no outputs",
         "refused, test_lstm_plain_reverse: clip is not supported",
+        "crashed, test_lstm_clip: SIGSEGV",
+        "hung, test_lstm_peephole_reverse: no answer in 1.5 s",
+        "crashed, test_gru_plain_reverse: exit code 0, and no outputs",
     ]
+
+
+MISCHIEF = """
+import os, pathlib, shutil, sys
+import numpy as np
+model, outputs = map(pathlib.Path, sys.argv[1:3])
+name, (right,) = model.parent.name, [dict(np.load(model.with_name("outputs.npz")))]
+if name == "test_lstm_plain_forward":  # spoils its files, and says much
+    model.write_bytes(b"gone")
+    model.with_name("new").write_text("x")
+    print("\\x1b[31m\\0" * 10**6, file=sys.stderr)
+    np.savez(outputs, *right.values(), np.ones(1))
+if name == "test_lstm_plain_reverse":
+    np.savez(outputs, **right)
+    sys.exit(139)
+if name == "test_lstm_clip":
+    os.mkfifo(outputs)
+if name == "test_lstm_peephole_reverse":
+    outputs.symlink_to("/dev/zero")
+if name == "test_gru_plain_reverse":
+    sys.exit(f"no space for {outputs}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes")
+def test_a_program_that_writes_what_it_should_not(
+    cases: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mischief.py").write_text(MISCHIEF)
+    before = {path: path.read_bytes() for path in cases.folder.rglob("*") if path.is_file()}
+    code, verdicts, said = facts(
+        "run", cases.folder, "--command", f"{sys.executable} mischief.py {{model}} {{outputs}}"
+    )
+    assert (code, [*verdicts.values()]) == (1, ["ok", "crashed", "wrong", "wrong", "refused"])
+    assert said[1:] == [
+        "crashed, test_lstm_plain_reverse: exit code 139; SIGSEGV",
+        "wrong, 2 cases (test_lstm_clip, test_lstm_peephole_reverse): outputs.npz: a pipe or device, not a file",
+        "refused, test_gru_plain_reverse: no space for outputs.npz",
+    ]
+    assert before == {path: path.read_bytes() for path in cases.folder.rglob("*") if path.is_file()}
 
 
 def test_a_right_engine(cases: Suite, tmp_path: Path) -> None:
@@ -86,6 +126,15 @@ EVERYTHING = ("lstm_peephole_forward", "lstm_lengths_reverse", "lstm_clip", "lst
             },
         ),
         (
+            "exchanged_without_clip",
+            ("lstm_plain_forward", "lstm_peephole_reverse", "lstm_clip"),
+            {
+                "order:i,f": ["test_lstm_plain_forward", "test_lstm_peephole_reverse", "test_lstm_clip"],
+                "ignored:peephole": ["test_lstm_peephole_reverse"],
+                "ignored:clip": ["test_lstm_clip"],
+            },
+        ),
+        (
             "old_cell",
             EVERYTHING,
             {
@@ -101,7 +150,7 @@ def test_the_mistakes_that_explain_every_failure(
 ) -> None:
     found = judged(
         "bugs",
-        suite_of(tmp_path, *names),
+        suite_of(tmp_path, *names).cases,
         conformance_engine.by_function(getattr(conformance_engine, bug), tmp_path / "cases"),
     )
     assert {cause.keys[0]: [*cause.cases] for cause in found.causes} == causes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,24 +84,58 @@ def files_are_right(place: Path, case: NodeCase) -> None:
 
 
 def test_a_folder_is_read_again(folder: Path, tmp_path: Path) -> None:
-    assert [case.name for case in read(str(folder)).cases] == [*SOME]
+    assert [case.name for case in read(str(folder))[0]] == [*SOME]
     index = json.loads((folder / "cases.json").read_text())
     assert {row["name"]: row["tolerance"] for row in index["cases"]} == {
         name: catalogue()[name].expected[1] for name in SOME
     }
     with pytest.raises(FileError, match="the folder is not empty"):
         write(str(folder), CASES, 14)
-    for text, said in (
-        ('{"version": 99, "cases": [{"name": "lstm_clip"}]}', "version 99 of the suite; this is version 1"),
-        ('{"version": 1, "cases": [{"name": "lstm_clop"}]}', "no case is called 'lstm_clop'; did you mean 'lstm_clip'"),
-        ('{"version": 1, "cases": [{"name": "../../etc"}]}', "no case is called"),
-        ('{"version": 1, "cases": 3}', "write it again"), ("[1", "cases.json"), ("[]", "write it again"),
-    ):  # fmt: skip
+    expected = "expected version 1 of the suite, an opset from 7 to 22, and cases"
+    for version, opset, cases, said in (
+        (99, 14, [{"name": "lstm_clip"}], f"{expected}; found version 99, opset 14 and 1 case: write it again"),
+        (1, 14, [{"name": "lstm_clop"}], "no case is called 'lstm_clop'; did you mean 'lstm_clip'"),
+        (1, 14, [{"name": "../../etc"}], "no case is called"),
+        (1, 14, [{"name": "lstm_clip"}, 3], "not as it was written; write it again"),
+        (1, 14, [{}], "no case is called 'None'"),
+        (1, 14, [{"name": "x" * 10**6}], "no case is called"),
+        (1, 14, [{"name": "lstm_clip"}] * 3, "not as it was written; write it again"),
+        (1, 14.0, [{"name": "lstm_clip"}], "not as it was written; write it again"),
+        (1, 14, 3, f"{expected}; found version 1, opset 14 and no cases: write it again"),
+        (1, 14, [], f"{expected}; found version 1, opset 14 and no cases"),
+        (1, 99, [{"name": "lstm_clip"}], f"{expected}; found version 1, opset 99 and 1 case"),
+        (1, "14", [{"name": "lstm_clip"}], f"{expected}; found version 1"),
+    ):
+        text = json.dumps({"version": version, "opset": opset, "cases": cases})
+        (tmp_path / "cases.json").write_text(text)
+        with pytest.raises(FileError, match=f"cases.json: {said}") as found:
+            read(str(tmp_path))
+        assert len(str(found.value)) < 500
+    for text, said in (("[1", "cases.json: "), ("[]", "found version None, opset None and no cases")):
         (tmp_path / "cases.json").write_text(text)
         with pytest.raises(FileError, match=said):
             read(str(tmp_path))
     with pytest.raises(FileError, match="no such file"):
         read(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("damage", ["changed", "stale", "missing", "pipe"])
+def test_a_file_that_is_not_as_it_was_written_is_named(folder: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    file = tmp_path / "copy" / "test_lstm_clip" / "inputs.npz"
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "changed":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "stale":
+        file.write_bytes((folder / "test_gru_no_states" / "inputs.npz").read_bytes())
+    elif damage == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("there are no pipes")
+        os.mkfifo(file)
+    said = "no such file" if damage == "missing" else "not as it was written"
+    with pytest.raises(FileError, match=f"inputs.npz: {said}; write it again"):
+        read(str(tmp_path / "copy"))
 
 
 def test_cases_are_chosen() -> None:
@@ -128,9 +164,15 @@ def test_only_what_a_model_uses(tmp_path: Path) -> None:
     assert {"lstm_plain_forward", "lstm_plain_reverse", "lstm_clip", "lstm_peephole_reverse"} <= names
     assert not any("bidirectional" in name or "gru" in name or "relu" in name for name in names)
     write(str(tmp_path / "cases"), found, 14)
-    assert [case.name for case in read(str(tmp_path / "cases")).cases] == [case.name for case in found]
-    again = read(str(tmp_path / "cases")).cases[-1]
+    assert [case.name for case in read(str(tmp_path / "cases"))[0]] == [case.name for case in found]
+    again = read(str(tmp_path / "cases"))[0][-1]
     np.testing.assert_array_equal(again.expected[0]["text"]["Y"], own.expected[0]["text"]["Y"])
-    (tmp_path / "no.onnx").write_bytes(model.read_bytes().replace(b"LSTM", b"RELU"))
-    with pytest.raises(MissingError, match="no LSTM, GRU or RNN node"):
-        cases_of(tmp_path / "no.onnx")
+    for old, new, kind, said in (
+        (b"LSTM", b"RELU", MissingError, "no LSTM, GRU or RNN node"),
+        (np.float32(0.75).tobytes(), np.float32(-1).tobytes(), FileError, "the LSTM node: the attribute clip is -1"),
+    ):
+        (tmp_path / "no.onnx").write_bytes(model.read_bytes().replace(old, new))
+        with pytest.raises(kind, match=said):
+            cases_of(tmp_path / "no.onnx")
+    with pytest.raises(FileError, match="a folder, not a file"):
+        cases_of(tmp_path)
