@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from string import ascii_letters
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..cell.composites import PRINTED
 from ..cell.rules import BETWEEN
@@ -140,7 +140,7 @@ _BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*([12])(?!\d)"), re.compile(r
 _INDEX = re.compile(r"([_^])(?:t(?![A-Za-z])|\{((?:[^{}]|\{[^{}]*\})*)\})")
 
 
-def at(found: Symbol, steps: tuple[int | str, int | str]) -> Symbol:
+def at(found: Symbol, steps: tuple[Any, Any]) -> Symbol:
     """A symbol with numbers, or other indices, in place of its indices t and t - 1.
 
     >>> at(symbol("h_prev"), (2, 1)).sub, at(symbol("p_t", {"p_t": r"\\hat{p}_t^{(t-1)}"}), (2, 1)).tex
