@@ -171,6 +171,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     stages, initial, weights = [], dict[str, dict[Scope, Array]](), dict[Scope, dict[str, Array]]()
     for scope, one in every.items():
         new = {name: read[scope, name][0] for name in one.sources}
+        new |= {LATER: GIVEN} if LATER in cells[scope].inputs else {}
         stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
         late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
@@ -180,7 +181,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
     for stage in stages:
         if LATER in stage.cell.inputs:
-            stage.sources[LATER], given[stage.scope][LATER] = GIVEN, np.ones((trace.steps, trace.batch, 1))
+            given[stage.scope][LATER] = np.ones((trace.steps, trace.batch, 1))
             given[stage.scope][LATER][-1 if stage.backwards else 0] = 0
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
