@@ -42,7 +42,8 @@ OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
     "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "mistake.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "notfinite", "counted.", "some.", "or", "none", "plot.section", "plot.several",
-    "conformance.", "doctor.", "effects.", "lines.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
+    "effects.", "lines.",
+    "conformance.", "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip
 
 
