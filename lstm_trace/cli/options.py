@@ -192,8 +192,9 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
                 width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
                 save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)
 
-        made: Any = around(command, written)
-        for option in made.__click_params__ if ".svg" not in suffixes else ():  # the help of what has no picture
+        made = around(command, written)
+        options: list[Any] = getattr(made, "__click_params__", [])
+        for option in options if ".svg" not in suffixes else ():  # the help of what has no picture
             if option.name == "output":
                 option.help = option.help.replace(", and .svg .png if there is a picture", "")
             elif option.name == "form":
