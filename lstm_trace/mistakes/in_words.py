@@ -22,8 +22,9 @@ from .trials import PlacedMistake
 EQUATIONS = 4
 #: What may follow in a word's value: which weights or states it is about, and how they are rounded.
 _SPECIAL = re.compile(
-    r"(?:,? (?P<key>of [xhcbr]|of all|of states|by row|by gate|by sigmoid|by both|in sigmoid|from least to most|"
-    r"from zero|truncated|products|sums|floor|nearest|interpolated)| by (?P<n>\d+))$"
+    r",? (?P<key>of [xhcbr]|of all|of states|of matrices|of both biases|of the network|by row|by gate|by sigmoid|"
+    r"by both|in sigmoid|from least to most|from zero|from the start|truncated|products|sums|floor|nearest|"
+    r"interpolated|by|stacked)(?: (?P<n>\w+))?$"
 )
 #: Values that have a phrase, with its fields.
 _PHRASES = {
@@ -34,6 +35,7 @@ _PHRASES = {
     "double": re.compile("exp from bits of a double"),
     "last": re.compile("last unit lost"),
     "beyond": re.compile(r"units beyond a multiple of (?P<n>\d+) lost"),
+    "first": re.compile(r"units beyond the first (?P<n>\d+) lost"),
     "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
     "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
     "terms": re.compile(r"exp of (?P<n>\d+) terms"),
@@ -82,7 +84,7 @@ def predicate(mistake: Mistake, words: Words) -> str:
         one, _, two = mistake.value.partition(",")
         key += ".two" if two and words.has(f"{key}.two") else ""
         fields |= {"one": _gate(one, words), "two": _gate(two, words), "value": ", ".join(mistake.value)}
-        fields["gates"] = ", ".join(mistake.program.own.gates)
+        fields["gates"] = ", ".join(gate for gate in mistake.program.own.gates if gate in mistake.value)
     elif row.word:
         value, special = _split(mistake.value, key, words)
         own = f"{key}.{value}"
@@ -122,7 +124,7 @@ def _split(value: str, key: str, words: Words) -> tuple[str, list[str]]:
     """What a word is given, without what follows it, and that as phrases."""
     special: list[str] = []
     while not words.has(f"{key}.{value}") and (found := _SPECIAL.search(value)):
-        special.insert(0, words.word(f"mistake.with.{found['key'] or 'by'}", n=found["n"]))
+        special.insert(0, words.word(f"mistake.with.{found['key']}", n=found["n"]))
         value = value[: found.start()]
     return value, special
 

@@ -16,9 +16,10 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 from ..cell.lines import Cell, Line
+from ..cell.network import VALID
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import FUNCTIONS, ROWS, MistakeRow, Rewriting, functions_of
+from .table import FUNCTIONS, ROWS, MistakeRow, Rewriting, at_valid, functions_of
 from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 Equations = Mapping[str, ExpressionTree]
@@ -121,7 +122,7 @@ class RewrittenCell:
             return self.cell
         lines, changed = self.cell.by_name, dict(self.changes)
         # what a state carries anyway is that state
-        known = {f"{n}{LATE_SUFFIX}": s for s, n in self.cell.carry if f"{CARRY}{s}" not in changed}
+        known = {f"{n}{LATE_SUFFIX}": s for n, s in becomes(self.cell).items() if f"{CARRY}{s}" not in changed}
         states = {ExpressionTree("name", late): ExpressionTree("name", s) for late, s in known.items()}
         every = {name: rewritten(right, states.get) for name, right in self.rows.items()}
         late = sorted({n for name in changed for n in every[name].names() if n.endswith(LATE_SUFFIX)})
@@ -129,6 +130,8 @@ class RewrittenCell:
         before = {name: name.removesuffix(LATE_SUFFIX) for name in late if name != LATER}
         # a state may become a line, or an expression that is one
         carry |= {name: line if line in lines else f"1 * {line}" for name, line in before.items()}
+        if VALID in self.cell.inputs:  # steps of padding change no state
+            carry |= {name: f"where({VALID}, {line}, {name})" for name, line in before.items()}
         rows = [function.text for function in self.cell.functions if function.name not in FUNCTIONS]
         rows.append(_functions(right for right in every.values()))
         rows += [f"input: {', '.join([*self.cell.inputs, *{LATER}.intersection(late)])}"]
@@ -258,7 +261,7 @@ def _sites(rows: Equations, change: Rewriting, own: CellEquations) -> list[tuple
     return [
         (name, site)
         for name, right in rows.items() if any(fnmatchcase(name, one) for one in change.of.split("|"))
-        for site in sites(change.left, right, own.allows, change.whole)
+        for site in sites(change.left, change.part(right), own.allows, change.whole)
     ]  # fmt: skip
 
 
@@ -267,7 +270,9 @@ def _replaced(rows: Equations, members: list[tuple[str, Site]], change: Rewritin
     new = {name: rows[name] for name, _ in members}
     for name, site in members:
         itself = ExpressionTree("name", name.removeprefix(CARRY))
-        new[name] = rewritten(new[name], {site.node: filled(change.right, {**site.found, "y": itself})}.get)
+        part = change.part(whole := new[name])
+        made = rewritten(part, {site.node: filled(change.right, {**site.found, "y": itself})}.get)
+        new[name] = made if part is whole else whole._replace(parts=(whole.parts[0], made, whole.parts[2]))
     return new
 
 
@@ -279,6 +284,11 @@ def _bound(site: Site) -> str:
 def carried_line(state: str) -> str:
     """The line that a state becomes, if a mistake changes that."""
     return f"{state.removesuffix('_prev')}_carried"
+
+
+def becomes(cell: Cell) -> dict[str, str]:
+    """The state that a value becomes at a step that is not padding, by the name of the value."""
+    return {str(at_valid(tree(line))): state for state, line in cell.carry}
 
 
 def _delayed(right: ExpressionTree) -> ExpressionTree:
@@ -363,14 +373,13 @@ def _gates(own: CellEquations, pairs: bool) -> Renamings:
 
 def _orders(own: CellEquations, stems: Iterable[str], pairs: bool) -> Renamings:
     """Gates whose weights are read as another's: every order, or exchanges of two."""
-    made = [{one: two, two: one} for one, two in combinations(own.gates, 2)]
-    if not pairs and len(own.gates) <= MOST_PERMUTED:
-        made = [
-            {g: new for g, new in zip(own.gates, order, strict=True) if g != new} for order in permutations(own.gates)
-        ]
+    gates = [gate for gate in own.gates if any(f"{stem}{gate}" in own.cell.parameters for stem in stems)]
+    made = [{one: two, two: one} for one, two in combinations(gates, 2)]
+    if not pairs and len(gates) <= MOST_PERMUTED:
+        made = [{g: new for g, new in zip(gates, order, strict=True) if g != new} for order in permutations(gates)]
     for moved in made:
         if names := _weights(own, moved, stems):
-            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in own.gates), names
+            yield ",".join(moved) if len(moved) == 2 else "".join(moved.get(gate, gate) for gate in gates), names
 
 
 #: Words that say which names are read in place of which, with how each names them; given how names of weights begin.

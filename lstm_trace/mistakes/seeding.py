@@ -26,7 +26,7 @@ from ..trace.printed import slashed
 from ..trace.trace import Trace
 from .identify import Search, changed_equations, is_at, tolerances, whole_run
 from .on_purpose import model_cell, read_states, replaced, same_cell, seeded_symbols
-from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, program_of
+from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, becomes, program_of
 from .table import ROWS
 from .transforms import changed
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
@@ -143,7 +143,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     every = {scope: runs.premises_with(scope, own) for scope, own in words.items()}
     unsaid = [what for one in every.values() for name, what in _UNSAID.items() if getattr(one, name)]
     if unsaid:
-        raise OptionError(f"it {unsaid[0]}: neither the equations nor the premises of a trace can say it")
+        raise OptionError(f"neither the equations nor the premises of a trace can say that it {unsaid[0]}")
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
@@ -174,15 +174,17 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
         new |= {LATER: GIVEN} if LATER in cells[scope].inputs else {}
         stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
-        late = {f"{n}{LATE_SUFFIX}": one.initial[s] for s, n in one.stage.cell.carry if s in one.initial}
+        carried = becomes(one.stage.cell).items()
+        late = {f"{line}{LATE_SUFFIX}": one.initial[state] for line, state in carried if state in one.initial}
         for state, values in (*one.initial.items(), *late.items()):
             initial.setdefault(state, {})[scope] = values
         weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}
     given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
     for stage in stages:
         if LATER in stage.cell.inputs:
-            given[stage.scope][LATER] = np.ones((trace.steps, trace.batch, 1))
-            given[stage.scope][LATER][-1 if stage.backwards else 0] = 0
+            order = slice(None, None, -1 if stage.backwards else 1)
+            before = np.cumsum(trace.valid[order], axis=0)[order] - trace.valid
+            given[stage.scope][LATER] = (before > 0).astype(np.float64)
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
 
@@ -294,7 +296,7 @@ def _moved(trace: Trace, candidates: Sequence[Candidate]) -> Iterator[tuple[Cand
     sums = np.random.default_rng(SEED).normal(size=(3, size)) / np.sqrt(size)
     for candidate, found in zip(candidates, runs.run(candidates), strict=True):
         both = [(found[end], runs.right(end)) for end in ends]
-        if all(a.shape == b.shape and not np.isnan(a).all(axis=(0, 1)).any() for a, b in both):
+        if all(a.shape == b.shape and not np.isnan(a).all() for a, b in both):
             with np.errstate(invalid="ignore"):
                 off = np.nan_to_num(np.concatenate([(a - b).ravel() for a, b in both]), nan=np.inf)
             yield candidate, float(np.abs(off).max(initial=0)), sums @ np.clip(off, -1e100, 1e100)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from ..cell.network import VALID
 from .trees import ExpressionTree, tree
 
 _CHANGE = re.compile("(?:(?P<of>.+?)(?P<mark> = |: ))?(?P<left>.+) => (?P<right>.+)")
@@ -21,6 +22,16 @@ class Rewriting(NamedTuple):
     whole: bool
     left: ExpressionTree
     right: ExpressionTree
+
+    def part(self, right: ExpressionTree) -> ExpressionTree:
+        """The part of an equation that is rewritten: what is done at padding stays, unless the pattern speaks of it."""
+        return right if VALID in self.left.names() else at_valid(right)
+
+
+def at_valid(right: ExpressionTree) -> ExpressionTree:
+    """What an equation gives at a step that is not padding."""
+    chosen = right.kind == "call" and right.value == "where" and right.parts[0] == ExpressionTree("name", VALID)
+    return right.parts[1] if chosen else right
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,23 @@ def _without_tail(values: Array, block: int) -> Array:
     return np.where(np.arange(values.shape[-1]) < values.shape[-1] // block * block, values, 0)
 
 
+def _first(values: Array, count: int) -> Array:
+    return np.where(np.arange(values.shape[-1]) < count, values, 0)
+
+
+def _halves(values: Array, axes: tuple[int, ...]) -> Array:
+    """(T, B, 2 * H) written to memory as (T, B, 2, H) with its axes in another order, and read as it was."""
+    return values.reshape(*values.shape[:-1], 2, -1).transpose(axes).reshape(values.shape)
+
+
+#: How the halves of a value are joined otherwise.
+HALVES: Mapping[str, Transform] = {
+    "interleaved": partial(_halves, axes=(0, 1, 3, 2)),
+    "not interleaved": lambda v: v.reshape(*v.shape[:-1], -1, 2).swapaxes(-1, -2).reshape(v.shape),
+    "directions and sequences exchanged in memory": partial(_halves, axes=(0, 2, 1, 3)),
+    "directions and steps exchanged in memory": partial(_halves, axes=(2, 1, 0, 3)),
+    "directions in front in memory": partial(_halves, axes=(2, 0, 1, 3)),
+}
 _AXES = {"steps": 0, "sequences": -2, "units": -1}
 #: Axes, steps, sequences and units mixed up, and values scaled.
 TRANSFORMS: Mapping[str, Transform] = {
@@ -72,7 +89,12 @@ TRANSFORMS: Mapping[str, Transform] = {
     "last unit lost": lambda v: v * (np.arange(v.shape[-1]) < v.shape[-1] - 1),
     "last row lost": lambda v: v * (np.arange(v.shape[-2]) < v.shape[-2] - 1)[:, None],
     **{f"units beyond a multiple of {n} lost": partial(_without_tail, block=n) for n in (2, 4, 8)},
-    "interleaved": lambda v: v.reshape(*v.shape[:-1], 2, -1).swapaxes(-1, -2).reshape(v.shape),
+    **{f"units beyond the first {n} lost": partial(_first, count=n) for n in (1, 2, 4, 8, 16, 32, 64, 128)},
+    **HALVES,
+    "diagonal": lambda v: v * np.eye(*v.shape[-2:]),
+    "overlapping": lambda v: np.stack([v.reshape(-1, v.shape[-1])[k : k + v.shape[1]] for k in range(len(v))]),
+    "two interleaved": lambda v: v.reshape(2, -1).T.reshape(v.shape),
+    "two apart": lambda v: v.reshape(-1, 2).T.reshape(v.shape),
     "halves exchanged": lambda v: np.roll(v, v.shape[-1] // 2, axis=-1),
     "row before": lambda v: np.roll(v, 1, axis=-2),
     "row after": lambda v: np.roll(v, -1, axis=-2),
@@ -91,6 +113,8 @@ TRANSFORMS: Mapping[str, Transform] = {
     "sequences and steps exchanged in memory": lambda v: v.swapaxes(0, 1).reshape(v.shape),
     "steps and units exchanged in memory": lambda v: v.swapaxes(0, 2).reshape(v.shape),
     "sequences and units exchanged in memory": lambda v: v.swapaxes(1, 2).reshape(v.shape),
+    "units and steps exchanged in memory": lambda v: v.reshape(v.shape[::-1]).swapaxes(0, 2),
+    "units and sequences exchanged in memory": lambda v: v.reshape(len(v), *v.shape[:0:-1]).swapaxes(1, 2),
     "rows and units exchanged in memory": lambda v: v.reshape(*v.shape[:-2], *v.shape[:-3:-1]).swapaxes(-1, -2),
     "standardised over time": lambda v: _standard(v, 0),
     "standardised over sequences": lambda v: _standard(v, (0, 1)),

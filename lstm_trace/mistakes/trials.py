@@ -18,11 +18,11 @@ import numpy as np
 
 from ..base.arrays import Array, by_key
 from ..cell.lines import Cell, Line
-from ..cell.network import Scope, Stage, X, scope_and_name
+from ..cell.network import VALID, Scope, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, equation_lines, program_of
+from .programs import CARRY, LATE_SUFFIX, ONE, OUTPUT, Mistake, RewrittenCell, becomes, equation_lines, program_of
 from .transforms import changed
 from .words import WORDS, StagePremises
 
@@ -83,6 +83,7 @@ class MistakeRuns:
     wanted: Sequence[Place]
     given: Mapping[Place, Array] = field(default_factory=dict)
     _results: dict[_Node, Values] = field(default_factory=dict)
+    _misfits: set[_Node | None] = field(default_factory=set)
     _given: dict[tuple[Scope, tuple[tuple[str, str], ...]], StagePremises] = field(default_factory=dict)
 
     @cached_property
@@ -123,12 +124,13 @@ class MistakeRuns:
         return self.trace.lines[scope][own.get(line, line)]
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[Mapping[Place, Array]]:
-        """The wanted lines of each candidate, (T, B, width); NaN where its equations cannot be computed."""
+        """The wanted lines of each candidate, (T, B, width); all NaN if the sizes do not allow its equations."""
         numbers = sum(self.right((scope, name)).size for scope in self.stages for name in self._kept(scope))
         size = max(1, MOST_NUMBERS // max(1, numbers))
         for begin in range(0, len(candidates), size):
             yield from self._run(candidates[begin : begin + size])
             self._results.clear()
+            self._misfits.clear()
 
     def _kept(self, scope: Scope) -> list[str]:
         """The lines of a stage that are wanted, or read by another stage."""
@@ -145,10 +147,12 @@ class MistakeRuns:
                 known[scope] = _Node(scope, program, reads) if scope in candidate.programs or any(reads) else None
             self._compute(stage, list(dict.fromkeys(node for here in nodes if (node := here[scope]))))
         for known in nodes:
-            yield {
+            lines = {
                 (scope, line): self._results[node][line] if (node := known[scope]) else self.right((scope, line))
                 for scope, line in self.wanted
             }
+            fits = self._misfits.isdisjoint(known.values())
+            yield lines if fits else {place: np.full_like(self.right(place), np.nan) for place in lines}
 
     def _compute(self, stage: Stage, nodes: Sequence[_Node]) -> None:
         every = [self.premises_with(stage.scope, node.program.words) for node in nodes]
@@ -166,6 +170,7 @@ class MistakeRuns:
             read = {name: _stacked([inputs[name] for _, _, inputs in members]) for name in members[0][2]}
             batch = _Batch(stage, [node.program for node, _, _ in members], [one for _, one, _ in members], read)
             found = batch.run(self._kept(stage.scope))
+            self._misfits.update(members[k][0] for k in batch.misfits)
             for k, (node, one, _) in enumerate(members):
                 back = [change for _, change in one.order[::-1]]
                 own = {name: changed(values[:, k], back) for name, values in found.items()}
@@ -194,12 +199,16 @@ def _stacked(each: Sequence[Array]) -> Array:
 
 @dataclass(eq=False)
 class _Batch:
-    """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences."""
+    """A stage run for several programs at once; the arrays have an axis R of programs before that of sequences.
+
+    misfits: the programs whose equations the sizes do not allow.
+    """
 
     stage: Stage
     programs: Sequence[RewrittenCell]
     premises: Sequence[StagePremises]
     inputs: Mapping[str, Array]
+    misfits: set[int] = field(default_factory=set)
 
     @cached_property
     def size(self) -> tuple[int, int, int]:
@@ -232,7 +241,7 @@ class _Batch:
     def initial(self) -> Values:
         """The initial states, (R, B, width); what is late begins as the state that it becomes, or with zeros."""
         found = {state: np.stack([p.initial[state] for p in self.premises]) for state in self.premises[0].initial}
-        first = {line: found[state] for state, line in self.stage.cell.carry if state in found}
+        first = {line: found[state] for line, state in becomes(self.stage.cell).items() if state in found}
         for late, name in self.late.items():
             values = self.premises[0].network.operand(self.stage.scope, name, slice(0, 1)) if name != ONE else None
             found[late] = first.get(name, np.zeros((1, 1, 1 if values is None else values.shape[-1])))
@@ -281,13 +290,16 @@ class _Batch:
         return (o for lines, _ in self.overrides.get(name, ()) for line in lines for o in line.reads)
 
     def _carried(self, done: int, now: Mapping[str, Array], states: Values) -> Values:
-        """The states for the next step. done: the number of steps taken."""
+        """The states for the next step; mistakes in it are not made at padding. done: the number of steps taken."""
+        valid = self._own(now.get(VALID, np.ones(1))) != 0
         new = {state: now[CARRY + state] for state in states}
+        new |= {state: np.where(valid, new[state], states[state]) for state in self.late}
         changes = [(k, change) for k, one in enumerate(self.premises) for change in one.carried]
         for state in self.premises[0].initial if changes else ():
             new[state], old = self._own(new[state]), self._own(states[state])
             for k, change in changes:
-                new[state][k] = change(state, done, new[state][k], old[k], self.initial[state][k])
+                made = change(state, done, new[state][k], old[k], self.initial[state][k])
+                new[state][k] = np.where(valid[k], made, new[state][k])
         return new
 
     def _own(self, value: Array) -> Array:
@@ -333,9 +345,11 @@ class _Batch:
                 try:
                     here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
-                    here[line.name] = np.full(1, np.nan)
+                    here[line.name] = np.empty(0)
             new = here[lines[-1].name]
-            value[rows] = new if new.shape[-1:] in ((), (1,), value.shape[-1:]) else np.nan
+            fits = new.shape[-1:] in ((), (1,), value.shape[-1:])
+            value[rows] = new if fits else np.nan
+            self.misfits.update(() if fits else rows)
         return value
 
 

@@ -19,7 +19,10 @@ from ..cell.lines import Line
 from ..cell.network import MEET, VALID, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..trace.grids import as_read
 from ..trace.trace import Trace
-from .transforms import Transform, functions, transform
+from .programs import becomes
+from .table import at_valid
+from .transforms import HALVES, Transform, functions, transform
+from .trees import tree
 
 Values = Mapping[str, Array]
 #: The value of a line, given its operands and its right value.
@@ -79,6 +82,7 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
              "other direction": f"{layer}/{turned}"}  # fmt: skip
     if scope in every:  # layer by layer read as direction by direction
         layers, at = 1 + max(layer_and_direction(one)[0] for one in every), every.index(scope)
+        found["layers reversed"] = f"{layers - 1 - layer}/{direction}"
         found["other layout"] = every[(at % layers) * (len(every) // layers) + at // layers]
     new = found.get(which, "")
     return new if new in scopes and new != scope else ""
@@ -87,6 +91,21 @@ def _other(scope: Scope, which: str, scopes: Mapping[Scope, object]) -> Scope:
 def _alike(theirs: Values, names: Collection[str], own: Values) -> bool:
     """Whether there are others of these arrays, of the same shapes."""
     return bool(theirs) and all(name in theirs and theirs[name].shape == own[name].shape for name in names)
+
+
+def _change(p: StagePremises, how: str) -> Transform | None:
+    """What a phrase does to an array of the stage; None if it is about lengths, and there are none."""
+    if not how.endswith("length"):
+        return transform(how)
+    if VALID not in p.sources.values() or p.network.valid is None:
+        return None
+    lengths = p.network.valid[..., 0].sum(axis=0).astype(int)
+    if how == "steps reversed within the length":
+        steps = np.arange(p.network.steps)[:, None]
+        order = np.where(steps < lengths, lengths - 1 - steps, steps)[..., None]
+        return lambda v: np.take_along_axis(v, order, axis=0)
+    longest = np.argsort(-lengths, kind="stable")
+    return partial(np.take, indices=np.argsort(longest) if "back" in how else longest, axis=-2)
 
 
 # -- initial states ----------------------------------------------------------------------------------------------------
@@ -105,19 +124,23 @@ def _initial_exchanged(p: StagePremises, _: str) -> StagePremises | None:
 
 def _initial_of(p: StagePremises, which: str) -> StagePremises | None:
     scope, there = p.stage.scope, p.network.initial
-    theirs: Values = {}
-    if which == "layers and rows exchanged in memory":
+    which, state = _ending(which, "hc")
+    theirs: Values = dict.fromkeys(p.initial, p.initial[which]) if which in p.initial else {}
+    if "layers" in which:
         alike = {name: [v[name] for v in there.values() if name in v] for name in p.initial}
         if all(len({v.shape for v in each}) == 1 for each in alike.values()):
-            read, at = transform("steps and sequences exchanged in memory"), [*there].index(scope)
+            read = transform(which.replace("layers", "steps").replace("rows", "sequences"))
+            at = [*there].index(scope)
             theirs = {name: read(np.stack(each))[at] for name, each in alike.items()}
-    elif "row" in which:
-        return _started(p, transform(which))
+    elif any(axis in which for axis in ("row", "units", "sequences")):
+        change = _change(p, which)
+        return _started(p, change, f"{state}_prev" * bool(state)) if change else None
     elif which.startswith("end of"):
-        lines = p.network.lines.get(scope if which == "end of the run" else _other(scope, "before", there), {})
+        which = which.removeprefix("end of ")
+        lines = p.network.lines.get(scope if which == "the run" else _other(scope, which, there), {})
         last, states = 0 if p.stage.backwards else -1, p.stage.cell.states
         theirs = {state: lines[states[state]][last] for state in p.initial if states[state] in lines}
-    else:
+    elif not theirs:
         theirs = there.get(_other(scope, which, there), {})
     return replace(p, initial=theirs) if _alike(theirs, p.initial, p.initial) else None
 
@@ -138,11 +161,29 @@ def _each(p: StagePremises, names: Collection[str], change: Transform) -> StageP
     return replace(p, parameters={name: change(v) if name in names else v for name, v in p.parameters.items()})
 
 
-def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True) -> StagePremises:
-    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns)."""
+#: Which weights are one array, by how the names of its parts begin.
+_STACKS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "": (("W_x",), ("W_h",), ("b_x",), ("b_h",), ("b_",)),
+    "x": (("W_x",),),
+    "h": (("W_h",),),
+    "b": (("b_x",), ("b_h",), ("b_",)),
+    "matrices": (("W_x",), ("W_h",)),
+    "both biases": (("b_x", "b_h"),),
+    "r": (),
+}
+
+
+def _restacked(p: StagePremises, change: Transform, part: str, whole: bool = True, order: str = "") -> StagePremises:
+    """The weights changed as one array (gates, units, columns), or if whole, (1, gates * units, columns).
+
+    order: of the gates in it.
+    """
     new = dict(p.parameters)
-    stems = ("W_x", "W_h", "b_x", "b_h", "b_") if not part else (f"W_{part}",)
-    stacks = [[name for name in new if name[:-1] == stem and f"W_x{name[-1]}" in new] for stem in stems]
+    stacks = [
+        sorted((n for n in new if n[:-1] in stems and f"W_x{n[-1]}" in new), key=lambda n: order.find(n[-1]))
+        for stems in _STACKS[part]
+    ]
+    stacks = [sorted(names, key=lambda n: n[:-1] == "b_h") for names in stacks]
     for names in stacks if part != "r" else [["W_hr"]]:  # the projection, one matrix
         if names and len({new[name].shape for name in names if name in new}) == 1:
             stack = np.stack([new[name] for name in names])
@@ -165,6 +206,11 @@ READ: Mapping[str, tuple[bool, str]] = {
     "columns rotated": (False, "units rotated"),
     "without the last column": (False, "last unit lost"),
     "without the last row": (False, "last row lost"),
+    "diagonal": (False, "diagonal"),
+    "overlapping": (False, "overlapping"),
+    "columns beyond a multiple of 4": (False, "units beyond a multiple of 4 lost"),
+    "as pairs": (True, "two interleaved"),
+    "as two": (True, "two apart"),
     "one row early": (True, "row after"),
     "one row late": (True, "row before"),
 }
@@ -173,9 +219,12 @@ READ: Mapping[str, tuple[bool, str]] = {
 def _weights_read(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
+    how, _, order = how.partition(" stacked ")
     if how != "recurrent first":
-        how, part = _ending(how, "xhr")
-        return _restacked(p, transform(READ[how][1]), part, READ[how][0])
+        how, part = _ending(how, _STACKS)
+        gates = {name[3:] for name in p.parameters if name.startswith("W_x")}
+        change = transform(READ[how][1])
+        return _restacked(p, change, part, READ[how][0], order) if {*order} in (set(), gates) else None
     new = dict(p.parameters)  # a joined kernel that multiplies [h; x], read as if it did [x; h]
     for name in [name for name in new if re.fullmatch("W_x[a-z]", name)]:
         if (other := f"W_h{name[3:]}") not in new:
@@ -189,19 +238,20 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
     if not p.parameters:
         return None
     how, part = _ending(how, "xh")
-    _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all|)", how)
+    _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all| of the network|)", how)
     change, matrices = transform(number + more), number or how.startswith("pruned")
     names = [
         n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
     ]
     if number and not by:
         return _restacked(p, lambda v: change(v) if v.shape[-1] > 1 else v, part)
-    most = max((np.abs(p.parameters[name]).max() for name in names), default=0)
+    there = p.network.parameters.values() if by == " of the network" else ({n: p.parameters[n] for n in names},)
+    most = max((np.abs(v).max() for own in there for v in own.values() if v.ndim == 2), default=0)
     each: Mapping[str, Transform] = {
         " by row": lambda v: np.stack([change(row) for row in v]),
-        " of all": lambda v: change(np.append(v, most))[:-1].reshape(v.shape),  # one scale for both operands
-    }
-    return _each(p, names, each.get(by, change))
+        " by gate": change,
+    }  # or one scale for both operands, or for all stages
+    return _each(p, names, each.get(by, lambda v: change(np.append(v, most))[:-1].reshape(v.shape)) if by else change)
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
@@ -269,7 +319,8 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         return replace(p, arithmetic=lambda line, a, value: table[line.op](a[0]) if line.op in table else value)
     everything = how.startswith("everything ")
     how, which = _ending(how.removeprefix("everything "), ("h", "c", "states"))
-    lines = {line for state, line in p.stage.cell.carry if state.startswith("" if which == "states" else which)}
+    carried = becomes(p.stage.cell).items()
+    lines = {line for line, state in carried if state.startswith("" if which == "states" else which)}
     kind = next((end for end in (" sums", " products") if how.endswith(end)), "")
     how = how.removesuffix(kind)
     rounded = transform(how)
@@ -281,15 +332,21 @@ def _numbers(p: StagePremises, how: str) -> StagePremises:
         if kind == " sums" and line.product:
             return found.compute(line, [found.read(values) for values in operands])
         there = line.name in lines if which else line.product or kind != " products"
-        return rounded(value) if there else value
+        return rounded(value) if there and line.op != "where" else value  # to choose a value computes none
 
     return replace(p, arithmetic=arithmetic)
 
 
+def _input(p: StagePremises, how: str) -> StagePremises | None:
+    change = _change(p, how) if "x_t" in p.sources else None
+    return p.adding(inputs=change) if change else None
+
+
 def _outputs(p: StagePremises, how: str) -> StagePremises | None:
-    halves = how in ("interleaved", "halves exchanged")
+    change = _change(p, how)
+    halves = how in HALVES or how == "halves exchanged"
     alike = _width(p, f"{p.stage.scope}/{p.stage.cell.output}") % 2 == 0 and not p.initial
-    return p.adding(outputs=transform(how)) if alike or not halves else None
+    return p.adding(outputs=change) if change and (alike or not halves) else None
 
 
 def _with(values: Array, at: int, value: Array | float) -> Array:
@@ -306,7 +363,8 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
         at, before = -1 - at, -1 - before
     carried: Carried = lambda _, done, new, old, __: old if done == step else new  # noqa: E731
     new = p.adding(order=(lambda v: v, lambda v: _with(v, at, 0)), carried=carried)
-    state = next((state for state, line in cell.carry if line == cell.output), None)
+    passed = cell.output, str(at_valid(tree(cell.equations.get(cell.output, cell.output))))
+    state = next((state for line, state in becomes(cell).items() if line in passed), None)
     if state and which.endswith("held"):
         begin = p.network.initial[p.stage.scope][state]
         new = new.adding(outputs=lambda v: _with(v, at, begin if first else v[before]))
@@ -314,22 +372,26 @@ def _skips(p: StagePremises, which: str) -> StagePremises | None:
 
 
 def _carried(p: StagePremises, how: str) -> StagePremises | None:
+    how, start, _ = how.partition(" from the start")
     how, which = _ending(how, "hc")
     change = transform(how)
     there = any(state.startswith(which) for state in p.initial)
     carried: Carried = lambda state, _, new, *__: change(new) if state.startswith(which) else new  # noqa: E731
-    return p.adding(carried=carried) if there else None
+    initial = {state: change(v) if start and state.startswith(which) else v for state, v in p.initial.items()}
+    return replace(p, initial=initial).adding(carried=carried) if there else None
 
 
-def _padded_in_front(p: StagePremises, _: str) -> StagePremises | None:
-    if VALID not in p.sources.values() or p.network.valid is None:
+def _padded_in_front(p: StagePremises, how: str) -> StagePremises | None:
+    valid = p.network.valid
+    if VALID not in p.sources.values() or valid is None:
         return None
-    shifts = [int((valid == 0).sum()) for valid in p.network.valid[..., 0].T]
+    shifts = [int((row == 0).sum()) for row in valid[..., 0].T]
 
     def shifted(v: Array) -> Array:
-        return np.stack([np.roll(v[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
+        return np.stack([np.roll((v * valid)[:, b], by, axis=0) for b, by in enumerate(shifts)], axis=1)
 
-    return (p.adding(inputs=shifted) if p.sources.get("x_t") == X else p).adding(lengths=_REVERSED)
+    p = p.adding(inputs=shifted) if p.sources.get("x_t") == X else p
+    return p.adding(lengths=np.ones_like if how else _REVERSED)
 
 
 def _windows(p: StagePremises, how: str) -> StagePremises | None:
@@ -345,7 +407,7 @@ def _with_states(word: Word) -> Word:
 
 WORDS: Mapping[str, Word] = {
     "initial zero": lambda p, which: _started(p, np.zeros_like, which),
-    "initial ones": lambda p, _: _started(p, np.ones_like),
+    "initial ones": lambda p, which: _started(p, np.ones_like, which),
     "initial exchanged": _initial_exchanged,
     "initial of": _with_states(_initial_of),
     "weights of": _weights_of,
@@ -353,7 +415,7 @@ WORDS: Mapping[str, Word] = {
     "weights stored": _weights_stored,
     "reads": _reads,
     "time": _with_states(_time),
-    "input": lambda p, how: p.adding(inputs=transform(how)) if "x_t" in p.sources else None,
+    "input": _input,
     "outputs": _outputs,
     "lengths": lambda p, how: p.adding(lengths=transform(how)) if VALID in p.sources.values() else None,
     "windows": _with_states(_windows),

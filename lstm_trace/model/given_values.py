@@ -128,10 +128,11 @@ def given_values(source: Any, like: Trace) -> GivenValues:
 
 
 def _common(stage: Stage, source: Trace, like: Trace) -> Mapping[str, Array]:
-    """The named lines of a stage of a trace that ours has, and what the stage passes on, under our name."""
+    """The named lines of a stage of a trace that ours has; of the last stage also its output, under our name."""
     there, cell = source.lines.get(stage.scope, {}), like.stage(stage.scope).cell
     lines = {line.name: there[line.name] for line in cell.lines if line.assigned and line.name in there}
-    return {**lines, **({cell.output: there[stage.cell.output]} if stage.cell.output in there else {})}
+    last = stage.scope == forward_stages(like.stages)[-1].scope
+    return {**lines, **({cell.output: there[stage.cell.output]} if last and stage.cell.output in there else {})}
 
 
 class _Placing:
@@ -163,6 +164,13 @@ class _Placing:
         if name in self.read or name in (*spellings()["final"], *spellings()["output"]) or self._meant(name):
             return ""
         said = name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+        if ending := next(
+            (line for line in names(self.like, "lines") if re.search(rf"[\W_]{re.escape(line)}$", name)), ""
+        ):
+            scope = next(scope for scope, own in self.like.lines.items() if ending in own)
+            return (
+                f"the reference has no line {said!r}: the layer and direction of {ending} are written {scope}/{ending}"
+            )
         return f"the reference has no line {said!r}{nearest_line(said, self.known, 'it has')}"
 
     def _meant(self, name: str) -> set[str]:

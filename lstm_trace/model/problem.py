@@ -230,6 +230,9 @@ def premises(trace: Trace) -> dict[str, Any]:
     stages = forward_stages(trace.stages)
     _require(trace, stages)
     header = trace.header
+    strings, keys = words(header.language), header.mistakes
+    said = strings.sentence((strings.count("intro.mistakes", len(keys), what=", ".join(keys)),)) if keys else ()
+    mistaken = "".join(map(str, said))
     layers, directions = extent(stage.scope for stage in stages)
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
     spec, extra, starting = _cell(trace, stages, layers, directions)
@@ -242,7 +245,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one if all are the same
     found = {
         "title": header.title_tex or header.title,
-        "notes": header.notes,
+        "notes": "\n\n".join(part for part in (header.notes, mistaken) if part),
         "cell": spec if spec != {"kind": "lstm"} else None,
         "weights": _weights(trace, stages, len(scopes) == 1),
         "x": _input(trace),

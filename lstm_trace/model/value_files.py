@@ -79,7 +79,7 @@ def is_values(source: Any) -> bool:
     if suffix == ".npz" and Path(source).is_file():
         with suppress(FileError), npz_arrays(source) as there:
             named = {name for table in ("output", "final", "words") for name in spellings()[table]}
-            lines = any(_LINE.fullmatch(last := name.rpartition("/")[2]) or last in named for name in there)
+            lines = any(_LINE.fullmatch(last := re.split("[/.]", name)[-1]) or last in named for name in there)
             return lines and not any(map(_WEIGHT.fullmatch, there)) and detect(there) is None
     return suffix in SUFFIXES
 
@@ -239,7 +239,8 @@ def _csv(text: str, suffix: str) -> tuple[list[str], Rows]:
 
     Between semicolons or tabs numbers may have decimal commas, as spreadsheets of most of Europe write them.
     """
-    head = text.partition("\n")[0]
+    text = re.sub(r"\Asep=.\r?\n", "\n", text)  # what a spreadsheet writes for itself
+    head = text.lstrip("\n").partition("\n")[0]
     rows = csv_rows(text, separator := "\t" if suffix == ".tsv" or "\t" in head else ";" if ";" in head else ",")
     if separator != ",":
         comma = re.compile(r"(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)")
@@ -294,6 +295,9 @@ def arrow_table(path: str | Path, choose: Callable[[Any], list[str]]) -> Any:
 def _of_json(text: str, suffix: str, safe: Mapping[str, str]) -> Iterator[ValueEntry]:
     """An array; an object of arrays by name; objects with places, in a list or one in each row."""
     held = None if suffix in _LINES else _parsed(text)
+    if isinstance(held, dict) and held.keys() >= {"line", "value"} and isinstance(held["value"], dict):
+        with suppress(AttributeError, ValueError):  # a table by columns, as pandas writes it
+            held = [dict(zip(held, row, strict=True)) for row in zip(*(v.values() for v in held.values()), strict=True)]
     if isinstance(held, dict) and held.keys().isdisjoint(("line", "value", *_PLACES)):
         return from_mapping(held)
     if isinstance(held, list) and not any(isinstance(one, dict) for one in held):

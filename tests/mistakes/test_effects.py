@@ -15,7 +15,7 @@ from lstm_trace.cli import main
 from lstm_trace.mistakes.identify import Search
 from lstm_trace.mistakes.seeding import MistakeEffect, effects, seeded
 from lstm_trace.mistakes.table import ROWS
-from tests.mistakes.networks import NETWORKS, network
+from tests.mistakes.networks import BOTH, NETWORKS, network
 from tests.support.tiers import some
 
 PROBLEM = "lstm_trace/examples/three-steps.yaml"
@@ -96,6 +96,30 @@ def test_those_whose_sizes_do_not_fit_are_left_out() -> None:
     assert "transposed:z_h,W_hh,h_prev" in keys
     assert "transposed:z_h,W_xh,x_t" not in keys
     assert {str(one.mistakes[0]) for one in Search(trace, {}).candidates()} >= {"transposed:z_h,W_xh,x_t"}
+
+
+@pytest.mark.parametrize("name", ["lstm with a projection", "narrow"])
+def test_a_run_can_have_what_is_listed_as_far_as_sizes_go(name: str) -> None:
+    """With a projection only the second step meets what does not fit; at padding there are zeros in its place."""
+    drawn = np.random.default_rng(0).normal
+    own = {f"{k}/{d}/W_{part}h": drawn(size=(2, width)) for k, wide in ((0, 3), (1, 4)) for d in BOTH
+           for part, width in (("x", wide), ("h", 2))}  # fmt: skip
+    trace = network(name) if name != "narrow" else lt.run(own, drawn(size=(4, 2, 3)), cell="rnn", lengths=[4, 3])
+    found = effects(trace)
+    listed = {str(one.placed) for one in found.effects}
+    every = {str(one.mistakes[0]) for one in Search(trace, {}).candidates()}
+    misfits = {"carry-projection:carryh_prev", "carry-hidden:carryc_prev"} if name != "narrow" else {
+        "0/transposed:z_h,W_xh,x_t", "1/reverse/product-of-sum:z_h,W_xh,x_t"
+    }  # fmt: skip
+    assert every - listed > misfits
+    infinite = [str(one.placed) for one in found.effects if math.isinf(one.moved)]
+    refused: list[str] = []
+    for key in some([*infinite, *some(sorted(listed), 60)], 60):
+        try:
+            seeded(trace, [key])
+        except lt.OptionError as error:
+            refused.append(str(error))
+    assert [said for said in refused if "sizes" in said] == []
 
 
 def test_rows_and_places_are_chosen() -> None:

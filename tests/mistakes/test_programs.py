@@ -63,6 +63,11 @@ def changed(cell: str, key: str) -> dict[str, str]:
             "z_i": "W_xi @ x_t + W_hi @ h_prev + w_co * c_prev + b_i",
             "z_o": "W_xo @ x_t + W_ho @ h_prev + w_ci * c_t + b_o",
         }),
+        ("peepholes", "order-peephole:foi", {
+            "z_i": "W_xi @ x_t + W_hi @ h_prev + w_cf * c_prev + b_i",
+            "z_f": "W_xf @ x_t + W_hf @ h_prev + w_co * c_prev + b_f",
+            "z_o": "W_xo @ x_t + W_ho @ h_prev + w_ci * c_t + b_o",
+        }),
         ("gru", "factors-exchanged:h_t,u_t,h_prev,1-u_t,h_tilde", {"h_t": "(1 - u_t) * h_prev + u_t * h_tilde"}),
         ("gru", "complement-lost:h_t,u_t", {"h_t": "u_t * h_prev + u_t * h_tilde"}),
         ("gru", "reset-after:z_h,W_hh,r_t,h_prev", {"z_h": "W_xh @ x_t + r_t * (W_hh @ h_prev) + b_h"}),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,47 @@ def test_what_a_run_with_a_mistake_cannot_have(tmp_path: Path) -> None:
     for argument, value in (("record", ["h_t"]), ("out", tmp_path / "t.safetensors"), ("hold", {"h_t": 0.0})):
         with pytest.raises(lt.OptionError, match=argument):
             lt.run(PROBLEM, mistake="exchange:f,i", **{argument: value})
+
+
+@pytest.mark.parametrize("options", [["--plan"], ["--record", "h_t"], ["--layer", "0"], ["--steps", "0"]])
+def test_an_option_that_does_not_go_with_a_mistake_is_named_as_it_was_given(options: list[str]) -> None:
+    done = run("run", PROBLEM, "--mistake", "exchange:f,i", *options)
+    assert done.exit_code == 2
+    assert f"{options[0]} is for a run without --mistake" in done.output
+    assert not re.search(r"\brecord:", done.output)
+
+
+def test_a_notation_of_a_kind_of_cell_is_left_out_where_the_kind_is(tmp_path: Path) -> None:
+    own = {f"W_{part}{g}": [[0.5]] for part in "ih" for g in "ifgo"}
+    own |= {f"b_{part}{g}": [0.1] for part in "ih" for g in "ifgo"}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"notation": "pytorch", "weights": own, "x": [[1.0]]}), encoding="utf-8")
+    right = lt.run(path)
+    assert right.header.notation == "pytorch"
+    lt.run(path, mistake="exchange:f,i").save(tmp_path / "w.json")
+    done = run("report", str(tmp_path / "w.json"))
+    assert done.exit_code == 0
+    assert "exchange:f,i" in done.output
+    assert lt.run(path, mistake="weights-stored:1-decimal").header.notation == "pytorch"
+
+
+def test_a_problem_of_a_wrong_run_says_so() -> None:
+    data = {"weights": weights("lstm"), "x": [[1.0] * 4], "notes": "Of a talk."}
+    found = lt.problem(lt.run(data, mistake="exchange:f,i"))
+    assert found["notes"] == "Of a talk.\n\nThis run has a mistake on purpose: exchange:f,i."
+    assert lt.problem(lt.run(data))["notes"] == "Of a talk."
+    assert found["notes"] in lt.run(found).report("md").replace("\\", "")
+    assert lt.problem(lt.run(found))["notes"] == found["notes"]
+
+
+@pytest.mark.parametrize("key", ["exchange:i_t,f_t", "output:output,c_t", "0/forward/output:output,c_t"])
+def test_what_a_run_has_on_purpose_is_identified_in_its_trace(key: str, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(5, 2, 4))
+    own = weights("lstm", layers=2)
+    path = tmp_path / "w.json"
+    lt.run(own, x, cell="lstm", mistake=key).save(path)
+    found = lt.identify(own, x, path, cell="lstm")
+    assert [str(one) for one in found.found[0].mistakes] == [key.replace("0/forward/", "0/")]
 
 
 def test_sizes_that_do_not_allow_a_mistake_are_said() -> None:

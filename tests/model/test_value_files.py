@@ -436,6 +436,34 @@ def test_a_terminal_shows_every_line_once(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_a_place_in_other_words_is_explained() -> None:
+    trace = single()
+    for name in ("0.forward.i_t", "layer0_forward_i_t", "gates i_t"):
+        with pytest.raises(FileError, match=r"the layer and direction of i_t are written 0/forward/i_t"):
+            given_values({name: trace.lines["0/forward"]["i_t"]}, trace)
+
+
+def test_tables_as_programs_write_them(tmp_path: Path) -> None:
+    """By columns as pandas writes JSON, with a spreadsheet's own first row, and with the joined directions in words."""
+    trace = single()
+    right = line(trace, "h_t")
+    rows = [("h_t", t, j, float(right[t, j])) for t in range(T) for j in range(H)]
+    frame = pd.DataFrame(rows, columns=["line", "t", "unit", "value"])
+    frame.to_json(tmp_path / "p.json", double_precision=15)
+    frame.to_csv(tmp_path / "p.csv", index=False, sep=";", decimal=",")
+    (tmp_path / "p.csv").write_text("sep=;\n" + (tmp_path / "p.csv").read_text())
+    for name in ("p.json", "p.csv"):
+        found = given_values(tmp_path / name, trace)
+        assert np.allclose(found.values["0/forward", "h_t"][:, 0], right, atol=1e-12), name
+    rng = np.random.default_rng(1)
+    weights = {f"0/{d}/W_{s}h": rng.normal(size=(2, 2)) for d in ("forward", "reverse") for s in "xh"}
+    both = lt.run(weights, rng.normal(size=(3, 2)), cell="rnn")
+    y = both.lines["0/joined"]["y_t"][:, 0]
+    text = "\n".join(f"layer 0 joined t={t} y_t[{j}] = {y[t, j]:.9f}" for t in range(3) for j in range(4))
+    (tmp_path / "p.txt").write_text(text)
+    assert np.allclose(given_values(tmp_path / "p.txt", both).values["0/joined", "y_t"][:, 0], y, atol=1e-9)
+
+
 def test_a_text_that_is_repeated_is_not_unpacked(tmp_path: Path) -> None:
     frame = pd.DataFrame({"t": range(T), "line": ["x" * 5000] * T, "value": 0.5})
     for suffix, write in ((".parquet", frame.to_parquet), (".feather", frame.astype({"line": "category"}).to_feather)):

@@ -61,6 +61,9 @@ def run(
     if mistakes and is_trace(source):
         said = f"{source} is a trace; --mistake needs the problem or model that it is of"
         raise click.UsageError(f"{said}, or in Python lt.run(lt.problem(trace), mistake=…)")
+    others = {"--plan": plan or None, "--record": record, "--layer": layers or None, "--steps": steps}
+    if mistakes and (flag := next((flag for flag, value in others.items() if value is not None), None)):
+        raise click.UsageError(f"{flag} is for a run without --mistake, which is computed whole: leave one of them out")
     kind = None if plan else form or trace_format(output)  # before a model is read
     if given["hold"] and is_trace(source):
         if plan or record or layers or steps or by_plan or plan_of or arithmetic:

@@ -63,6 +63,10 @@ PAIRS: list[Bug] = []
 FRESH: list[Bug] = []
 FRESH_CONTROLS: list[Bug] = []
 FRESH_HOPELESS: list[Bug] = []
+#: Those of a second blind test, in `third`.
+THIRD: list[Bug] = []
+#: A sample with the frequencies of the world, in `fourth`: it may have what the others have.
+FOURTH: list[Bug] = []
 
 
 def entered(
