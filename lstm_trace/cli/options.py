@@ -192,7 +192,15 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
                 width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
                 save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)
 
-        return around(command, written)
+        made = around(command, written)
+        options: list[Any] = getattr(made, "__click_params__", [])
+        for option in options if ".svg" not in suffixes else ():  # the help of what has no picture
+            if option.name == "output":
+                option.help = option.help.replace(", and .svg .png if there is a picture", "")
+            elif option.name == "form":
+                option.metavar = f"[{'|'.join(dict.fromkeys(suffixes.values()))}]"
+            option.hidden = option.hidden or option.name == "no_picture"
+        return made
 
     return decorated
 

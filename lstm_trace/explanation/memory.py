@@ -75,7 +75,10 @@ class StateUpdate(NamedTuple):
 def terms(
     cell: Cell, line: Line, state: str
 ) -> tuple[tuple[tuple[float, Operand | None], ...], tuple[tuple[float, Operand], ...]]:
-    """The terms of a sum that keep part of `state` (sign, gate; None for 1), and the others (sign, name)."""
+    """The terms of a sum that keep part of `state` (sign, gate; None for 1), and the others (sign, name).
+
+    None of them keeps if others do so too, as in 0.1 * c_prev + 0.9 * (f_t * c_prev + w_t).
+    """
     found = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
     keeps: list[tuple[float, Operand | None]] = []
     writes: list[tuple[float, Operand]] = []
@@ -87,6 +90,10 @@ def terms(
             keeps.append((sign, next(o for o in made.operands if o != state)))
         else:
             writes.append((sign, term))
+            sums = [cell.by_name.get(str(o)) for o in made.operands] if made is not None and made.op == "mul" else []
+            within = (terms(cell, part, state)[0] for part in sums if part is not None and part.op == "add")
+            if any(sign * its > 0 for parts in within for its, _ in parts):
+                return (), found
     return tuple(keeps), tuple(writes)
 
 

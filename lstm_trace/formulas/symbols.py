@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from string import ascii_letters
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..cell.composites import PRINTED
 from ..cell.rules import BETWEEN
@@ -135,22 +135,23 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
     return known._replace(tex=" ".join(printable(found).replace("`", "'").split()))  # cannot end the block it is in
 
 
-#: The indices t - 1 and t in TeX, with and without braces.
-_BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*1(?!\d)"), re.compile(r"(?<![\\A-Za-z])t(?![A-Za-z])")
+#: The indices t - 1, or t - 2, and t in TeX, with and without braces.
+_BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*([12])(?!\d)"), re.compile(r"(?<![\\A-Za-z])t(?![A-Za-z])")
 _INDEX = re.compile(r"([_^])(?:t(?![A-Za-z])|\{((?:[^{}]|\{[^{}]*\})*)\})")
 
 
-def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
-    """A symbol with numbers in place of its indices t and t - 1.
+def at(found: Symbol, steps: tuple[Any, Any]) -> Symbol:
+    """A symbol with numbers, or other indices, in place of its indices t and t - 1.
 
     >>> at(symbol("h_prev"), (2, 1)).sub, at(symbol("p_t", {"p_t": r"\\hat{p}_t^{(t-1)}"}), (2, 1)).tex
     ('1', '\\\\hat{p}_{2}^{(1)}')
     """
     now, before = map(str, steps)
+    earlier = str(2 * int(before) - int(now)) if {type(step) for step in steps} == {int} else "t-3"
 
     def numbered(match: re.Match[str]) -> str:
         within = "t" if match[2] is None else match[2]
-        return f"{match[1]}{{{_NOW.sub(now, _BEFORE.sub(before, within))}}}"
+        return f"{match[1]}{{{_NOW.sub(now, _BEFORE.sub(lambda m: before if m[1] == '1' else earlier, within))}}}"
 
     sub = ",".join({"t": now, "t-1": before}.get(part, part) for part in found.sub.split(","))
     node = None if found.node is None else at_step(found.node, (), steps)

@@ -278,7 +278,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "outer": lambda line, parts: MatVec(parts[0], as_row(parts[1])),
     "vecmem": _as_column,
     "add": lambda line, parts: Sum(line.constants, parts),
-    "mul": lambda line, parts: Prod(*parts),
+    "mul": lambda line, parts: parts[1] if line.operands[0] == 1 else Prod(*parts),
     "div": lambda line, parts: Quot(*parts),
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache, partial
@@ -19,13 +19,14 @@ from ..cell.lines import Cell, Line
 from ..cell.network import VALID
 from ..cell.parse import parse
 from ..errors import CellError
-from .table import ROWS, MistakeRow, Rewriting, at_valid, functions_of
+from .table import FUNCTIONS, ROWS, MistakeRow, Rewriting, at_valid, functions_of
 from .trees import ExpressionTree, Site, filled, rewritten, sites, tree
 
 Equations = Mapping[str, ExpressionTree]
 CARRY, OUTPUT = "carry ", "output"
 LATE_SUFFIX = "_late"
-ONE = "one"  # `late(1)`: 0 at the first step, then 1
+ONE = "one"  # `late(1)`, an input that is 0 at the first step, then 1
+LATER = f"{ONE}{LATE_SUFFIX}"
 PASSED = "passed_t"  # a value that is passed on and has no name
 
 
@@ -113,22 +114,34 @@ class RewrittenCell:
                     found.setdefault(mistake.key, mistake)
         return found
 
-    def rewritten(self) -> Cell:
-        """The cell with these equations. Raises CellError if they are no cell."""
-        if not self.changes:
+    def rewritten(self, named: Collection[str] = ()) -> Cell:
+        """The cell with these equations. named: states for which what they become has a name, and so a symbol, of its
+        own; also those for which it changes. Raises CellError if they are no cell.
+        """
+        if not self.changes and not {*named} & {*self.cell.states}:
             return self.cell
-        late = {name for _, right in self.changes for name in right.names() if name.endswith(LATE_SUFFIX)}
-        lines = self.cell.by_name
-        carry = {n.removeprefix(CARRY): right for n, right in self.rows.items() if n.startswith(CARRY)}
-        carry |= {name: _before(name, self.cell) for name in sorted(late)}
+        lines, changed = self.cell.by_name, dict(self.changes)
+        # what a state carries anyway is that state
+        known = {f"{n}{LATE_SUFFIX}": s for n, s in becomes(self.cell).items() if f"{CARRY}{s}" not in changed}
+        states = {ExpressionTree("name", late): ExpressionTree("name", s) for late, s in known.items()}
+        every = {name: rewritten(right, states.get) for name, right in self.rows.items()}
+        late = sorted({n for name in changed for n in every[name].names() if n.endswith(LATE_SUFFIX)})
+        carry = {n.removeprefix(CARRY): str(right) for n, right in every.items() if n.startswith(CARRY)}
+        before = {name: name.removesuffix(LATE_SUFFIX) for name in late if name != LATER}
         # a state may become a line, or an expression that is one
-        ends = {s: str(r) if r.kind != "name" or r.value in lines else f"1 * {r}" for s, r in carry.items()}
-        rows = [*(function.text for function in self.cell.functions), _functions(r for _, r in self.changes)]
-        rows += [f"input: {', '.join(self.cell.inputs)}"]
-        rows += [f"{name} = {right}" for name, right in self.rows.items() if name in lines]
+        carry |= {name: line if line in lines else f"1 * {line}" for name, line in before.items()}
+        if VALID in self.cell.inputs:  # steps of padding change no state
+            carry |= {name: f"where({VALID}, {line}, {name})" for name, line in before.items()}
+        rows = [function.text for function in self.cell.functions if function.name not in FUNCTIONS]
+        rows.append(_functions(right for right in every.values()))
+        rows += [f"input: {', '.join([*self.cell.inputs, *{LATER}.intersection(late)])}"]
+        rows += [f"{name} = {right}" for name, right in every.items() if name in lines]
+        for state in carry:
+            if (name := f"{CARRY}{state}") in changed or state in named:
+                rows, carry[state] = [*rows, f"{carried_line(state)} = {every[name]}"], carried_line(state)
         rows += [f"matrix: {', '.join(self.cell.declared)}"] if self.cell.declared else []
-        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in ends.items())}"] if carry else []
-        output = str(self.rows[OUTPUT])
+        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in carry.items())}"] if carry else []
+        output = str(every[OUTPUT])
         if output not in lines:
             rows, output = [*rows, f"{PASSED} = {output}"], PASSED
         return parse("\n".join([*rows, f"output: {output}"]))
@@ -177,7 +190,7 @@ class CellEquations:
 
     def star(self, text: str) -> str:
         """A text in which the names that belong to a gate have `*` in its place."""
-        return re.sub(r"\w+", lambda m: self.starred.get(m[0], m[0]), text)
+        return re.sub(r"\w+", lambda m: self.starred.get(m[0].removesuffix(LATE_SUFFIX), m[0]), text)
 
 
 @lru_cache(maxsize=64)
@@ -268,11 +281,9 @@ def _bound(site: Site) -> str:
     return ",".join(str(part) for letter, part in sorted(site.found.items()) if letter not in ("s", "F"))
 
 
-def _before(late: str, cell: Cell) -> ExpressionTree:
-    """What a state `z_late` becomes; steps of padding change no state."""
-    name = late.removesuffix(LATE_SUFFIX)
-    new = f"0 * {late} + 1" if name == ONE else name
-    return tree(f"where({VALID}, {new}, {late})" if VALID in cell.inputs else new)
+def carried_line(state: str) -> str:
+    """The line that a state becomes, if a mistake changes that."""
+    return f"{state.removesuffix('_prev')}_carried"
 
 
 def becomes(cell: Cell) -> dict[str, str]:
@@ -281,7 +292,7 @@ def becomes(cell: Cell) -> dict[str, str]:
 
 
 def _delayed(right: ExpressionTree) -> ExpressionTree:
-    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` carries 1."""
+    """`late(z)` becomes the state `z_late`, which carries z; `late(1)` an input."""
 
     def change(node: ExpressionTree) -> ExpressionTree | None:
         if node.kind != "call" or node.value != "late":

@@ -20,11 +20,13 @@ from ..engine.inputs import RunInputs
 from ..engine.memory import Pool, Weights
 from ..engine.request import EVERYTHING, ModelSpec, lay_out, requested
 from ..engine.run import RunJob, rerun
-from ..errors import OptionError, ShapeError, nearest, require_known, some, within
+from ..errors import LstmTraceError, OptionError, ShapeError, nearest, require_known, some, within
+from ..trace.held import plain_stage
 from ..trace.printed import slashed
 from ..trace.trace import Trace
-from .identify import Search, is_at, tolerances, whole_run
-from .programs import LATE_SUFFIX, OUTPUT, becomes, program_of
+from .identify import Search, changed_equations, is_at, tolerances, whole_run
+from .on_purpose import model_cell, read_states, replaced, same_cell, seeded_symbols
+from .programs import LATE_SUFFIX, LATER, OUTPUT, RENAMINGS, becomes, program_of
 from .table import ROWS
 from .transforms import changed
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
@@ -64,8 +66,12 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
     candidate = candidate_of(trace, mistakes)
     asked = tuple(slashed(trace, text, every=True) for text in ask)
     header = replace(trace.header, mistakes=tuple(mistakes), agreement=(), ask=asked or trace.header.ask)
-    if any(program.changes for program in candidate.programs.values()):
-        header = replace(header, kind="equations", options={}, notation=None)
+    if changed := changed_equations(candidate):
+        symbols = {**seeded_symbols(changed, header.symbols), **header.symbols}
+        header = replace(header, kind="equations", options={}, notation=None, symbols=symbols)
+        programs = {s.scope: candidate.programs.get(s.scope, program_of(s.cell)) for s in forward_stages(trace.stages)}
+        told = {scope: replaced(program, read_states(candidate)) for scope, program in programs.items()}
+        header = replace(header, replaced={scope: rows for scope, rows in told.items() if rows})
     with within(" and ".join(mistakes)):
         fed, stages, weights = _premises(trace, candidate)
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
@@ -77,8 +83,11 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
 
 
-def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
-    """The network with mistakes, one added to the other. Raises OptionError if one of them is none, or not of it."""
+def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -> Candidate:
+    """The network with mistakes, one added to the other. applied: whether the values of the trace have them already.
+
+    Raises OptionError if one of them is none, or not of it.
+    """
     runs = MistakeRuns(trace, ())
     stages = forward_stages(trace.stages)
     programs = {stage.scope: program_of(stage.cell) for stage in stages}
@@ -86,15 +95,23 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
     for text in mistakes:
         start, colon, value = text.partition(":")
         place, slash, name = start.rpartition("/")
-        key, row, place = f"{name}{colon}{value}", ROWS.get(name), f"{place}{slash}" if place else ""
+        row, place = ROWS.get(name), f"{place}{slash}" if place not in ("", "everywhere") else ""
+        # the phrases of words have dashes for their spaces
+        value = re.sub(r"\s+", "-" if row and row.word and row.word not in RENAMINGS else "", value.strip())
+        key = f"{name}{colon}{value}"
         there = [stage for stage in stages if is_at(stage.scope, place)]
+        if name.startswith("order") and there:  # one that only exchanges two is named by these
+            gates = programs[there[0].scope].own.gates
+            moved = [gate for gate, other in zip(gates, value, strict=False) if gate != other]
+            key = f"{name}:{','.join(moved)}" if sorted(value) == sorted(gates) and len(moved) == 2 else key
         every = {stage.scope: programs[stage.scope].made([row] if row else []) for stage in there}
         known = dict.fromkeys(one for made in every.values() for one in made)
         same = [one for one in known if one == key] or [one for one in known if _plain(one) == _plain(key)]
         same = same or [one for one in known if {*_plain(key)} <= {*_plain(one)}]  # clip-of-cell:0.5, if there is one
         found = {
             stage.scope: made for stage in there if len(same) == 1 and (made := every[stage.scope].get(same[0]))
-            and (made.program.words == programs[stage.scope].words or runs.applies(stage, *made.program.words[-1]))
+            and (applied or made.program.words == programs[stage.scope].words
+                 or runs.applies(stage, *made.program.words[-1]))
         }  # fmt: skip
         if not found:
             why = (
@@ -114,8 +131,9 @@ def candidate_of(trace: Trace, mistakes: Sequence[str]) -> Candidate:
 
 
 def _plain(key: str) -> list[str]:
-    """`exchange:f,i` is `exchange:i_t,f_t`, if there is no other."""
-    return sorted(part.removesuffix("_t") for part in re.split("[:,]", key))
+    """`exchange:f,i` is `exchange:i_t,f_t`, if there is no other, and 1.0 is 1."""
+    parts = (part.removesuffix("_t") for part in re.split("[:,]", key))
+    return sorted(f"{float(part):.16g}" if re.fullmatch(r"-?\d+\.?\d*", part) else part for part in parts)
 
 
 def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stage, ...], Weights]:
@@ -129,7 +147,8 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     sources = {source for one in every.values() for source in one.sources.values()}
     if any(one.outputs and f"{s}/{one.stage.cell.output}" not in sources for s, one in every.items()):
         raise OptionError("it changes what is passed on after the last line, and a trace ends there")
-    cells = {s: programs[s].rewritten() if s in programs else one.stage.cell for s, one in every.items()}
+    named = read_states(candidate)
+    cells = {s: programs.get(s, program_of(one.stage.cell)).rewritten(named) for s, one in every.items()}
     wired = replace(trace, stages=tuple(replace(one.stage, sources=one.sources) for one in every.values()))
     read: dict[Place, tuple[str, Any]] = {}
     for scope, one in every.items():
@@ -152,6 +171,7 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
     stages, initial, weights = [], dict[str, dict[Scope, Array]](), dict[Scope, dict[str, Array]]()
     for scope, one in every.items():
         new = {name: read[scope, name][0] for name in one.sources}
+        new |= {LATER: GIVEN} if LATER in cells[scope].inputs else {}
         stages.append(replace(one.stage, cell=cells[scope], sources=new, computed=None))
         # what a state becomes was the state itself before the first step
         carried = becomes(one.stage.cell).items()
@@ -160,6 +180,11 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
             initial.setdefault(state, {})[scope] = values
         weights[scope] = {n: np.reshape(v, trace.parameters[scope][n].shape) for n, v in one.parameters.items()}
     given = {s: {n: v for (at, n), (source, v) in read.items() if at == s and source == GIVEN} for s in every}
+    for stage in stages:
+        if LATER in stage.cell.inputs:
+            order = slice(None, None, -1 if stage.backwards else 1)
+            before = np.cumsum(trace.valid[order], axis=0)[order] - trace.valid
+            given[stage.scope][LATER] = (before > 0).astype(np.float64)
     fed = RunInputs(trace.steps, trace.batch, trace.header.batched, x, lengths, mask, initial, given)
     return replace(fed, step_labels=trace.header.step_labels), tuple(stages), weights
 
@@ -167,6 +192,23 @@ def _premises(trace: Trace, candidate: Candidate) -> tuple[RunInputs, tuple[Stag
 def _common(read: Sequence[Array]) -> Array | None:
     """The values that all stages read; None if they differ."""
     return read[0] if read and all(np.array_equal(read[0], one) for one in read) else None
+
+
+def mistakes_of(trace: Trace) -> tuple[Candidate, Trace] | None:
+    """The mistakes that a trace has on purpose, and the trace with the model's own equations.
+
+    None if that cannot be told: the header of another program may say something that its equations do not.
+    """
+    wrong = [plain_stage(stage) for stage in forward_stages(trace.stages)]
+    try:
+        right = [replace(s, cell=model_cell(s.cell, trace.header.replaced.get(s.scope, {}))) for s in wrong]
+        own = replace(trace, stages=tuple(right))
+        candidate = candidate_of(own, trace.header.mistakes, applied=True)
+        programs = {one.scope: candidate.programs.get(one.scope, program_of(one.cell)) for one in right}
+        alike = all(same_cell(programs[s.scope].rewritten(read_states(candidate)), s.cell) for s in wrong)
+    except (LstmTraceError, SyntaxError):
+        return None
+    return (candidate, own) if alike else None
 
 
 # -- what each does to an output ---------------------------------------------------------------------------------------

@@ -230,7 +230,9 @@ def premises(trace: Trace) -> dict[str, Any]:
     stages = forward_stages(trace.stages)
     _require(trace, stages)
     header = trace.header
-    mistaken = words(header.language).word("intro.mistakes", keys=", ".join(header.mistakes)) if header.mistakes else ""
+    strings, keys = words(header.language), header.mistakes
+    said = strings.sentence((strings.count("intro.mistakes", len(keys), what=", ".join(keys)),)) if keys else ()
+    mistaken = "".join(map(str, said))
     layers, directions = extent(stage.scope for stage in stages)
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
     spec, extra, starting = _cell(trace, stages, layers, directions)

@@ -274,6 +274,7 @@ def _prepared(source: Any, cell: Any, options: Any, name: str, layout: Any, dtyp
         return prepare_found(from_live(source, name), cell, options, dtype, allow_nonfinite, name)
     if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
         said = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
+        said += "; lt.problem(trace) is its problem" if isinstance(source, Trace) else ""
         raise OptionError(f"expected weights by name, a problem, a path or a live module; found {said}")
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(problem_of(dict(source), "the problem"), allow_nonfinite=allow_nonfinite)

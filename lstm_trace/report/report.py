@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Unpack
 
 from ..cell.network import forward_stages
-from ..documents.blocks import Body, Heading, Picture
+from ..documents.blocks import Block, Body, Heading, Picture
 from ..documents.formats import Format, Report, rendered
 from ..documents.layout import FULL, SMALL, lowered
 from ..errors import Faults, MissingError, OptionError, require_known, within
@@ -195,12 +195,23 @@ def _profiled(trace: Trace, chosen: Options, format: str) -> View:
         style = replace(style, digits=None, significant=SIGNIFICANT)
     shown = view(trace, "summary", style, part, chosen.everything, chosen.language, paper=format in PAPER)
     shown = replace(shown, profile=found, cut=frozenset(), illustration=of_gates(trace, chosen))
+    shown = replace(shown, mistakes=_mistakes(trace, chosen))
     return replace(shown, printed=replace(shown, paper=True))
+
+
+def _mistakes(trace: Trace, chosen: Options) -> tuple[Block, ...]:
+    """What is said of the mistakes that a trace has on purpose."""
+    if not trace.header.mistakes:
+        return ()
+    from ..mistakes.in_words import on_purpose  # with the table of mistakes, which few reports need
+
+    return tuple(on_purpose(trace, words_for(chosen.counted(trace), chosen.language)))
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, including its backward pass if it has one. Raises OptionError, MissingError."""
     drawn = of_steps(trace, chosen) if chosen.file and format == "md" else None
+    wrong = _mistakes(trace, chosen)
     trace, notes = applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
@@ -210,9 +221,9 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
             view(with_symbols(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured)
         )
     elif format == "html" and chosen.steps_in is None:
-        paper = replace(_whole(view(trace, *parts, paper=True), chosen, format), notes=notes)
+        paper = replace(_whole(view(trace, *parts, paper=True), chosen, format), notes=notes, mistakes=wrong)
         found = replace(found, printed=_broad(paper, SMALL if paper.small else 1.0))
-    found = replace(found, notes=notes, illustration=drawn or found.illustration)
+    found = replace(found, notes=notes, mistakes=wrong, illustration=drawn or found.illustration)
     if back:
         return replace(found, back=backward(found, chosen.steps_in))
     width: float = chosen.width or FULL

@@ -23,11 +23,13 @@ from ..formulas.numbers import shortest
 from ..frames.differences import DifferenceTable
 from ..frames.frame import frame as table_frame
 from ..languages.strings import Words
+from ..mistakes.in_words import sentence, stacked
+from ..mistakes.on_purpose import late_symbols
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference
-from . import changes, mistakes
+from . import changes
 from .divergence import FROM
 from .explanation import counted
 
@@ -75,7 +77,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         yield from changes.blocks(result, result.changes, words)
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=not tabled)))
     if result.cause is not None:
-        yield from mistakes.stacked(result.cause.equations, result.sides[0], words)
+        yield from stacked(result.cause.equations, result.sides[0], words)
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         table = _units(result, words)
@@ -118,7 +120,10 @@ def _was_changed(result: Comparison) -> bool:
 
 def own(result: Comparison) -> Mapping[str, Any]:
     """The symbols of its equations."""
-    return {} if result.cause is None else mistakes.symbols(result.sides[0], result.cause.equations)
+    if result.cause is None:
+        return {}
+    symbols = result.sides[0].header.symbols
+    return {**late_symbols(result.cause.equations, symbols), **symbols}
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -172,7 +177,7 @@ def facts(result: Comparison) -> dict[str, Any]:
 def _cause_facts(result: Comparison) -> dict[str, Any] | None:
     if (cause := result.cause) is None:
         return None
-    first, *others = ((one, mistakes.sentence([one], result.words())) for one in cause.found)
+    first, *others = ((one, sentence([one], result.words())) for one in cause.found)
     sides = {side: [f"{e.scope}/{e.name} = {getattr(e, side)}" for e in cause.equations] for side in ("right", "wrong")}
     only = {name: places and [*places] for name, places in zip(PARTS, cause.part, strict=True)}
     keys = {"key": first[0].mistake.key, "place": first[0].place, "line": cause.line, "sentence": first[1]}
@@ -215,7 +220,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         if result.cause is not None:
-            others = dict.fromkeys(mistakes.sentence([one], words) for one in result.cause.found[1:])
+            others = dict.fromkeys(sentence([one], words) for one in result.cause.found[1:])
             yield from (words.word("diff.cause.equal", what=other) for other in [*others][:EQUAL])
         yield from content
         if result.changes is not None and _was_changed(result):
@@ -327,7 +332,7 @@ def _mistake(cause: Cause, first: LineDifference, result: Comparison, words: Wor
     several = len({scope for scope, _ in behind}) > 1
     names = [words.address("/".join(at)) if several else at[1] for at in behind] or _before(first, result)
     kind = ".rest" if cause.rest else ".between" if names else ""
-    what, line, named = mistakes.sentence(cause.found[:1], words), words.address(cause.line), words.some(names, 5)
+    what, line, named = sentence(cause.found[:1], words), words.address(cause.line), words.some(names, 5)
     return words.word(f"diff.cause{kind}", what=what, line=line, only=only, names=named)
 
 

@@ -1,198 +1,25 @@
-"""What `identify` found, and a mistake in words: its sentence, and the equations that it changes."""
+"""What `identify` found, and what each mistake does to an output."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
-from ..cell.lines import Cell
-from ..cell.network import layer_and_direction
-from ..documents.blocks import Block, Code, Heading, Items, Para, Stacked, Text, marked
+from ..documents.blocks import Block, Code, Heading, Items, Para, marked
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..documents.tables import LongTable
-from ..formulas import tree as formulas
-from ..formulas.symbols import Symbol, symbol
 from ..languages.strings import Words, words_for
-from ..mistakes.identify import ChangedEquation, Identification, MistakeExplanation
-from ..mistakes.programs import CARRY, LATE_SUFFIX, OUTPUT, RENAMINGS, Mistake, equation_cell, program_of
+from ..mistakes.identify import Identification, MistakeExplanation
+from ..mistakes.in_words import sentence, stacked
+from ..mistakes.on_purpose import late_symbols
 from ..mistakes.seeding import MistakeEffects, effects
-from ..mistakes.trees import tree
-from ..mistakes.trials import PlacedMistake
 from ..trace.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: So many different equations are shown.
-EQUATIONS = 4
-#: What may follow in a word's value: which weights or states it is about, and how they are rounded.
-_SPECIAL = re.compile(
-    r",? (?P<key>of [xhcbr]|of all|of states|of matrices|of both biases|of the network|by row|by gate|by sigmoid|"
-    r"by both|in sigmoid|from least to most|from zero|from the start|truncated|products|sums|floor|nearest|"
-    r"interpolated|by|stacked)(?: (?P<n>\w+))?$"
-)
-#: Values that have a phrase, with its fields.
-_PHRASES = {
-    "decimals": re.compile(r"(?P<n>\d+) decimals?"),
-    "table": re.compile(r"table (?P<n>\d+) in (?P<range>.+)"),
-    "exp": re.compile(r"exp as (?P<text>.+)"),
-    "significant": re.compile(r"(?P<n>\d+) significant digits"),
-    "double": re.compile("exp from bits of a double"),
-    "last": re.compile("last unit lost"),
-    "beyond": re.compile(r"units beyond a multiple of (?P<n>\d+) lost"),
-    "first": re.compile(r"units beyond the first (?P<n>\d+) lost"),
-    "bits": re.compile(r"exp from bits with (?P<n>\d+)"),
-    "steps": re.compile(r"steps of 1/(?P<n>\d+)"),
-    "terms": re.compile(r"exp of (?P<n>\d+) terms"),
-    "clipped": re.compile(r"clipped at (?P<n>[\d.]+)"),
-    "pruned": re.compile(r"pruned below (?P<n>[\d.]+)"),
-    "everything": re.compile(r"everything (?P<text>\S+)"),
-    "format": re.compile(r"(?P<text>b?float16|u?int\d+|q[\d.]+|\d+)"),
-}
-
-
-# -- the sentence ------------------------------------------------------------------------------------------------------
-
-
-def sentence(mistakes: Iterable[PlacedMistake], words: Words) -> str:
-    """One mistake, or two at once, as a sentence: where, and what the port does."""
-    return words.word("semicolon").join(_placed(one, words) for one in mistakes)
-
-
-def _placed(placed: PlacedMistake, words: Words) -> str:
-    said = words.word("mistake.port", what=predicate(placed.mistake, words))
-    only = placed.mistake.value == "as computed" and "reverse" not in placed.place  # there are such outputs only there
-    where = _place(f"{placed.place}reverse" if only else placed.place, words)
-    return words.word("mistake.where", place=where, what=said) if where else said
-
-
-def _place(place: str, words: Words) -> str:
-    """Where a mistake is; empty if it is everywhere."""
-    if not place:
-        return ""
-    layer, direction = (*place.split("/"), "")[:2]
-    if layer == "above":
-        return words.word("mistake.in.above", n=words.nth(0))
-    if not layer.isdecimal():
-        return words.word(f"mistake.in.{layer}")
-    key = f"mistake.in.layer.{direction}" if direction else "mistake.in.layer"
-    return words.word(key, n=words.nth(int(layer)))
-
-
-def predicate(mistake: Mistake, words: Words) -> str:
-    """What a port with this mistake does, without its subject."""
-    row = mistake.row
-    key = f"mistake.{row.word.replace(' ', '-') if row.word and row.word not in RENAMINGS else row.key}"
-    fields: dict[str, Any] = dict(mistake.part)
-    special: list[str] = []
-    if row.word in RENAMINGS:
-        one, _, two = mistake.value.partition(",")
-        key += ".two" if two and words.has(f"{key}.two") else ""
-        fields |= {"one": _gate(one, words), "two": _gate(two, words), "value": ", ".join(mistake.value)}
-        fields["gates"] = ", ".join(gate for gate in mistake.program.own.gates if gate in mistake.value)
-    elif row.word:
-        value, special = _split(mistake.value, key, words)
-        own = f"{key}.{value}"
-        fields["value"] = value if words.has(own) else phrase(value, words)
-        key = own if value and (words.has(own) or not fields["value"]) else key
-    else:
-        letters = "|".join(mistake.part) or "$^"
-        fields["value"] = re.sub(rf"\b({letters})\b", lambda m: mistake.part[m[0]], _number(mistake.value))
-    if not words.has(key):  # a row that is younger than its sentence; tests/results/test_mistakes.py lists them
-        return words.word("mistake.unnamed", name=mistake.key)
-    names = [_name(name, words) for name in mistake.names]
-    fields |= {"names": names[0] if names else "", "state": mistake.names[0].removeprefix(CARRY) if names else ""}
-    said = words.comma_list(words.word(key, **fields), *special)
-    if len(names) > 1 and "{names}" in words.table[key]:
-        others = "".join(map(str, words.listed([(name,) for name in names[1:]])))
-        said = words.word("mistake.likewise", what=said, names=others)
-    return said
-
-
-def _gate(name: str, words: Words) -> str:
-    """The weights of a gate, or of each; any other name is itself."""
-    return words.word("mistake.every") if name == "*" else name
-
-
-def _name(name: str, words: Words) -> str:
-    if name == OUTPUT:
-        return words.word("mistake.passed")
-    return words.word("mistake.carry", name=name.removeprefix(CARRY)) if name.startswith(CARRY) else name
-
-
-def _number(text: str) -> str:
-    """A number with at most six digits; any other text is itself."""
-    return f"{float(text):.6g}" if re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) else text
-
-
-def _split(value: str, key: str, words: Words) -> tuple[str, list[str]]:
-    """What a word is given, without what follows it, and that as phrases."""
-    special: list[str] = []
-    while not words.has(f"{key}.{value}") and (found := _SPECIAL.search(value)):
-        special.insert(0, words.word(f"mistake.with.{found['key']}", n=found["n"]))
-        value = value[: found.start()]
-    return value, special
-
-
-def phrase(value: str, words: Words) -> str:
-    """What a word is given as a phrase: a format of numbers, or how functions are computed; empty if there is none."""
-    for name, pattern in _PHRASES.items():
-        if found := pattern.fullmatch(value):
-            text = value.upper() if value.startswith("q") else value
-            return text if name == "format" else words.word(f"mistake.value.{name}", **found.groupdict())
-    return ""
-
-
-# -- the equations -----------------------------------------------------------------------------------------------------
-
-
-def stacked(changed: Sequence[ChangedEquation], trace: Trace, words: Words) -> Iterator[Block]:
-    """Changed equations: the model's above the port's; those that are alike for several gates or stages once."""
-    cells = {stage.scope: stage.cell for stage in trace.stages}
-    groups: dict[tuple[str, ...], list[ChangedEquation]] = {}
-    for one in changed:
-        own = program_of(cells[one.scope]).own
-        groups.setdefault(tuple(map(own.star, (one.name, one.right, one.wrong))), []).append(one)
-    several = len({frozenset(one.scope for one in group) for group in groups.values()}) > 1
-    both = len({layer_and_direction(scope)[1] for scope in cells}) > 1
-    for first, *others in [*groups.values()][:EQUATIONS]:
-        if several and all(one.scope == first.scope for one in others):
-            place = f"{first.scope}/" if both else f"{layer_and_direction(first.scope)[0]}/"
-            yield Para((words.word("label", what=_place(place, words)),), leads=True)
-        rows: list[tuple[Text, Text]] = [
-            ((words.word(f"mistake.{label}"),), _equation(cells[first.scope], first.name, right, words))
-            for label, right in (("model", first.right), ("the.port", first.wrong))
-        ]
-        if names := dict.fromkeys(_name(one.name, words) for one in others if one.name != first.name):
-            rows.append(((words.word("mistake.alike"),), (words.comma_list(*names),)))
-        yield Stacked(tuple(rows))
-    if (more := len(groups) - EQUATIONS) > 0:
-        yield Para((words.count("mistake.more", more),))
-
-
-def _equation(cell: Cell, name: str, right: str, words: Words) -> Text:
-    made = equation_cell(cell, tree(right))
-    assert made is not None, right
-    node = formulas.formula(made.by_name["value_"], made)
-    if name == OUTPUT:
-        return words.word("mistake.passed.label"), " = ", node
-    sign = " ← " if name.startswith(CARRY) else " = "
-    return formulas.Sym(name.removeprefix(CARRY)), sign, node
-
-
-def symbols(trace: Trace, changed: Iterable[ChangedEquation]) -> Mapping[str, Any]:
-    """The symbols of a trace, and of values that are read a step late: h_{t-1} for h_t."""
-    found: dict[str, Any] = dict(trace.header.symbols)
-    for name in {n for one in changed for n in tree(one.wrong).names() if n.endswith(LATE_SUFFIX)}:
-        own = symbol(name.removesuffix(LATE_SUFFIX), trace.header.symbols)
-        now = own.sub.split(",")[-1]
-        before = {"t": "t-1", "t-1": "t-2"}.get(now, f"{now},t-1")
-        found[name] = Symbol(own.base, before, own.accent, upright=own.upright) if own.base else own
-    return found
 
 
 # -- what was found ----------------------------------------------------------------------------------------------------
@@ -204,7 +31,8 @@ COLUMNS = ("fits", "mistake", "share", "distance", "mean", "says")
 
 def own(result: Identification) -> Any:
     """The symbols of the problem, and of values that are read a step late."""
-    return symbols(result.trace, [one for found in result.found for one in found.equations])
+    symbols = result.trace.header.symbols
+    return {**late_symbols([one for found in result.found for one in found.equations], symbols), **symbols}
 
 
 def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:

@@ -42,6 +42,10 @@ class Overview(Finding):
             steps = words.word("overview.window", steps=steps, first=first, last=last)
         size = words.word("overview.size", steps=steps, batch=trace.batch, dtype=trace.header.dtype)
         yield words.word("overview.layers", n=len(trace.stages), size=size) if len(trace.stages) > 1 else size
+        if trace.header.mistakes:
+            from ..mistakes.in_words import purpose  # few traces have one
+
+            yield purpose(trace, words)
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row per line named in the equations, with its values at the last valid step of sequence 0."""

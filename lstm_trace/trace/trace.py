@@ -42,7 +42,8 @@ class Header:
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
     as printed, and in addresses without a slash (`trace/printed.py`). title_tex: the title as it was written, if it has
     formulas. digits, language, notation: how a report shows it, unless other ones are requested. mistakes: keys of
-    the mistakes that the run has on purpose (docs/mistakes.md).
+    the mistakes that the run has on purpose (docs/mistakes.md); replaced: by scope and name (`c_t`, `carry h_prev`,
+    `output`), the right sides that the equations had without them.
     """
 
     title: str = ""
@@ -65,6 +66,7 @@ class Header:
     count_from: int = 0
     title_tex: str = ""
     mistakes: tuple[str, ...] = ()
+    replaced: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     digits: int | None = None
     language: str | None = None
     notation: str | None = None

@@ -70,7 +70,8 @@ class View(Naming):
     """A trace together with the selection that is shown.
 
     stages, steps, rows: the shown ones; everything: whether no limit applies. cut: parts left out because of limits, as
-    keys of the table of words. notes: remarks about the notation, after the equations. back: the backward pass, if the
+    keys of the table of words. notes: remarks about the notation, after the equations. mistakes:
+    what is said of those that the trace has on purpose. back: the backward pass, if the
     trace has one; alone: the part of it that is shown exclusively (`back`, or its `equations`), empty for the whole.
     tabled: whether states are a table over all steps, as in a long run; overview: what its units and steps did;
     eventful: the steps of it that are worked in full.
@@ -93,6 +94,7 @@ class View(Naming):
     rows: tuple[int, ...]
     cut: frozenset[str] = frozenset()
     notes: tuple[Block, ...] = ()
+    mistakes: tuple[Block, ...] = ()
     back: View | None = None
     alone: str = ""
     tabled: bool = False

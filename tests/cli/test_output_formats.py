@@ -109,3 +109,10 @@ def test_what_is_not_a_format_of_a_report_or_a_verification_is_told_with_what_is
 def test_a_device_needs_no_suffix(name: str) -> None:
     assert invoke(*WRITERS[name][0], "-o", os.devnull).exit_code == 0
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_the_help_of_what_has_no_picture_offers_none() -> None:
+    plain, pictured = (CliRunner().invoke(main, [verb, "-h"]).output for verb in ("mistakes", "diff"))
+    for one in ("svg", "--no-picture"):
+        assert one not in plain
+        assert one in pictured

@@ -131,8 +131,8 @@ def test_it_is_saved_loaded_compared_and_reported(tmp_path: Path) -> None:
         found = lt.load(path)
         assert found.header.mistakes == ("exchange:f,i",)
         assert run("verify", str(path)).exit_code == 0
-        text = run("report", str(path)).output.replace("\\", "")
-        assert "This run has a mistake on purpose: exchange:f,i." in text
+        text = " ".join(run("report", str(path)).output.replace("\\", "").split())
+        assert "purpose: the port uses i_t and f_t in each other's place in c_t (key `exchange:f,i`)." in text
         difference = lt.diff(PROBLEM, found)
         assert difference.verdict == "different"
         assert difference.first is not None
@@ -277,3 +277,32 @@ def test_a_file_and_a_problem_have_the_mistake_or_there_is_none(name: str, tmp_p
         written += 1
         np.testing.assert_allclose(again.output, found.output, atol=1e-9, err_msg=str(candidate.mistakes[0]))
     assert written > 3
+
+
+@pytest.mark.parametrize(
+    ("key", "same"),
+    [
+        ("weights-stored:int8 by row", "weights-stored:int8-by-row"),
+        ("input:one step early, last repeated", "input:one-step-early,-last-repeated"),
+        ("never-updated:carry h_prev", "never-updated:carryh_prev"),
+        ("constant: z_f, 1.0", "constant:z_f,1"),
+        ("sign:c_t,f_t * c_prev", "sign:c_t,f_t*c_prev"),
+        ("everywhere/exchange:f, i", "exchange:i_t,f_t"),
+        ("order:icfo", "order:f,c"),
+        ("order-h:icfo", "order-h:f,c"),
+        ("order:fcio", "order:fcio"),
+    ],
+)
+def test_a_key_may_be_written_in_another_way(key: str, same: str) -> None:
+    assert [str(one) for one in candidate_of(network("lstm"), [key]).mistakes] == [same]
+
+
+def test_a_trace_gets_no_mistake_and_the_message_says_what_does(tmp_path: Path) -> None:
+    trace = lt.run(PROBLEM)
+    trace.save(tmp_path / "t.json")
+    found = run("run", str(tmp_path / "t.json"), "--mistake", "order:f,i")
+    assert found.exit_code == 2
+    assert "in Python lt.run(lt.problem(trace), mistake=…)" in found.output
+    with pytest.raises(lt.OptionError, match=r"lt\.problem\(trace\) is its problem"):
+        lt.run(trace, mistake="order:f,i")  # type: ignore[call-overload]
+    assert lt.run(lt.problem(trace), mistake="order:f,i").header.mistakes == ("order:f,i",)

@@ -362,6 +362,7 @@ def line_by_line(trace: lt.Trace, candidate: Candidate) -> Array:
         out: list[Array] = []
         for t in range(T - 1, -1, -1) if stage.direction == "reverse" else range(T):
             now: dict[Any, Array] = {**own, **{name: values[t] for name, values in inputs.items()}}
+            now["one_late"] = np.full((B, 1), float(bool(out)))
             for state in {*cell.states} - {*states}:  # a value of the step before
                 states[state] = before_the_first(state.removesuffix("_late"), trace, stage, now)
             now |= states

@@ -42,6 +42,7 @@ OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
     "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "mistake.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "notfinite", "counted.", "some.", "or", "none", "plot.section", "plot.several",
+    "effects.", "lines.",
     "conformance.", "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip
 
@@ -282,6 +283,16 @@ def splits() -> Iterator[str]:
     weights = {"W_xh": [[1.0]], "W_hh": [[0.5]], "W_hy": [[float(n)] for n in range(9)]}
     yield lt.run(weights, [[1.0], [2.0]], cell=cell).report("md")
     yield secants(every(0), wrong, "2/h_t[0]").report("md")
+    yield from mistaken()
+
+
+def mistaken() -> Iterator[str]:
+    """Runs with mistakes on purpose: one, and two of which one changes what a layer carries."""
+    weights = {f"{n}/forward/W_{k}h": [[0.5]] for n in (0, 1) for k in "xh"}
+    for mistakes in (["function-lost:h_t"], ["function-lost:h_t", "1/carry-scaled:carry h_prev,0.5"]):
+        for count_from in (0, 1):
+            problem = {"weights": weights, "cell": "rnn", "x": [[1.0], [2.0]], "count_from": count_from}
+            yield lt.run(problem, mistake=mistakes).report("md")
 
 
 def test_every_string_is_shown_somewhere() -> None:
@@ -308,6 +319,7 @@ ROOMS_OF_RESULTS = (
     "tracking",
     "trace",
     "verification",
+    "mistakes",
     "weights/formats",
     "cli/verbs",
 )

@@ -13,10 +13,10 @@ from lstm_trace.documents.blocks import Stacked
 from lstm_trace.documents.formats import Show
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import Words, words
+from lstm_trace.mistakes.in_words import predicate, sentence, stacked
 from lstm_trace.mistakes.programs import RENAMINGS, Mistake, program_of
 from lstm_trace.mistakes.table import ROWS
 from lstm_trace.mistakes.trials import PlacedMistake
-from lstm_trace.results.mistakes import predicate, sentence, stacked
 
 from ..mistakes.test_identify import PLACED, drawn, two_by_two
 from ..support.noted import Noted

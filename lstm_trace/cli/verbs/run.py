@@ -58,12 +58,15 @@ def run(
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE determines the plan: leave --by-plan out")
+    if mistakes and is_trace(source):
+        said = f"{source} is a trace; --mistake needs the problem or model that it is of"
+        raise click.UsageError(f"{said}, or in Python lt.run(lt.problem(trace), mistake=…)")
     others = {"--plan": plan or None, "--record": record, "--layer": layers or None, "--steps": steps}
     if mistakes and (flag := next((flag for flag, value in others.items() if value is not None), None)):
         raise click.UsageError(f"{flag} is for a run without --mistake, which is computed whole: leave one of them out")
     kind = None if plan else form or trace_format(output)  # before a model is read
     if given["hold"] and is_trace(source):
-        if plan or record or layers or steps or by_plan or plan_of or arithmetic or mistakes:
+        if plan or record or layers or steps or by_plan or plan_of or arithmetic:
             raise click.UsageError(f"{source} is a trace; --hold runs it again as it was: leave the other options out")
         save(_noted(opened_with(source, given, allow_nonfinite)), output, kind)
         return

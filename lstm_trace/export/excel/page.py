@@ -20,8 +20,10 @@ from ...base.packaged import packaged
 from ...base.writing import Target, destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
+from ...languages.strings import capital, words_for
 from ...printable import printable
 from ...trace.address import index_text
+from ...trace.trace import Trace
 from .formulas import address, area, literal, rounding
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOTALS, Book
 
@@ -128,9 +130,20 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
         parts.append((f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", rows))
     yield header.title or f"The cell {header.kind}", "", "title"
     yield _extent(book), "", "note"
+    if said := on_purpose(book.trace):
+        yield said, "", "note"
     for heading, listed in parts:
         yield from (("", "", "text"), (heading, "", "name"), *listed)
     yield "", "", "text"
+
+
+def on_purpose(trace: Trace) -> str:
+    """The mistakes that a trace has on purpose, as a sentence; empty if it has none."""
+    if not trace.header.mistakes:
+        return ""
+    from ...mistakes.in_words import purpose  # few traces have one
+
+    return "".join(map(str, capital((f"{purpose(trace, words_for(trace, 'en'))}. ".replace("`", ""),))))
 
 
 def _extent(book: Book) -> str:

@@ -30,8 +30,7 @@ MATRIX_ROWS = 150
 def introduction(shown: View) -> Iterator[Block]:
     """What kind of problem it is, what was done to its weights at import, and what its values were compared with."""
     yield Para(_intro(shown))
-    if keys := shown.trace.header.mistakes:
-        yield Para(shown.said("intro.mistakes", keys=", ".join(keys)))
+    yield from shown.mistakes
     if notes := shown.trace.header.imported:
         yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in shown.trace.header.agreement)

@@ -259,12 +259,15 @@ class TraceManifest(Strict):
     arithmetic: str | None = None
     agreement: list[str] = Field(default_factory=list)
     mistakes: list[ShortText] = Field(default_factory=list, description="mistakes that the run has on purpose")
+    replaced: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="equations of the model that they change, by layer/direction and name"
+    )
     stages: list[StageInfo]
 
     @model_serializer(mode="wrap")
     def _written(self, made: Any) -> dict[str, Any]:
         """Without newer facts that it does not have, so that earlier versions can read it."""
-        newer = ("aliases", "title_tex", "digits", "language", "notation", "mistakes")
+        newer = ("aliases", "title_tex", "digits", "language", "notation", "mistakes", "replaced")
         return {name: value for name, value in made(self).items() if name not in newer or (value or value == 0)}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ....trace.trace import Trace
 from ..charts import ROLES, ends, line_looks, of_units, role
 from ..formulas import area, rounding
-from ..page import LARGE, TEXTS, Page
+from ..page import LARGE, TEXTS, Page, on_purpose
 from ..sheets import ENTRIES, STEPS, TOP, Book, ValueBlock
 from .chains import Runs, begun, plain, plan
 from .layout import CHARACTER, ROW, HandLayout, SheetCell, SheetText, entries, is_edited, laid, points
@@ -240,7 +240,7 @@ def write(found: Arranged, page: Page) -> None:
     header, numbers = layout.book.trace.header, list(entries(layout))
     partly = any(entry.style == "recorded" for entry in numbers)
     back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
-    note = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
+    note = on_purpose(layout.book.trace) + _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
     heads = [SheetText(0, header.title or f"The cell {header.kind}", "title"), SheetText(1, note, "note")]
     _legend(layout, pen)
     for text in (*heads, *layout.texts):
