@@ -13,13 +13,23 @@ import pytest
 import lstm_trace as lt
 
 from ..support.ports import (
-    BUGS, CONTROLS, FOURTH, FRESH, FRESH_CONTROLS, FRESH_HOPELESS, HOPELESS, PAIRS, THIRD, drawn,
+    BUGS,
+    CONTROLS,
+    FOURTH,
+    FRESH,
+    FRESH_CONTROLS,
+    FRESH_HOPELESS,
+    HOPELESS,
+    PAIRS,
+    THIRD,
+    drawn,
 )  # fmt: skip
 
 #: Bugs that no row of the table, and no two, are: constants outside every list, and what no word says.
 UNNAMED = {
-    "CandidateOfResetInput", "LinearOutputNotCleared", "LayersShareOneState", "LinearNotCleared", "Float16Sums", "ApFixed", "NormOfAllGates", "ZeroPointSign",
-    "CellStateWipedAndHardSigmoidInReverse", "FeaturesReversedAndReverseStateWiped",
+    "CandidateOfResetInput", "LinearOutputNotCleared", "LayersShareOneState", "LinearNotCleared", "Float16Sums",
+    "ApFixed", "NormOfAllGates", "ZeroPointSign", "CellStateWipedAndHardSigmoidInReverse",
+    "FeaturesReversedAndReverseStateWiped",
 }  # fmt: skip
 
 

@@ -25,7 +25,8 @@ CASES: dict[str, tuple[str, int, tuple[str, ...], bool]] = {
 LENGTHS, ROW = [6, 3, 4], 1  # the sequence that is run alone
 #: Rows that read other sequences of a batch, or count the positions of its steps.
 OF_THE_BATCH = {
-    "input", "input-axes", "initial-of", "initial-of-part", "carried", "skips", "windows", "time", "outputs", "output-axes",
+    "input", "input-axes", "initial-of", "initial-of-part", "carried", "skips", "windows", "time",
+    "outputs", "output-axes",
 }  # fmt: skip
 #: Where the directions are joined, `y_t` is what is passed on; with padding it is so in each direction.
 MERGED = "output-late:output,y_t"
