@@ -341,7 +341,7 @@ def before_the_first(name: str, trace: lt.Trace, stage: Stage, now: Mapping[str,
     """A value before the first step: the state that it becomes, or zeros of its width."""
     initial = trace.initial.get(stage.scope, {})
     for state, line in stage.cell.states.items():
-        if line == name and state in initial:
+        if line in (name, f"where(valid, {name}, {state})") and state in initial:
             return initial[state]
     there = {**now, **initial}
     return np.zeros_like(there[name] if name in there else trace.lines[stage.scope].get(name, np.zeros((T, B, 1)))[0])
@@ -360,9 +360,11 @@ def line_by_line(trace: lt.Trace, candidate: Candidate) -> Array:
         own = trace.parameters.get(stage.scope, {})
         states: dict[str, Array] = {**trace.initial.get(stage.scope, {})}
         out: list[Array] = []
+        seen = np.zeros((B, 1), bool)  # whether a step that is no padding came before
         for t in range(T - 1, -1, -1) if stage.direction == "reverse" else range(T):
             now: dict[Any, Array] = {**own, **{name: values[t] for name, values in inputs.items()}}
-            now["one_late"] = np.full((B, 1), float(bool(out)))
+            now["one_late"] = seen.astype(float)
+            seen = seen | (inputs["valid"][t] != 0 if "valid" in inputs else True)
             for state in {*cell.states} - {*states}:  # a value of the step before
                 states[state] = before_the_first(state.removesuffix("_late"), trace, stage, now)
             now |= states
