@@ -24,7 +24,7 @@ from ..trace.held import entries as holds
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .programs import OUTPUT, Mistake, RewrittenCell, program_of
-from .table import MistakeRow
+from .table import ROWS, MistakeRow
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
 #: A candidate that needs more products of weights and values is tried on the first sequences and steps, these at least.
@@ -37,6 +37,8 @@ MARGIN = 8
 #: Mistakes are named only if fewer than so many unrelated candidates, of as many as there are, would explain the values
 #: by chance, if these move values by anything from nothing to their error: a hundred times more than was seen.
 CHANCE = 0.1
+#: Where each row stands in the table: of mistakes that do the same at one place, the first of them names it.
+ORDER = {key: k for k, key in enumerate(ROWS)}
 #: What is listed as near explains at least this part of the values that the model does not.
 NEAR = 0.25
 
@@ -177,7 +179,7 @@ class Search:
                     there = words == own.words or self.trials.applies(stages[scope], *words[-1])
                     if there and not (place and mistake.row.everywhere):
                         changed.setdefault(key, {})[scope] = mistake
-            for here in changed.values():
+            for here in sorted(changed.values(), key=lambda here: ORDER[next(iter(here.values())).row.key]):
                 mistakes = (*(after.mistakes if after else ()), PlacedMistake(place, next(iter(here.values()))))
                 candidate = Candidate({**known, **{scope: m.program for scope, m in here.items()}}, mistakes)
                 found.setdefault(candidate.same, candidate)
@@ -228,6 +230,9 @@ class Search:
         if fit.distance <= self.exact < max(float(one.tolerance.max()) for one in self.given.values()):
             # it rounds as the port does; so would the model, if it did, in that part of the values
             return as_read.share ** sum(int(np.isfinite(one.values).sum()) for one in self.given.values())
+        known = [one.values[np.isfinite(one.values)] for one in self.given.values()]
+        if not any(np.ptp(values) > 0 for values in known if values.size):  # many mistakes make all values the same
+            return np.inf
         each = [(self._there[p], one, np.abs(self.trials.right(p) - one.values)) for p, one in self.given.items()]
         alone = float(np.prod([chance(one.tolerance[at], off[at]) for at, one, off in each]))
         return alone * float(tried) ** len(candidate.mistakes)
@@ -287,7 +292,9 @@ class Search:
         """The first line in which candidates differ that agree on what is given."""
         if len(candidates) < 2:
             return None
-        places = [(s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned]
+        given = {(s, self.trials.stages[s].cell.output if name == OUTPUT else name) for s, name in self.given}
+        every = [(s.scope, line.name) for s in self.trace.stages for line in s.cell.lines if line.assigned]
+        places = [place for place in every if place not in given]
         runs = [*MistakeRuns(self.trace, places).run(candidates[:KEPT])]
         for place in places:
             values = [one[place] for one in runs]

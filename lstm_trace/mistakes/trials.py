@@ -345,7 +345,8 @@ class _Batch:
                 try:
                     here[line.name] = _applied(line, operands)
                 except ValueError:  # the sizes of the operands do not agree: no candidate of this model
-                    here[line.name] = np.empty(0)
+                    here[lines[-1].name] = np.empty(0)
+                    break
             new = here[lines[-1].name]
             fits = new.shape[-1:] in ((), (1,), value.shape[-1:])
             value[rows] = new if fits else np.nan
