@@ -57,7 +57,7 @@ from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
 from .results.lists import LineList
 from .results.mistakes import MistakeOverview, overview
-from .trace.argument_types import checked
+from .trace.argument_types import checked, listed
 from .trace.chunks import concat
 from .trace.files import trace_file
 from .trace.rows import Selected
@@ -178,7 +178,7 @@ def mistakes_of(
         LstmTraceError: as for `run`.
     """
     trace, _ = as_trace(source, x, None, **({"ask": []} | arguments if is_run(source) else arguments))
-    return overview(trace, [rows] if isinstance(rows, str) else rows or (), place)
+    return overview(trace, listed("rows", rows or ()), place)
 
 
 @overload

@@ -98,8 +98,8 @@ def called(name: str, path: Path, wrong: dict[str, Any]) -> None:
     fitting = {**FITTING, "path": path / "m.npz"}
     required = [key for key, p in inspect.signature(function).parameters.items() if p.default is p.empty]
     given = {key: fitting[key] for key in required if key in fitting}
-    if name in ("run", "Model.run", "Model.plans"):
-        given["x"] = X
+    if name in ("run", "Model.run", "Model.plans", "identify", "mistakes_of"):
+        given |= {"x": X, "y": T.output} if name == "identify" else {"x": X}
     result = function(**{**given, **wrong})
     if hasattr(result, "__enter__"):
         result.__enter__()

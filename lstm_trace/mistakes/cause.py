@@ -20,7 +20,7 @@ from ..verification.alignment import padding
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, first_index
 from ..verification.propagation import sizes_apart
-from .identify import ChangedEquation, Given, Search, chance, changed_equations
+from .identify import ORDER, ChangedEquation, Given, Search, chance, changed_equations
 from .programs import CARRY, OUTPUT, RewrittenCell, program_of
 from .trials import Candidate, MistakeRuns, Place, PlacedMistake
 
@@ -98,8 +98,12 @@ def _search(found: Comparison, first: LineDifference, stages: Mapping[Scope, Sta
         for where in (None if name in used[scope] else outside, found.absent.get((scope, name))):
             dropped |= False if where is None else where[steps]
         given[scope, name] = Given(values, np.where(dropped, np.inf, MARGIN * bounds[scope, name]))
+    values = {place: one.values for place, one in given.items()}
+    top = forward_stages(a.stages)[-1]
+    if one := given.get((top.scope, top.cell.output)):  # what the network passes on is what was given of that line
+        given[top.scope, OUTPUT] = one
     search = Search(trace, given)
-    search.trials = MistakeRuns(trace, places, {place: one.values for place, one in given.items()})
+    search.trials = MistakeRuns(trace, [*given], values)
     return search
 
 
@@ -158,7 +162,8 @@ def _explained(found: Comparison, first: LineDifference, search: Search) -> Caus
         for scopes in said if one.candidate.programs.keys() > {*scopes}
     ])  # fmt: skip
     best = [fit for fit in fitting if fit[:2] == min(fit[:2] for fit in fitting)]
-    best = [*{fit.candidate.mistakes[0].mistake.row.key: fit for fit in best[::-1]}.values()][::-1]  # one of each row
+    rows = {fit.candidate.mistakes[0].mistake.row.key: fit for fit in best[::-1]}
+    best = [rows[key] for key in ORDER if key in rows]  # one of each row
     if not best:
         return None
     partly, _, candidate, there, against = best[0]

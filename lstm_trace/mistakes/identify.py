@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..base.remark import Remark
 from ..cell.network import Scope, forward_stages, layer_and_direction
 from ..documents.result import Result
 from ..engine.run import Progress, in_arithmetic, rerun
-from ..errors import OptionError, counted, some
+from ..errors import OptionError, counted, some, within
 from ..model.given_values import given_values
 from ..trace.held import entries as holds
 from ..trace.trace import Trace
@@ -393,7 +394,8 @@ def identify_values(
         said = f"x has {many} that should be finite, first {trace.x[t, b, k]} at t={t}, sequence {b}, feature {k}"
         raise OptionError(f"{said} (from 0): what follows tells no mistake: correct x, or leave the step out")
     own = whole_run(trace, "identify")
-    read = given_values(values, own)
+    with within("" if isinstance(values, str | Path) else "y"):
+        read = given_values(values, own)
     with np.errstate(over="ignore", invalid="ignore"):
         off = [np.abs(v - v.astype(np.float32)) > read.rounding[key] for key, v in read.values.items()]
     rounded = own if any(map(np.any, off)) else rerun(replace(own, header=replace(own.header, dtype="float32")))

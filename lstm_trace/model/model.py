@@ -185,7 +185,7 @@ class Model:
         """
         if mistake is not None:
             arguments = {name: value for name, value in locals().items() if name not in ("self", "mistake")}
-            return self._mistaken([mistake] if isinstance(mistake, str) else [*mistake], **arguments)
+            return self._mistaken((mistake,) if isinstance(mistake, str) else listed("mistake", mistake), **arguments)
         if isinstance(out, str | Path):
             spare(out, self.sources)
         model = self
@@ -220,7 +220,7 @@ class Model:
             check(found)
         return found
 
-    def _mistaken(self, mistakes: list[str], ask: Any, record: Any, out: Any, check: Any, **given: Any) -> Trace:
+    def _mistaken(self, mistakes: Sequence[str], ask: Any, record: Any, out: Any, check: Any, **given: Any) -> Trace:
         """A run with mistakes in it. They are put into a run of every line, if there are weights for all."""
         if others := [name for name, value in (("record", record), ("out", out)) if value is not None]:
             raise OptionError(f"{others[0]}: a run with a mistake stores the requested lines: leave {others[0]} out")
