@@ -401,7 +401,8 @@ def identify_values(
         exact = max(exact, float(limit.max())) if atol is None else np.inf
         limit = limit + read.rounding[scope, name] if atol is None else np.full_like(limit, atol)
         at = scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name
-        given[at] = Given(np.where(there, found, np.nan), limit)
+        blank = (own.valid == 0) & (found == 0) & (at[1] != OUTPUT)  # what a port does not compute at padding
+        given[at] = Given(np.where(there & ~blank, found, np.nan), limit)
         broken = np.argwhere(read.given[scope, name] & ~there & np.isfinite(line) & (own.valid != 0))
         lost += len(broken)
         first = first or "".join(f"{scope}/{t}/{b}/{name}[{k}]" for t, b, k in broken[:1])
