@@ -47,17 +47,17 @@ def shortest_singles(values: Arrays, rounding: Arrays) -> tuple[dict[Key, Array]
 
     Such digits differ in number, and a value with few of them is not exact to the last digit of the longest.
     """
+    finite = {key: np.isfinite(one) for key, one in values.items()}
     with np.errstate(over="ignore", invalid="ignore"):
         singles = {key: one.astype(np.float32).astype(np.float64) for key, one in values.items()}
-    finite = {key: np.isfinite(one) for key, one in values.items()}
-    off = {key: np.where(finite[key], np.abs(one - singles[key]), 0.0) for key, one in values.items()}
-    if not any((off[key] > rounding[key]).any() for key in values):
-        return None
-    for key, one in values.items():
-        known = one[finite[key]]
-        for part in (known[:100], known):  # most that are not such are known by the first
-            if not np.array_equal(part.astype(np.float32).astype(str).astype(np.float64), part):
-                return None
+        off = {key: np.where(finite[key], np.abs(one - singles[key]), 0.0) for key, one in values.items()}
+        if not any((off[key] > rounding[key]).any() for key in values):
+            return None
+        for key, one in values.items():
+            known = one[finite[key]]
+            for part in (known[:100], known):  # most that are not such are known by the first
+                if not np.array_equal(part.astype(np.float32).astype(str).astype(np.float64), part):
+                    return None
     return singles, {key: half + np.where(off[key] > half, 0.0, off[key]) for key, half in rounding.items()}
 
 

@@ -129,7 +129,7 @@ def test_zeros_at_padding_are_of_the_last_step(name: str) -> None:
     assert found.right
     assert [one.key for one in found.remarks] == ["diff.given.padded"]
     ends = np.stack([y[length - 1, b] for b, length in enumerate(LENGTHS)])
-    for right in (ends, {name or "h_t": y}):
+    for right in (ends, {"h_n": ends[None]}, {name or "h_t": y}):
         found = lt.identify(weights, x, right, lengths=LENGTHS)
         assert found.right
         assert not found.remarks
@@ -140,6 +140,7 @@ def test_zeros_at_padding_are_of_the_last_step(name: str) -> None:
     (there,) = given_values(y[-1], trace).given.values()
     assert there[-1].all()
     assert not there[:-1].any()
+    assert not lt.identify(weights, x, {"h_n": y[-1][None]}, lengths=LENGTHS).right
 
 
 def test_the_lines_of_a_model_that_stores_lengths_are_listed() -> None:
