@@ -16,7 +16,8 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.remark import Remark
-from ..cell.network import Scope, forward_stages, layer_and_direction
+from ..cell.lines import Cell
+from ..cell.network import VALID, Scope, forward_stages, layer_and_direction
 from ..documents.result import Result
 from ..engine.run import Progress, in_arithmetic, rerun
 from ..errors import OptionError, counted, some, within
@@ -371,6 +372,16 @@ def whole_run(trace: Trace, verb: str) -> Trace:
     return own
 
 
+def _computed(cell: Cell, name: str) -> str:
+    """The named line that has the values of this one at valid steps; empty if there is none, since an equation that is
+    rewritten may not have the values that have no name.
+    """
+    line = cell.by_name[name]
+    if not line.assigned and line.op == "where" and line.operands[0] == VALID:
+        name = str(line.operands[1])
+    return name if name in cell.by_name and cell.by_name[name].assigned else ""
+
+
 def identify_values(
     trace: Trace, values: Any, atol: float | None = None, progress: Progress | None = None
 ) -> Identification:
@@ -402,16 +413,19 @@ def identify_values(
     last = own.stages[-1]
     given: dict[Place, Given] = {}
     exact, lost, first = 0.0, 0, ""
-    for (scope, name), found in read.values.items():
-        if not own.stage(scope).cell.by_name[name].assigned:  # an equation that is rewritten may not have it
+    for key, found in read.values.items():
+        scope, name = key[0], _computed(own.stage(key[0]).cell, key[1])
+        if not name or (name != key[1] and (scope, name) in read.values):
             continue
-        line, there = own.lines[scope][name], read.given[scope, name] & np.isfinite(found)
+        line, there = own.lines[scope][name], read.given[key] & np.isfinite(found)
         limit = tolerances(line, rounded.lines[scope][name], np.where(there, found, 0))
         exact = max(exact, float(limit.max())) if atol is None else np.inf
-        limit = limit + read.rounding[scope, name] if atol is None else np.full_like(limit, atol)
+        limit = limit + read.rounding[key] if atol is None else np.full_like(limit, atol)
         at = scope, OUTPUT if (scope, name) == (last.scope, last.cell.output) else name
-        given[at] = Given(np.where(there, found, np.nan), limit)
-        broken = np.argwhere(read.given[scope, name] & ~there & np.isfinite(line) & (own.valid != 0))
+        # what a port does not compute at padding, and the states that are kept there
+        blank = (own.valid == 0) & (((found == 0) & (at[1] != OUTPUT)) | (name != key[1]))
+        given[at] = Given(np.where(there & ~blank, found, np.nan), limit)
+        broken = np.argwhere(read.given[key] & ~there & np.isfinite(line) & (own.valid != 0))
         lost += len(broken)
         first = first or "".join(f"{scope}/{t}/{b}/{name}[{k}]" for t, b, k in broken[:1])
     if not (compared := sum(int(np.isfinite(one.values).sum()) for one in given.values())):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -33,21 +33,13 @@ from ..trace.files.trace_file import is_trace, load
 from ..trace.labels import safe_names, unit_names
 from ..trace.trace import Trace
 from ..trace.window import names
+from .given_digits import Key, printed_rounding, saved_rounding, shortest_singles
 from .value_files import ValueEntry, from_mapping, number, numbers_of, read_entries, spellings
 
 _COLUMN = re.compile(r"\[:,([0-9]{1,9})\]$")  # of a sum that is a matrix
 _PLACED = re.compile(r"(?:(\d{1,9})/([a-z-]+)/)?(?:(\d{1,9})/(\d{1,9})/)?(?=[^\d/])(.+)", re.DOTALL)
 _AXES = ("t", "batch", "unit")
-#: Values that are rounded when they are saved: to what, and how far neighbouring numbers of that kind are apart.
-_STEPS: Mapping[str, Callable[[Array], Array]] = {
-    "bfloat16": lambda values: np.exp2(np.frexp(values)[1] - 8.0),
-    "float16": lambda values: np.exp2(np.maximum(np.frexp(values)[1], -13) - 11.0),
-    **{f"{10.0**-k:.{k}f}": partial(np.full_like, fill_value=10.0**-k) for k in range(1, 13)},
-}
-#: By so much values near 1 may differ that were computed in float32.
-FLOAT32 = 2.0**-20
 _HEAD = "layer,direction,t,batch,line,unit,value"
-Key = tuple[str, str]  # scope and name
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +137,8 @@ class _Placing:
     def __init__(self, like: Trace, batch_first: bool = False, entries: Sequence[ValueEntry] = ()) -> None:
         self.like, self.order = like, ("batch", "t", "unit") if batch_first else _AXES
         self.called, self.premises = {entry.line for entry in entries}, dict[str, None]()
-        self.held, self.rows, self.single, self.half = dict[Key, Array](), dict[Key, Array](), False, False
+        self.held, self.rows = dict[Key, Array](), dict[Key, Array]()
+        self.single = self.half = self.padded = False
         self.known, self.forward = names(like, "lines", "sums"), forward_stages(like.stages)
         cells = [stage.cell for stage in like.stages]
         read = {name for cell in cells for name in (*cell.parameters, *cell.inputs, *cell.states)}
@@ -314,10 +307,26 @@ class _Placing:
         held = held.transpose(0, *(dims.index(axis) + 1 for axis in sizes if axis in dims))
         target: list[Any] = [slice(None) if axis in dims else {**placed, **at}.get(axis, 0) for axis in sizes]
         if steps > 1 and "t" not in {**placed, **at} and "t" not in dims:  # the last valid step, as this stage runs
-            rows, valid = np.arange(like.batch) if "batch" in dims else target[1], like.valid[..., 0] != 0
-            ends = valid.argmax(axis=0) if stage.backwards else steps - 1 - valid[::-1].argmax(axis=0)
-            target[:2] = ends[rows], rows
+            rows = np.arange(like.batch) if "batch" in dims else target[1]
+            own = like.lines[scope][name][:, rows, target[2]]
+            named = _split(unguarded(entry.line.strip()), {})[0] in spellings()["final"]
+            target[:2] = self._last(held[0], own, like.valid[:, rows, 0] != 0, stage.backwards, named), rows
         self._store((scope, name), tuple(sizes.values()), tuple(target), held, entry.row)
+
+    def _last(self, held: Array, own: Array, valid: Array, backwards: bool, final: bool) -> Array:
+        """The step of values that have none, of each sequence: its last valid one; or the last of all, if those that
+        are padding there have zeros, or what our run has there.
+
+        own: ours of all steps. final: whether they are the states after the last step, which padding does not change.
+        """
+        steps = len(valid)
+        ends: Array = valid.argmax(axis=0) if backwards else steps - 1 - valid[::-1].argmax(axis=0)
+        late = ~valid[-1] & (not (backwards or final))
+        theirs, there = np.asarray(held)[late], np.asarray(own[-1])[late]
+        kept = np.asarray(own[ends, np.arange(len(ends))] if ends.ndim else own[ends])[late]
+        if theirs.size and (not theirs.any() or (_close(theirs, there) and not _close(kept, there))):
+            self.padded, ends = True, np.full_like(ends, steps - 1)
+        return ends
 
     def _reading(
         self, name: str, shape: tuple[int, ...], free: Sequence[str], sizes: Mapping[str, int], entry: ValueEntry,
@@ -376,84 +385,26 @@ class _Placing:
         if not self.held:
             rows = f'JSON lines {{"t": 0, "line": "i_t", "value": [0.1, 0.2]}}, rows below {_HEAD}'
             raise FileError(f"the file has no values; expected {rows}, text (t=0 i_t: 0.1), or arrays (docs/diff.md)")
+        given, notes = {key: rows > 0 for key, rows in self.rows.items()}, list[Remark]()
         values = {key: held[0] for key, held in self.held.items()}
-        digits = {key: _digits(*held) for key, held in self.held.items()}
-        whole = np.max(list(digits.values()), axis=0)  # for a line of integers alone
-        digits = {key: whole if own[0] == -1000 else own for key, own in digits.items()}
-        rounding = {key: _rounding(held[0], held[1], digits[key]) for key, held in self.held.items()}
-        dtype, notes = "float32" if self.single else self.like.header.dtype, []
+        rounding = printed_rounding(self.held)
         if self.premises:
             notes.append(Remark("diff.given.premises", {"names": some(list(self.premises), 5)}))
         largest = max(np.abs(held).max(initial=0.0, where=np.isfinite(held)) for held in values.values())
-        if (half := max(half.max(initial=0.0) for half in rounding.values())) > 10 * np.finfo(dtype).eps * largest:
+        half = max(half.max(initial=0.0) for half in rounding.values())
+        stored = {key: given[key] & np.isposinf(held[1]) for key, held in self.held.items()}
+        own = {(s, n): {**self.like.lines.get(s, {}), **self.like.sums.get(s, {})}[n] for s, n in values}
+        saved = saved_rounding(values, stored, own, self.half)
+        rounding |= saved[1] if saved else {}
+        dtype = "float32" if self.single else self.like.header.dtype
+        if not self.single and (whole := shortest_singles(values, rounding)):
+            values, rounding, dtype = *whole, "float32"
+        if half > 10 * np.finfo(dtype).eps * largest:
             notes.append(Remark("diff.given.digits", {"half": f"{half:.2g}"}))
-        given = {key: rows > 0 for key, rows in self.rows.items()}
-        if saved := self._saved({key: given[key] & np.isposinf(held[1]) for key, held in self.held.items()}):
-            notes.append(Remark("diff.given.saved", {"to": saved[0], "half": f"{saved[2]:.2g}"}))
-            rounding |= saved[1]
+        if self.padded:
+            notes.append(Remark("diff.given.padded"))
+        notes += [saved[0]] if saved else []
         return GivenValues(values, rounding, given, tuple(notes), dtype, source)
-
-    def _saved(self, stored: Mapping[Key, Array]) -> tuple[str, dict[Key, Array], float] | None:
-        """How values that were not printed were rounded when they were saved: to what, half a unit of each, and the
-        largest of these; None if they have all their digits, as far as can be told, or our own values are such, too.
-
-        stored: where there are such values.
-        """
-        every = {key: np.isfinite(self.held[key][0]) & there for key, there in stored.items()}
-        parts = self.like.lines, self.like.sums
-        lines = {(scope, n): part[scope][n] for part in parts for scope, n in every if n in part.get(scope, {})}
-        values = np.concatenate([self.held[key][0][there] for key, there in every.items()])
-        own = np.concatenate([lines[key][there].astype(np.float64) for key, there in every.items()])
-        if not values.any():
-            return None
-        with np.errstate(all="ignore"):
-            for name, step in _STEPS.items():
-                known = name == "float16" if self.half else _multiples(values, step) and not _multiples(own, step, 0)
-                if known:  # what was rounded may have been computed in float32
-                    halves = {key: np.where(there, step(self.held[key][0]) / 2, 0.0) for key, there in every.items()}
-                    largest = max(half.max(initial=0.0) for half in halves.values())
-                    return name, {key: half + np.minimum(half, FLOAT32) for key, half in halves.items()}, largest
-        return None
-
-
-def _multiples(values: Array, step: Callable[[Array], Array], digits: float = 6) -> bool:
-    """Whether values are multiples of a step, within their own rounding, and hardly so by chance.
-
-    digits: so many are needed in all, of values that differ.
-    """
-    eps = np.finfo(np.float32 if np.array_equal(values, values.astype(np.float32)) else np.float64).eps
-    units = step(values)
-    if (np.abs(values - units * np.rint(values / units)) > 2 * eps * np.abs(values)).any():
-        return False
-    apart = np.unique(np.abs(values))
-    apart = apart[apart > 0]
-    chances = 4 * eps * apart / step(apart)
-    return bool(-np.log10(step(apart)).sum() >= digits and np.log10(np.minimum(chances, 1)).sum() <= -digits)
-
-
-def _exponents(values: Array) -> Array:
-    """The power of ten of each number's first digit; -400, below that of all numbers, of 0 and what is not finite."""
-    with np.errstate(all="ignore"):
-        return np.where((values != 0) & np.isfinite(values), np.floor(np.log10(np.abs(values)) + 1e-12), -400.0)
-
-
-def _digits(values: Array, decimals: Array) -> Array:
-    """The most decimals, and the most significant digits, that were printed of any number; -1000 if none tells them."""
-    told = np.isfinite(decimals)
-    sizes = (decimals + _exponents(values) + 1)[told & (_exponents(values) > -400)]
-    return np.array([decimals[told].max(initial=-1000.0), sizes.max(initial=-1000.0)])
-
-
-def _rounding(values: Array, decimals: Array, digits: Array) -> Array:
-    """Half a unit of the last printed digit of each value; 0 of what was not printed.
-
-    digits: of all numbers of the line, since programs drop zeros at the end of one: as many decimals (`%.6f`), or as
-    many significant digits (`%g`), whichever is less exact for a number.
-    """
-    if digits[0] == -1000:
-        return np.zeros(values.shape)
-    half = 0.5 * np.maximum(10.0 ** -max(digits[0], 0.0), 10.0 ** np.maximum(_exponents(values) - digits[1] + 1, -400))
-    return np.where(np.isposinf(decimals) | ~np.isfinite(values), 0.0, half)
 
 
 def _split(text: str, place: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -471,6 +422,11 @@ def _units(like: Trace, scope: str, name: str, width: int) -> dict[str, int]:
     numbered = [str(unit) for unit in range(first, first + width)]
     found = {} if {*numbered} & {*there} else {text: unit for unit, text in enumerate(numbered)}
     return found | {text: unit for unit, text in reversed([*enumerate(there)])}  # the first of equal labels
+
+
+def _close(one: Array, other: Array) -> bool:
+    """Whether values are the same but for how exactly they were computed."""
+    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-6))
 
 
 def _whole(part: str, found: Any) -> int:

@@ -55,7 +55,9 @@ class LineList(Finding):
             rows = next((shape[-2] for shape in states if len(shape) > 1), 1)
             alone = source.defaults.x is None and not source.defaults.given and source.input_width is not None
             x = np.zeros((1, rows, source.input_width or 0))
-            source = source.run(x, batch_first=False, ask=()) if alone else source.run()
+            padded = source.defaults.lengths is not None or source.defaults.mask is not None  # of more than one step
+            lengths = np.ones(rows, int) if padded else None
+            source = source.run(x, batch_first=False, lengths=lengths, ask=()) if alone else source.run()
         header, found = source.header, list[NamedLine]()
         forms = [one for one in spellings(header.kind) if one.notation != header.notation]
         for stage in forward_stages(source.stages):

@@ -153,6 +153,15 @@ def saved() -> Result:
     return lt.identify(WEIGHTS, X, np.round(traced().output, 3))
 
 
+def padded() -> Result:
+    """The last step, of a sequence that ends before it, too."""
+    return lt.identify(WEIGHTS, BATCH, traced(BATCH, lengths=[4, 2]).output[-1] * [[1], [0]], lengths=[4, 2])
+
+
+def significant() -> Result:
+    return lt.identify(WEIGHTS, X, np.vectorize(lambda v: float(f"{v:.4g}"))(traced().output))
+
+
 def wider() -> Comparison:
     """That the first line that differs cannot be derived for b, where a name stands for more units."""
     found = lt.diff(cell("h_t = b * x_t"), cell("h_t = b + x_t"))
@@ -343,6 +352,14 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     "values in the order of steps": (
         lambda: given(True), "W_xi: Voraussetzungen in der Datei werden nicht gelesen; es gelten die von a",
         "es", "los valores son (T, B, ancho), mientras que x se leyó como (B, T, I)",
+    ),
+    "values of the last step": (
+        padded, "die Werte ohne Schritt sind die des letzten Schritts, auch bei den Sequenzen, die dort",
+        "zh", "未注明时间步的数值取自最后一个时间步",
+    ),
+    "significant digits": (
+        significant, "die Werte wurden beim Speichern auf 4 signifikante Stellen gerundet",
+        "fr", "les valeurs ont été arrondies à 4 chiffres significatifs lors de l’enregistrement\u00a0: les bonnes",
     ),
     "values of another program": (
         lambda: partial(place="0/forward/h_t", have=1, whole=40),
