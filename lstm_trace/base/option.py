@@ -131,7 +131,9 @@ def step_ends(text: str) -> slice | int | None:
 
 
 def name_list(text: str, what: str = "names of lines") -> tuple[str, ...]:
-    """Names of lines, or of something else: split at the commas outside parentheses and brackets. Raises OptionError if there are none.
+    """Names of lines, or of something else: split at the commas outside parentheses and brackets.
+
+    Raises OptionError if there are none.
 
     >>> name_list("W_xi[0,1], c_t * max(a, b)")
     ('W_xi[0,1]', 'c_t * max(a, b)')

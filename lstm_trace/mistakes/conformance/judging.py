@@ -50,7 +50,7 @@ def judge(one: CaseVerdict) -> CaseVerdict:
     """The verdict on what an engine gave."""
     if one.verdict != "ok":
         return one
-    (expected, tolerance), found = one.case.expected, one.outputs
+    (expected, tolerance), found = one.case.expected, dict(one.outputs)
     if said := misfit(found, expected["text"], one.partial):
         return one._replace(verdict="wrong", off=np.inf, said=said)
     gaps = {reading: distance(found, outputs) for reading, outputs in expected.items()}
@@ -111,7 +111,7 @@ def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Itera
     yield "", [usual := case.results(trace, right, reading)]
     if case.direction != "forward":
         other = case.results(trace, right, reading, turned=False)
-        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
+        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other if name != "Y")]
     candidates = Search(trace, {}).candidates(by=by)
     for candidate, values in zip(candidates, runs.run(candidates), strict=True):
         both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
