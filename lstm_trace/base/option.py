@@ -130,12 +130,14 @@ def step_ends(text: str) -> slice | int | None:
     return slice(begin, end) if one is None else one
 
 
-def name_list(text: str) -> tuple[str, ...]:
-    """Names of lines: split at the commas outside parentheses and brackets. Raises OptionError if there are none.
+def name_list(text: str, what: str = "names of lines") -> tuple[str, ...]:
+    """Names of lines, or of something else: split at the commas outside parentheses and brackets.
+
+    Raises OptionError if there are none.
 
     >>> name_list("W_xi[0,1], c_t * max(a, b)")
     ('W_xi[0,1]', 'c_t * max(a, b)')
     """
     if not (names := tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())):
-        raise OptionError(f"expected comma-separated names of lines, found {text!r}")
+        raise OptionError(f"expected comma-separated {what}, found {text!r}")
     return names

@@ -40,7 +40,7 @@ def words_of(command: str) -> list[str]:
 
 
 def run_apart(command: Sequence[str], home: str | Path, limit: float) -> tuple[int | None, str]:
-    """Run a program whose working folder and home is `home`, and kill it and what it has started at the end.
+    """Run a program whose working folder and home is `home`, and kill it and its process group at the end.
 
     Python programs find the modules of the current folder and of ours.
 

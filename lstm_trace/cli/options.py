@@ -196,8 +196,10 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
         options: list[Any] = getattr(made, "__click_params__", [])
         for option in options if ".svg" not in suffixes else ():  # the help of what has no picture
             if option.name == "output":
-                option.help = option.help.replace(", and .svg .png if there is a picture", "")
+                more = "".join(f" {suffix}" for suffix in suffixes if suffix not in UNPICTURED)
+                option.help = option.help.replace(", and .svg .png if there is a picture", more)
             elif option.name == "form":
+                option.type = click.Choice([*dict.fromkeys((*FORMATS, *suffixes.values()))])
                 option.metavar = f"[{'|'.join(dict.fromkeys(suffixes.values()))}]"
             option.hidden = option.hidden or option.name == "no_picture"
         return made

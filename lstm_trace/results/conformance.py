@@ -21,6 +21,7 @@ from ..mistakes.conformance.cases import require_case
 from ..mistakes.conformance.engines import CaseVerdict
 from ..mistakes.conformance.judging import VERDICTS, FailureCause
 from ..printable import message
+from ..weights.guards import check_file
 
 COLUMNS = ("case", "verdict", "status", "reading", "error", "tolerance", "where", "cause", "said")
 #: The most names in a sentence; bytes of a list of known failures, and characters of a name in it.
@@ -118,6 +119,7 @@ def expected_verdicts(path: str) -> dict[str, str]:
 
     What follows # is a comment. Raises FileError for other lines, and for two verdicts of a case.
     """
+    check_file(path)
     found: dict[str, str] = {}
     for number, line in enumerate(decoded(path, read_bytes(path, most=MOST_BYTES)).splitlines(), 1):
         # not as csv: no other column is read, and what an engine said may have # within quotation marks

@@ -52,6 +52,11 @@ def exchanged(model: str, inputs: dict[str, Any]) -> Any:
     return _run(model, inputs, "f and i exchanged")
 
 
+def exchanged_in_reverse(model: str, inputs: dict[str, Any]) -> Any:
+    """f and i are exchanged in the reverse direction."""
+    return _run(model, inputs, "f and i exchanged in reverse")
+
+
 def exchanged_without_clip(model: str, inputs: dict[str, Any]) -> Any:
     """f and i are exchanged, everywhere; clip and P are ignored."""
     return _run(model, inputs, "f and i exchanged", "clip", "P")

@@ -57,7 +57,8 @@ def outputs(
     functions = _activations(cell, attributes, directions)
     for d in range(directions):
         backwards = d == 1 or attributes.get("direction") == "reverse"
-        step = _Step(cell, attributes, w[d], r[d], b[d], p[d], functions[d], bugs)
+        own = {*bugs} | ({"f and i exchanged"} if backwards and "f and i exchanged in reverse" in bugs else set())
+        step = _Step(cell, attributes, w[d], r[d], b[d], p[d], functions[d], own)
         for row in range(rows):
             h, c = states["initial_h"][d, row], states["initial_c"][d, row]
             for t in _order(int(lengths[row]), backwards):

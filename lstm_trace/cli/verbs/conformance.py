@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
-from ...base.option import Option
+from ...base.option import Option, name_list
 from ...base.packaged import packaged
 from ...documents.formats import UNPICTURED
-from ..commands import FILE, NAMES, Verbs, command, group
+from ..commands import FILE, OutputPath, Text, Verbs, command, group
 from ..options import conclude, echo, result_options
 from ..terminal import ProgressBar
 
@@ -43,13 +44,14 @@ class _Chosen(TypedDict):
         opset: Set of operators of the files (14).
     """
 
-    only: Annotated[Any, NAMES]
+    only: Annotated[Any, Text(partial(name_list, what="options"))]
     model: Annotated[str, FILE]
     opset: Annotated[int, Option(least=7, most=22)]
 
 
 chosen_options = group(_Chosen)
 Folder = Annotated[str, click.Path(file_okay=False)]
+NewFolder = Annotated[str, OutputPath(file_okay=False)]
 Expected = Annotated[
     str | None, Option(help="Cases that are known to fail: lines CASE,VERDICT, or a .csv of run."), FILE
 ]
@@ -58,7 +60,7 @@ _RESULTS = result_options("text", UNPICTURED | {".xml": "xml"})
 
 @command("write")
 @chosen_options
-def write(folder: Folder, *, level: Literal["core", "full"] = "full", **given: Any) -> None:
+def write(folder: NewFolder, *, level: Literal["core", "full"] = "full", **given: Any) -> None:
     """Write the cases to a new FOLDER: models, inputs and outputs as ONNX's backend tests have them, and as .npz.
 
     Each case also has a trace with every line. The files are byte by byte the same on every machine.
@@ -134,10 +136,14 @@ def check(
     Args:
         outputs: The folder of the outputs.
     """
+    from ...errors import FileError
     from ...mistakes.conformance import cases as suite, engines
 
     cases, _ = suite.read(folder)
     found = {case: engines.read_outputs(Path(outputs, case.folder), case) for case in cases}
+    if all(one.verdict == "refused" for one in found.values()):
+        name = cases[0].folder
+        raise FileError(f"{outputs}: no outputs of any case of {folder}; expected {name}.npz, {name}/output_0.npy, …")
     return judged(outputs, cases, found.__getitem__, expected)
 
 

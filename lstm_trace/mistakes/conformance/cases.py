@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import shake_256
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +32,7 @@ from ...model.build import prepare_found
 from ...trace.files.trace_file import save
 from ...trace.trace import Trace
 from ...weights.formats.arrays import npz_bytes
+from ...weights.guards import check_file
 from ...weights.onnx.node import OPERATORS, ROLES, NodeReading
 from ...weights.onnx.reader import node_cell, node_readings
 from ...weights.onnx.writing import data_set, node_model
@@ -220,8 +222,7 @@ def write(folder: str, cases: Sequence[NodeCase], opset: int) -> None:
         if any(place.iterdir()):
             raise FileError(f"{folder}: the folder is not empty; name a new one, so that no old case stays among them")
         for case in cases:
-            write_files(place, case_files(case, opset))
-            save(case.trace(arithmetic="float32"), place / case.folder / TRACE)
+            write_files(place, case_files(case, opset) | _trace_file(case))
         write_files(place, {INDEX: _index(cases, opset)})  # last: without it the folder is not read
 
 
@@ -235,6 +236,11 @@ def case_files(case: NodeCase, opset: int) -> dict[str, bytes]:
         files["outputs.npz" if one == "text" else f"outputs_{one}.npz"] = npz_bytes(found)
         files |= data_set(f"{'test' if one == 'text' else one}_data_set_0", case.fed, found)
     return {f"{case.folder}/{name}": data for name, data in files.items()}
+
+
+def _trace_file(case: NodeCase) -> dict[str, bytes]:
+    save(case.trace(arithmetic="float32"), stream := BytesIO(), "safetensors")
+    return {f"{case.folder}/{TRACE}": stream.getvalue()}
 
 
 def _index(cases: Sequence[NodeCase], opset: int) -> bytes:
@@ -253,6 +259,7 @@ def read(folder: str) -> tuple[list[NodeCase], int]:
     Raises FileError if `write` has not made it, if another version of the suite has, or if a file has changed since.
     """
     read_from(path := Path(folder, INDEX))
+    check_file(path)
     index: Any = found if isinstance(found := read_data(path), dict) else {}
     version, opset, rows = map(index.get, ("version", "opset", "cases"))
     rows = rows if isinstance(rows, list) else []
@@ -267,8 +274,7 @@ def read(folder: str) -> tuple[list[NodeCase], int]:
     cases = [catalogue().get(name) or replace(cases_of(at[name])[0], name=name) for name in names]
     files = {INDEX: _index(cases, opset)}
     for case in cases:
-        files |= case_files(case, opset)
-        read_from(Path(folder, case.folder, TRACE))
+        files |= case_files(case, opset) | _trace_file(case)
     for name, content in files.items():
         read_from(file := Path(folder, name))
         require_content(file, content)

@@ -1,8 +1,8 @@
 """Runs one model in an engine, in a process of its own: `python -m …child NAME MODEL INPUTS OUTPUTS`.
 
 NAME: `package.module:function`, which is called with the path of the model and its inputs by name, or a module with
-`prepare`, as for onnx.backend. Exit code REFUSED if it raised an exception, which is printed. Nothing of the package is
-imported besides.
+`prepare`, as for onnx.backend. Exit code REFUSED if it raised an exception, which is printed, UNUSABLE if there is no
+such function. Nothing of the package is imported besides.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-#: Not the exit code of an interpreter that failed.
-REFUSED = 78
+#: Not the exit codes of an interpreter that failed.
+UNUSABLE, REFUSED = 77, 78
 #: The engines that a function below calls, each with its package.
 ENGINES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "tract": "tract", "reference": "onnx"}
 
@@ -46,20 +46,28 @@ def main(name: str, model: str, inputs: str, outputs: str) -> int:
     """Run a model on the arrays of an .npz file, and write its outputs to another; the exit code."""
     module, _, function = name.partition(":")
     try:
+        call = getattr(import_module(module), function or "prepare")
+    except Exception as error:
+        return _said(error, UNUSABLE)
+    try:
         with np.load(inputs, allow_pickle=False) as given:
             if function:
-                found = getattr(import_module(module), function)(model, dict(given))
+                found = call(model, dict(given))
             else:
-                prepared = import_module(module).prepare(import_module("onnx").load(model), device="CPU")
+                prepared = call(import_module("onnx").load(model), device="CPU")
                 found = prepared.run([*given.values()])
         several = [found] if hasattr(found, "shape") else found  # one array is an output
         arrays = found if isinstance(found, Mapping) else {f"output_{k}": one for k, one in enumerate(several)}
         held: dict[str, Any] = {str(key): np.asarray(one) for key, one in arrays.items() if one is not None}
         np.savez(outputs, **held)
     except Exception as error:
-        print("\n" + " ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
-        return REFUSED
+        return _said(error, REFUSED)
     return 0
+
+
+def _said(error: Exception, code: int) -> int:
+    print("\n" + " ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

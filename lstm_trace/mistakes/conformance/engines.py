@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.machinery import PathFinder
+from itertools import combinations
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -18,12 +19,13 @@ from ...base.program import run_apart, words_of
 from ...base.writing import read_from, write_files
 from ...errors import FileError, MissingError, OptionError, within
 from ...weights.formats.arrays import small_arrays
-from .cases import NodeCase, case_files
-from .child import ENGINES
+from .cases import OUTPUTS, NodeCase, case_files
+from .child import ENGINES, UNUSABLE
 
 #: Characters of what an engine says that are kept, and bytes of its outputs that are read.
 MOST_SAID, MOST_BYTES = 160, 1 << 20
 HOLE = re.compile(r"\{(\w+)\}")
+CHILD = (sys.executable, "-m", f"{__package__}.child")
 
 
 class CaseVerdict(NamedTuple):
@@ -61,7 +63,10 @@ class Engine(NamedTuple):
     command: tuple[str, ...]
 
     def run(self, case: NodeCase, opset: int, limit: float) -> CaseVerdict:
-        """One case in a process of its own, on files of its own, at most `limit` seconds."""
+        """One case in a process of its own, on files of its own, at most `limit` seconds.
+
+        Raises MissingError if the module or function cannot be imported there.
+        """
         with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as home:
             write_files(Path(home), case_files(case, opset))
             place, outputs = Path(home, case.folder), Path(home, "outputs.npz")
@@ -69,6 +74,8 @@ class Engine(NamedTuple):
             began = monotonic()
             code, text = run_apart([HOLE.sub(lambda m: str(places[m[1]]), one) for one in self.command], home, limit)
             said = _short(text, home)
+            if code == UNUSABLE and self.command[: len(CHILD)] == CHILD:
+                raise MissingError(f"{self.title} cannot be called: {said}")
             if code is None:
                 found = CaseVerdict(case, "hung", said=f"no answer in {limit:g} s")
             elif 0 < code < 128:
@@ -77,7 +84,8 @@ class Engine(NamedTuple):
                 found = read_outputs(outputs.with_suffix(""), case)
             else:
                 how = f"exit code {code}{', and no outputs' * (code == 0)}" if code >= 0 else ""
-                found = CaseVerdict(case, "crashed", said="; ".join(filter(None, (how, said))))
+                verdict = "crashed" if code else "refused"  # as outputs that are missing elsewhere
+                found = CaseVerdict(case, verdict, said="; ".join(filter(None, (how, said))))
             return found._replace(seconds=monotonic() - began)
 
 
@@ -108,7 +116,7 @@ def engine(kind: str, value: str) -> Engine:
     elif not PathFinder.find_spec(re.split("[.:]", value)[0], ["", *sys.path]) or (kind == "python") != (":" in value):
         expected = "package.module:function" if kind == "python" else "package.module"
         raise MissingError(f"--{kind} {value}: expected {expected} of a package that can be imported from here")
-    return Engine(title, (sys.executable, "-m", f"{__package__}.child", value, "{model}", "{inputs}", "{outputs}"))
+    return Engine(title, (*CHILD, value, "{model}", "{inputs}", "{outputs}"))
 
 
 def read_outputs(place: Path, case: NodeCase) -> CaseVerdict:
@@ -117,15 +125,22 @@ def read_outputs(place: Path, case: NodeCase) -> CaseVerdict:
     Outputs without a name, output_0, …, are those of the model in order.
     """
     whole = [path for suffix in (".npz", ".npy") if os.path.lexists(path := place.with_suffix(suffix))]
-    if not (paths := whole[:1] or sorted(place.glob("output_[0-2].*"))):
+    files = (place / f"output_{k}{suffix}" for k in range(len(OUTPUTS)) for suffix in (".npy", ".pb", ".bin"))
+    if not (paths := [*whole, *filter(os.path.lexists, files)]):
         return CaseVerdict(case, "refused", said="there are no outputs of this name")
     for path in paths:
         read_from(path)
     try:
+        for one, other in combinations(paths, 2):
+            if one in whole or one.stem == other.stem:
+                raise FileError(f"{one} and {other}: two files for one output; leave one of them")
         found = small_arrays(paths, MOST_BYTES)
     except FileError as error:
         return CaseVerdict(case, "wrong", said=_short(str(error), place.parent))
     names = {f"{word}_{k}": name for k, name in enumerate(case.outputs) for word in ("output", "arr")}
     names[place.name] = case.outputs[0]
     outputs = {names.get(key, key): array for key, array in found.items()}
+    for name, right in case.expected[0]["text"].items():
+        if paths[0].suffix == ".bin" and name in outputs and outputs[name].shape == (right.size,):
+            outputs[name] = outputs[name].reshape(right.shape)  # plain numbers have no shape
     return CaseVerdict(case, "ok", outputs, partial=paths[0].suffix != ".npz")

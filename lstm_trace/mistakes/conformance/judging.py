@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -50,14 +51,11 @@ def judge(one: CaseVerdict) -> CaseVerdict:
     if one.verdict != "ok":
         return one
     (expected, tolerance), found = one.case.expected, dict(one.outputs)
-    for name, right in expected["text"].items():
-        if name in found and found[name].shape == (right.size,):  # a file of plain numbers has no shape
-            found[name] = found[name].reshape(right.shape)
     if said := misfit(found, expected["text"], one.partial):
         return one._replace(verdict="wrong", off=np.inf, said=said)
     gaps = {reading: distance(found, outputs) for reading, outputs in expected.items()}
     reading = min(gaps, key=gaps.__getitem__)
-    one = one._replace(outputs=found, off=gaps[reading], reading=reading if len(gaps) > 1 else "")
+    one = one._replace(off=gaps[reading], reading=reading if len(gaps) > 1 else "")
     if gaps[reading] <= tolerance:
         return one
     return one._replace(verdict="wrong", first=_first(one.case, found, expected[reading]))
@@ -113,11 +111,34 @@ def made(case: NodeCase, reading: str = "text", by: Rows | None = None) -> Itera
     yield "", [usual := case.results(trace, right, reading)]
     if case.direction != "forward":
         other = case.results(trace, right, reading, turned=False)
-        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other)]
+        yield "last-states:other-end", [other, *(usual | {name: other[name]} for name in other if name != "Y")]
     candidates = Search(trace, {}).candidates(by=by)
     for candidate, values in zip(candidates, runs.run(candidates), strict=True):
         both = case.direction != "forward" and not np.array_equal(values[whole], right[whole])
         yield str(candidate.mistakes[0]), [case.results(trace, values, reading, e) for e in (True, False)[: 1 + both]]
+
+
+def rows_of(keys: Iterable[str]) -> list[MistakeRow]:
+    """The rows of the table that mistakes are by."""
+    names = {key.partition(":")[0].rpartition("/")[2] for key in keys}
+    return [row for name, row in ROWS.items() if name in names]
+
+
+def fits(one: CaseVerdict, each: Iterable[Outputs]) -> bool:
+    """Whether an engine gave one of several outputs."""
+    return any(distance(one.outputs, outputs) <= one.case.expected[1] for outputs in each)
+
+
+def refutes(one: CaseVerdict, key: str) -> bool:
+    """Whether a case that is right would be wrong with a mistake; one that changes nothing in it is not refuted."""
+    case, rows = one.case, rows_of([key])
+    if key.startswith("ignored:"):
+        if key not in ignorable(case):
+            return False
+        case, key = without(case, [key]), ""
+    key = key.removeprefix(f"{case.direction}/")  # the only one has no name
+    tried = [[outputs for k, each in made(case, reading, rows) if k == key for outputs in each] for reading in READINGS]
+    return any(tried) and not any(fits(one, each) for each in tried)
 
 
 def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list[Keys]]:
@@ -126,17 +147,12 @@ def explanations(one: CaseVerdict, known: Keys, thorough: bool) -> Iterator[list
     Each is of options that are ignored, and at most one mistake of the table. thorough: whether all of it is tried.
     """
     case, options = one.case, ignorable(one.case)
-    there = [key for key in options if key in known]
-    names = {key.partition(":")[0].rpartition("/")[2] for key in known}
-    rows = [row for name, row in ROWS.items() if name in names]
-
-    def fits(outputs: Outputs) -> bool:
-        return distance(one.outputs, outputs) <= case.expected[1]
+    there, rows = [key for key in options if key in known], rows_of(known)
 
     def fitting(ignored: Iterable[Sequence[str]], by: Rows | None) -> list[Keys]:
         readings = case.expected[0] if by is None else READINGS
         tried = ((s, pair) for s in ignored for reading in readings for pair in made(without(case, s), reading, by))
-        return list(dict.fromkeys(Keys({*s, key}) - {""} for s, (key, each) in tried if any(map(fits, each))))
+        return list(dict.fromkeys(Keys({*s, key}) - {""} for s, (key, each) in tried if fits(one, each)))
 
     yield from (fitting(combinations(there, n), rows) for n in sorted({*range(MOST + 1), len(there)}))
     yield fitting(combinations(options, 1), rows)
@@ -156,16 +172,30 @@ class FailureCause(NamedTuple):
 def causes(verdicts: Sequence[CaseVerdict], progress: Progress = lambda *_: None) -> tuple[FailureCause, ...]:
     """The smallest set of mistakes, found greedily, that explains every wrong case that can be explained.
 
+    None of them would make a case wrong that is right; what is refuted everywhere may be so in one direction.
     progress: called with the number of cases that were looked at, and of all.
     """
     wrong = {one.case.folder: one for one in verdicts if one.first and one.off != np.inf}
     size = {name: (len(one.case.options), sum(map(np.size, one.case.inputs.values()))) for name, one in wrong.items()}
     sets, chosen = dict[str, list[Keys]](), Keys()
+
+    @cache
+    def refuted(cell: str, key: str) -> bool:
+        return any(refutes(one, key) for one in verdicts if one.verdict == "ok" and one.case.cell == cell)
+
+    def credible(case: NodeCase, found: Iterable[Keys]) -> list[Keys]:
+        alone = case.direction != "bidirectional"  # it then has no name in the key
+        moved = {key: f"{case.direction}/{key}" for s in found for key in s if alone and refuted(case.cell, key)
+                 for row in rows_of([key]) if not row.everywhere}  # fmt: skip
+        placed = [Keys(moved.get(key, key) for key in s) for s in found]
+        return [s for s in placed if not any(refuted(case.cell, key) for key in s)]
+
     for name in sorted(wrong, key=lambda name: size[name][0]):  # few options, few explanations
         progress(len(sets), len(wrong))
         known = Keys().union(*(s for found in sets.values() for s in found))
         alike = [other for other in sets if not sets[other] and wrong[other].case.cell == wrong[name].case.cell]
-        sets[name] = next(filter(None, explanations(wrong[name], known, len(alike) < ENOUGH)), [])
+        found = explanations(wrong[name], known, len(alike) < ENOUGH)
+        sets[name] = next(filter(None, (credible(wrong[name].case, each) for each in found)), [])
 
     def explained(keys: Keys) -> set[str]:
         return {name for name, found in sets.items() if any(s <= keys for s in found)}

@@ -47,13 +47,13 @@ def test_a_program_that_refuses_crashes_and_hangs(
     command = f"{sys.executable} infer.py {{model}} {{inputs}} {{outputs}}"
     code, verdicts, said = facts("run", cases.folder, "--command", command, "--limit", 1.5)
     assert code == 1
-    assert [*verdicts.values()] == ["ok", "refused", "crashed", "hung", "crashed"]
+    assert [*verdicts.values()] == ["ok", "refused", "crashed", "hung", "refused"]
     assert said == [
-        "5 cases: 1 ok, 1 refused, 2 crashed, 1 hung",
+        "5 cases: 1 ok, 2 refused, 1 crashed, 1 hung",
         "refused, test_lstm_plain_reverse: clip is not supported",
         "crashed, test_lstm_clip: SIGSEGV",
         "hung, test_lstm_peephole_reverse: no answer in 1.5 s",
-        "crashed, test_gru_plain_reverse: exit code 0, and no outputs",
+        "refused, test_gru_plain_reverse: exit code 0, and no outputs",
     ]
 
 
@@ -115,6 +115,15 @@ EVERYTHING = ("lstm_peephole_forward", "lstm_lengths_reverse", "lstm_clip", "lst
     [
         ("exchanged", ("lstm_plain_forward", "gru_plain_forward"), {"order:i,f": ["test_lstm_plain_forward"]}),
         (
+            "exchanged_in_reverse",
+            ("lstm_plain_forward", "lstm_plain_reverse", "lstm_plain_bidirectional", "lstm_weights_only_reverse"),
+            {
+                "reverse/order:i,f": [
+                    "test_lstm_plain_reverse", "test_lstm_plain_bidirectional", "test_lstm_weights_only_reverse",
+                ],
+            },
+        ),
+        (
             "no_peepholes",
             (*NAMES, "lstm_everything_reverse"),
             {
@@ -156,6 +165,25 @@ def test_the_mistakes_that_explain_every_failure(
     assert {cause.keys[0]: [*cause.cases] for cause in found.causes} == causes
     assert all(cause.attach in cause.cases for cause in found.causes)
     assert not [said for said in found.sentences(found.words()) if "first wrong" in said]
+
+
+def test_a_function_that_is_not_there_is_an_error(cases: Suite) -> None:
+    for kind, value, name in (("--python", "json:nope", "nope"), ("--backend", "json", "prepare")):
+        result = invoke("run", cases.folder, kind, value)
+        said = f"error: {value} cannot be called: AttributeError: module 'json' has no attribute '{name}'\n"
+        assert (result.exit_code, result.stderr[-len(said) :]) == (2, said)
+    program = f"{sys.executable} -c raise(SystemExit(77)) {{outputs}}"  # means nothing in a program of others
+    assert {*facts("run", cases.folder, "--command", program)[1].values()} == {"refused"}
+
+
+def test_a_cause_that_a_right_case_refutes_is_not_named(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, "lstm_peephole_forward", "lstm_peephole_reverse")
+    functions = (lambda *given: conformance_engine._run(*given), lambda *given: conformance_engine._run(*given, "P"))
+    forward, reverse = (conformance_engine.by_function(one, suite.folder) for one in functions)
+    found = judged("x", suite.cases, lambda case: (reverse if case.direction == "reverse" else forward)(case))
+    assert [one.verdict for one in found.verdicts] == ["ok", "wrong"]
+    assert not found.causes
+    assert "test_lstm_peephole_reverse (wrong): first wrong at" in [*found.sentences(found.words())][1]
 
 
 def test_a_program_that_gives_no_numbers(cases: Suite) -> None:

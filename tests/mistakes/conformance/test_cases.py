@@ -138,6 +138,25 @@ def test_a_file_that_is_not_as_it_was_written_is_named(folder: Path, tmp_path: P
         read(str(tmp_path / "copy"))
 
 
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_trace_that_is_not_as_it_was_written_is_named(folder: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    file = tmp_path / "copy" / "test_lstm_clip" / "trace.safetensors"
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "changed":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(FileError, match=r"trace.safetensors: (not as it was written|no such file); write it again"):
+        read(str(tmp_path / "copy"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_an_index_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cases.json")
+    with pytest.raises(FileError, match=r"cases.json: a pipe or device, not a file"):
+        read(str(tmp_path))
+
+
 def test_cases_are_chosen() -> None:
     core = chosen("core", (), 14, None)
     assert {case.name for case in core} == {*json.loads(CORE.read_text())["cases"]} < {*catalogue()}

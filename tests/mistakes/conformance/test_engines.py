@@ -20,7 +20,7 @@ from lstm_trace.languages.strings import words
 from lstm_trace.mistakes.conformance import child, engines
 from lstm_trace.mistakes.conformance.cases import NodeCase, catalogue, write
 from lstm_trace.mistakes.conformance.engines import CaseVerdict, engine, read_outputs
-from lstm_trace.mistakes.conformance.judging import FailureCause, causes, judge
+from lstm_trace.mistakes.conformance.judging import FailureCause, causes, judge, refutes
 from lstm_trace.results.conformance import Conformance, expected_verdicts
 
 from ...support import conformance_engine
@@ -64,6 +64,8 @@ def test_names_shapes_and_values_that_are_not_numbers() -> None:
     case = catalogue()["lstm_plain_reverse"]
     found = right(case)
     assert judge(CaseVerdict(case, "ok", found)).verdict == "ok"
+    flat = judge(CaseVerdict(case, "ok", found | {"Y": found["Y"].ravel()}))
+    assert (flat.verdict, flat.said) == ("wrong", "Y is float32 (24,); expected float32 (4, 1, 2, 3)")
     turned = found | {"Y": found["Y"].swapaxes(0, 2)}
     said = judge(CaseVerdict(case, "ok", turned)).said
     assert said == "Y is float32 (2, 1, 4, 3); expected float32 (4, 1, 2, 3)"
@@ -170,6 +172,13 @@ def test_a_list_of_known_failures_has_what_engines_said(tmp_path: Path) -> None:
         expected_verdicts(str(tmp_path / "known.csv"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_list_of_known_failures_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "known.csv")
+    with pytest.raises(FileError, match=r"known.csv: a pipe or device, not a file"):
+        expected_verdicts(str(tmp_path / "known.csv"))
+
+
 def test_junit_is_as_ci_reads_it(tmp_path: Path, cases: Suite) -> None:
     statuses = [("ok", ""), ("wrong", ""), ("refused", ""), ("wrong", "wrong"), ("hung", "")]
     verdicts = [
@@ -226,7 +235,11 @@ def test_no_file_that_is_read_is_written_over(tmp_path: Path, cases: Suite) -> N
 @pytest.mark.parametrize("suffix", ["md", "txt", "json", "csv", "xml", "html"])
 def test_a_report_in_a_file(tmp_path: Path, cases: Suite, suffix: str) -> None:
     file = tmp_path / f"report.{suffix}"
+    np.savez(tmp_path / f"{cases.cases[0].folder}.npz", **right(cases.cases[1]))
     assert invoke("check", cases.folder, "--outputs", tmp_path, "-o", file).exit_code == 1
+    if suffix == "xml":
+        assert "<testsuite " in invoke("check", cases.folder, "--outputs", tmp_path, "--format", "xml").stdout
+        assert ".parquet .xml" in " ".join(invoke("check", "--help").stdout.split())
     assert all(case.folder in file.read_text() for case in cases.cases)
 
 
@@ -282,6 +295,9 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path: Path, cases: Sui
         (("write", cases.folder), "the folder is not empty"),
         (("write", tmp_path / "new", "--only", "clop"), "no case has the option 'clop'; did you mean 'clip'"),
         (("check", tmp_path, "--outputs", tmp_path), "cases.json: no such file"),
+        (("check", cases.folder, "--outputs", tmp_path), "no outputs of any case of"),
+        (("run", "--python", "json:loads", "--only", ""), "expected comma-separated options, found ''"),
+        (("write", ""), "the file name is empty"),
     ):
         result = invoke(*arguments)
         assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
@@ -305,6 +321,48 @@ def test_a_case_with_two_causes_has_both_in_the_table() -> None:
     ]
     (table,) = Conformance("x", (verdict,), (*both,)).tables(words())
     assert table.rows[0][table.columns.index("cause")] == "ignored:clip, ignored:lengths"
+
+
+def test_what_a_right_case_refutes() -> None:
+    """What changes nothing in it is not refuted, and the one direction of a case has no name in its mistakes."""
+    refuted = {
+        "lstm_peephole_reverse": ("ignored:peephole", "ignored:direction", "order:i,f", "reverse/order:i,f"),
+        "lstm_plain_bidirectional": ("order:i,f", "reverse/order:i,f", "forward/order:i,f", "last-states:other-end"),
+        "lstm_f_hard_sigmoid": ("ignored:constants of activations",),
+    }
+    kept = {
+        "lstm_peephole_reverse": ("ignored:clip", "forward/order:i,f", "order:r,u"),
+        "lstm_usual_constants": ("ignored:constants of activations", "last-states:other-end"),
+    }
+    for expected, each in ((True, refuted), (False, kept)):
+        for name, keys in each.items():
+            case = catalogue()[name]
+            assert [refutes(judge(CaseVerdict(case, "ok", right(case))), k) for k in keys] == [expected] * len(keys)
+
+
+def test_a_right_case_moves_a_cause_to_one_direction(cases: Suite) -> None:
+    run = conformance_engine.by_function(conformance_engine.exchanged_in_reverse, cases.folder)
+    found = [judge(run(case)) for case in cases.cases[:2]]
+    assert [one.verdict for one in found] == ["ok", "wrong"]
+    (cause,) = causes(found)
+    assert (cause.keys[0], cause.attach) == ("reverse/order:i,f", "test_lstm_plain_reverse")
+
+
+def test_one_file_for_each_output(tmp_path: Path) -> None:
+    case = catalogue()["lstm_only_y"]
+    place = tmp_path / "test_lstm_only_y"
+    place.mkdir()
+    np.save(place / "output_0.npy", right(case)["Y"])
+    (place / "output_0.log").write_text("loading")
+    (place / "output_0.npy.txt").write_text("loading")
+    assert judge(read_outputs(place, case)).verdict == "ok"
+    (place / "output_0.bin").write_bytes(right(case)["Y"].tobytes())
+    one, two = "test_lstm_only_y/output_0.npy", "test_lstm_only_y/output_0.bin"
+    found = judge(read_outputs(place, case))
+    assert (found.verdict, found.said) == ("wrong", f"{one} and {two}: two files for one output; leave one of them")
+    np.savez(tmp_path / "test_lstm_only_y.npz", **right(case))
+    said = f"test_lstm_only_y.npz and {one}: two files for one output; leave one of them"
+    assert judge(read_outputs(place, case)).said == said
 
 
 def test_files_that_hold_something_else(tmp_path: Path) -> None:
