@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .tables import LongTable
 
 
-class _Reading(Generic[R]):
+class _OtherReading(Generic[R]):
     """A reading that a class does not define: of a record of a low room, in the module that `READINGS` names.
 
     missing: the fallback if there is none.
@@ -85,24 +85,24 @@ class Result:
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
-        return _Reading["Iterator[Block]"]("blocks")(self, words, show)
+        return _OtherReading["Iterator[Block]"]("blocks")(self, words, show)
 
     @cached_property
     def own(self) -> Mapping[str, Any]:
         """The symbols in its formulas that differ from the standard table."""
-        return _Reading["Mapping[str, Any]"]("own", lambda _: {})(self)
+        return _OtherReading["Mapping[str, Any]"]("own", lambda _: {})(self)
 
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
-        return _Reading["pd.DataFrame"]("frame")(self)
+        return _OtherReading["pd.DataFrame"]("frame")(self)
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, with its text in a language; None if there is none."""
-        return _Reading["Figure | None"]("panels", lambda *_: None)(self, language)
+        return _OtherReading["Figure | None"]("panels", lambda *_: None)(self, language)
 
     def facts(self) -> Any:
         """The facts as plain data, ready for JSON."""
-        return _Reading[Any]("facts")(self)
+        return _OtherReading[Any]("facts")(self)
 
     # -- from here on the same for every result --
 

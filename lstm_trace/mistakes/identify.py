@@ -255,8 +255,8 @@ class Search:
         if not found:
             known = {candidate.same for candidate in usual}
             rare = self.ranked([candidate for candidate in self.candidates() if candidate.same not in known])
-            found, ranked = self._explaining(rare), sorted((*ranked, *rare), key=self._rank)
-        better = [one for one in ranked[:KEPT] if one[0].share > as_read.share or one[0].mean < as_read.mean]
+            found, ranked = self._explaining(rare), sorted((*ranked[:KEPT], *rare[: KEPT // 2]), key=self._rank)
+        better = [one for one in ranked if one[0].share > as_read.share or one[0].mean < as_read.mean]
         pairs: list[tuple[Fit, Candidate]] = []
         for _, first in better if not found else ():
             here = self.ranked(self.candidates(first, rare=False))

@@ -227,7 +227,11 @@ def _rewritings(row: MistakeRow, value: str, program: RewrittenCell) -> Iterator
     own, (change, *also) = program.own, row.rewritings(value)
     rows = program.inlined if row.inline else program.rows
     groups: dict[tuple[str, str], list[tuple[str, Site]]] = {}
+    # what is written out in another equation is found in its own
+    there = {site.node: name for name, site in _sites(program.rows, change, own)} if row.inline else {}
     for name, site in _sites(rows, change, own):
+        if there.get(site.node, name) != name:
+            continue
         bound = _bound(site)
         keys = [(name, bound), (own.star(name), own.star(bound))]
         if change.left.kind == "call":  # every function at once, as two activations say

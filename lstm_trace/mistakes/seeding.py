@@ -77,10 +77,17 @@ def seeded(trace: Trace, mistakes: Sequence[str], ask: Sequence[str] = ()) -> Tr
         spec = ModelSpec(lambda *_: stages, weights, True, {}, header.count_from)
         try:
             work = lay_out(requested(fed, asked, EVERYTHING), spec)
-            return rerun(RunJob(work, header, weights, Pool(), fed).premises({}))
+            found = rerun(RunJob(work, header, weights, Pool(), fed).premises({}))
         except ShapeError as error:
             what = error.problems[0].partition(". ")[0].splitlines()[0]
             raise OptionError(f"the sizes of this model do not allow it: {what}") from None
+        for old, new in zip(forward_stages(trace.stages), forward_stages(found.stages), strict=True):
+            both = [t.lines.get(s.scope, {}).get(s.cell.output) for t, s in ((trace, old), (found, new))]
+            wide = [values.shape[-1] for values in both if values is not None]
+            if len({*wide}) > 1:
+                said = f"{old.scope} passes on {wide[0]} values at a step, and would pass on {wide[1]}"
+                raise OptionError(f"the sizes of this model do not allow it: {said}")
+        return found
 
 
 def candidate_of(trace: Trace, mistakes: Sequence[str], applied: bool = False) -> Candidate:

@@ -127,5 +127,6 @@ def _rounding(values: Array, decimals: Array, digits: Array) -> Array:
     """
     if digits[0] == -1000:
         return np.zeros(values.shape)
-    half = 0.5 * np.maximum(10.0 ** -max(digits[0], 0.0), 10.0 ** np.maximum(_exponents(values) - digits[1] + 1, -400))
+    last = np.clip(_exponents(values) - digits[1] + 1, -400, 300)
+    half = 0.5 * np.maximum(10.0 ** -max(digits[0], 0.0), 10.0**last)
     return np.where(np.isposinf(decimals) | ~np.isfinite(values), 0.0, half)

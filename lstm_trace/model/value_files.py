@@ -5,7 +5,6 @@ Nothing is evaluated, and pickles are never opened. Where the values belong is d
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -227,6 +226,8 @@ def _head(name: str, safe: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 def csv_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
     """The rows of a table, numbered as in an editor. Raises FileError."""
+    import csv  # as the command line needs it for tables alone
+
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
     try:
         return [(reader.line_num, row) for row in reader if row]
