@@ -102,6 +102,8 @@ def test_named_for_what_it_is_at_every_door(
         lambda: lt.load(path),
         lambda: lt.diff(trace, path), lambda: read_data(path),
     ]  # fmt: skip
+    if name.endswith(".npy"):  # values of another program
+        del doors[-2]
     for door in doors:
         with pytest.raises(FileError, match=re.escape(f"{path}: {what}, which is not read here; ")):
             door()

@@ -123,6 +123,9 @@ def test_differences(tmp_path: Path) -> None:
         (unit["t"], unit["t"] + 1, unit["unit"], str(unit["unit"] + 1)) for unit in found["units"]
     }
     valid("finding", "diff", *both, tmp_path / "a.json")
+    wrong = lt.run(weights, x, mistake="exchange:f,i")
+    np.savez(tmp_path / "port.npz", h_t=wrong.output, o_t=wrong["o_t"])
+    assert valid("diff", "diff", tmp_path / "a.json", tmp_path / "port.npz")["cause"]["equal"]
     for name, by in (("a", 1.0), ("b", 1.5)):
         np.savez(tmp_path / name, **{**weights, "W_xf": weights["W_xf"] * by})
     found = valid("diff", "diff", tmp_path / "a.npz", tmp_path / "b.npz")
@@ -148,6 +151,9 @@ def test_mistakes(tmp_path: Path) -> None:
         found = valid("identify", "identify", *given)
         assert found["verdict"] == verdict
         assert bool(found["found"]) is (verdict == "explained")
+    np.save(tmp_path / "y.npy", np.concatenate([y[:, :1], noise[:, 1:]], axis=1))  # of one sequence alone
+    given = tmp_path / "w.npz", "--input", tmp_path / "x.npy", "--expected", tmp_path / "y.npy"
+    assert valid("identify", "identify", *given)["nearest"][0]["equations"]
     np.savez(tmp_path / "nan.npz", **stored({**weights, "b_i": weights["b_i"] * np.nan}))
     for file in ("w.npz", "nan.npz"):
         valid("inspect", "inspect", tmp_path / file)
