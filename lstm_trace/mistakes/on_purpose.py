@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..cell.lines import Cell
-from ..cell.parse import parse
 from ..formulas.symbols import Symbol, at, symbol
 from ..formulas.tex import Tex
 from ..formulas.tree import Sym
 from .identify import ChangedEquation
-from .programs import CARRY, LATE_SUFFIX, LATER, OUTPUT, PASSED, RewrittenCell, carried_line
-from .table import FUNCTIONS
+from .programs import CARRY, LATE_SUFFIX, LATER, OUTPUT, PASSED, RewrittenCell, carried_line, cell_like
 from .trees import tree
 from .trials import Candidate
 
@@ -66,12 +64,8 @@ def model_cell(cell: Cell, replaced: Mapping[str, str]) -> Cell:
     added = {PASSED, *(carried_line(name.removeprefix(CARRY)) for name in replaced if name.startswith(CARRY))}
     rows = {name: replaced.get(name, right) for name, right in cell.equations.items() if name not in added}
     carry = {s: replaced.get(f"{CARRY}{s}", line) for s, line in cell.carry if not s.endswith(LATE_SUFFIX)}
-    text = [function.text for function in cell.functions if function.name not in FUNCTIONS]
-    text += [f"input: {', '.join(name for name in cell.inputs if name != LATER)}"]
-    text += [f"{name} = {right}" for name, right in rows.items()]
-    text += [f"matrix: {', '.join(cell.declared)}"] if cell.declared else []
-    text += [f"carry: {', '.join(f'{s} <- {line}' for s, line in carry.items())}"] if carry else []
-    return parse("\n".join([*text, f"output: {replaced.get(OUTPUT, cell.output)}"]))
+    inputs = [name for name in cell.inputs if name != LATER]
+    return cell_like(cell, inputs, rows, carry, replaced.get(OUTPUT, cell.output))
 
 
 def same_cell(one: Cell, two: Cell) -> bool:

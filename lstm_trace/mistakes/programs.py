@@ -132,19 +132,34 @@ class RewrittenCell:
         carry |= {name: line if line in lines else f"1 * {line}" for name, line in before.items()}
         if VALID in self.cell.inputs:  # steps of padding change no state
             carry |= {name: f"where({VALID}, {line}, {name})" for name, line in before.items()}
-        rows = [function.text for function in self.cell.functions if function.name not in FUNCTIONS]
-        rows.append(_functions(right for right in every.values()))
-        rows += [f"input: {', '.join([*self.cell.inputs, *{LATER}.intersection(late)])}"]
-        rows += [f"{name} = {right}" for name, right in every.items() if name in lines]
+        rows = {name: str(right) for name, right in every.items() if name in lines}
         for state in carry:
             if (name := f"{CARRY}{state}") in changed or state in named:
-                rows, carry[state] = [*rows, f"{carried_line(state)} = {every[name]}"], carried_line(state)
-        rows += [f"matrix: {', '.join(self.cell.declared)}"] if self.cell.declared else []
-        rows += [f"carry: {', '.join(f'{s} <- {line}' for s, line in carry.items())}"] if carry else []
+                rows[carried_line(state)], carry[state] = str(every[name]), carried_line(state)
         output = str(every[OUTPUT])
         if output not in lines:
-            rows, output = [*rows, f"{PASSED} = {output}"], PASSED
-        return parse("\n".join([*rows, f"output: {output}"]))
+            rows[PASSED], output = output, PASSED
+        inputs = (*self.cell.inputs, *{LATER}.intersection(late))
+        return cell_like(self.cell, inputs, rows, carry, output, _functions(every.values()))
+
+
+def cell_like(
+    cell: Cell, inputs: Iterable[str], rows: Mapping[str, str], carry: Mapping[str, str], output: str,
+    functions: str = "",
+) -> Cell:  # fmt: skip
+    """A cell with other equations, carried values and output than one whose functions and matrices it has.
+
+    functions: the text of more functions. Raises CellError if they are no cell.
+    """
+    text = [
+        *(one.text for one in cell.functions if one.name not in FUNCTIONS),
+        functions,
+        f"input: {', '.join(inputs)}",
+    ]
+    text += [f"{name} = {right}" for name, right in rows.items()]
+    text += [f"matrix: {', '.join(cell.declared)}"] if cell.declared else []
+    text += [f"carry: {', '.join(f'{state} <- {line}' for state, line in carry.items())}"] if carry else []
+    return parse("\n".join([*text, f"output: {output}"]))
 
 
 @dataclass(frozen=True, eq=False)
