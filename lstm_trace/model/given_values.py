@@ -291,6 +291,8 @@ class _Placing:
         placed = self._unit(scope, name, sizes["unit"], place)
         placed |= {axis: int(place[axis]) for axis in ("t", "batch", "column") if axis in place and axis in sizes}
         placed |= {"t": placed["t"] - like.first} if "t" in placed else {}
+        if placed.get("column", 0) >= (wide := sizes.get("column", math.inf)):
+            raise FileError(f"{name} is a matrix: expected a column of it, {name}[:,0] to {name}[:,{wide - 1}]")
         if grid := like.grids.get(scope, {}).get(name):
             if held.shape[-2:] == grid and held.ndim > 2:
                 held = held.reshape(*held.shape[:-2], -1)
