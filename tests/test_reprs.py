@@ -67,7 +67,7 @@ def test_print_has_all() -> None:
     assert "failed: 0/forward/7/0/f_t[1]" in str(broken())
     assert "An LSTM cell" in str(TRACE.report("md"))
     reading = lt.identify(weights(3), X, lt.run(weights(3), X).output)
-    said = "- the weights are read correctly: the model gives all 4 values (off by 0)"
+    said = "- the weights are read correctly: the model gives all 120 values (off by 0)"
     assert str(reading).startswith(f"Identification\n══════════════\n\n{said}")
 
 
