@@ -25,7 +25,7 @@ from ..support.cells_as_json import parsed
 from ..support.every_cell import CELLS
 from ..support.page_modules import computed
 from ..support.random_matrices import RandomCell
-from ..support.tiers import seeds
+from ..support.tiers import seeds, some
 
 READ = """
 import { parse } from "LINES/grammar.js";
@@ -47,7 +47,7 @@ OTHERWISE = ("x_t\x00", "lambda: 1", "9" * 5000)
 
 def shipped() -> Iterator[str]:
     """Texts of the cells of the package, its examples and its documentation."""
-    for kind, options in CELLS.values():
+    for kind, options in some(CELLS.values(), 20):
         cell, _ = named(kind, {"bias": "one", **options})
         yield cell.text
         for padding in ("zero", "repeat", "carry"):
@@ -88,7 +88,7 @@ def documented(page: str) -> Iterator[str]:
 
 def drawn() -> Iterator[str]:
     """Random texts over the whole grammar, damaged ones, cells whose widths fit, cells with matrices."""
-    for seed in seeds(4000, 250):
+    for seed in seeds(4000, 120):
         rng = random.Random(seed)  # noqa: S311
         text = fuzz.equations(rng)
         yield text if seed % 2 else fuzz.damaged(rng, text).replace("\x00", "").replace("\ud800", "")
@@ -115,21 +115,25 @@ def wrong() -> Iterator[str]:
         + "y = f24(x_t)"
     )
     for right in (
-        "np.tanh(x_t)", "x_t ^ 2", "x_t ** 2", "(x_t", "x_t)", "x_t +", "tanh(x_t", "x_t % 2", "x_t // 2", "not x_t", "x_t and 1",
-        "~x_t", "x_t if 1 else 0", "x_t == 1", "1 < x_t < 2", "x_t / 2 + 1", "sigmoid", "sigmoid()", "clip(x_t)", "softmax(x_t, 1)",
-        "max(a=1)", "max(*x_t)", "W @ 2", "x_t[3]", "x_t[5:2]", "x_t[1, 0]", "x_t[20000000]", "2[0]", "1e999", "h_t", "q_prev",
-        "x_t | 1", "x_t << 1", "True", "x_t.T", "", "x_t, 1", "siGmoid(x_t)", "sgimoid(x_t)", "hard_sigmoud(x_t)", "3x_t", "x_t y z",
-        "tanh(x_t y)", "x_t ⊗ y", "x_t\u00a0+ 1", "concat()", "tanh(x_t]", "outer(2, x_t)", "outer(x_t, outer(x_t, x_t))", "ones(2)",
-        "x_t @ h_prev", "007", "x_t @ (x_t @ x_t)", "W @ x_t + W", "outer(x_t, x_t)[0]", "concat(outer(x_t, x_t), x_t)", "else",
+        "np.tanh(x_t)", "x_t ^ 2", "x_t ** 2", "(x_t", "x_t)", "x_t +", "tanh(x_t", "x_t % 2", "x_t // 2",
+        "not x_t", "x_t and 1", "~x_t", "x_t if 1 else 0", "x_t == 1", "1 < x_t < 2", "x_t / 2 + 1", "sigmoid",
+        "sigmoid()", "clip(x_t)", "softmax(x_t, 1)", "max(a=1)", "max(*x_t)", "W @ 2", "x_t[3]", "x_t[5:2]",
+        "x_t[1, 0]", "x_t[20000000]", "2[0]", "1e999", "h_t", "q_prev", "x_t | 1", "x_t << 1", "True", "x_t.T", "",
+        "x_t, 1", "siGmoid(x_t)", "sgimoid(x_t)", "hard_sigmoud(x_t)", "3x_t", "x_t y z", "tanh(x_t y)", "x_t ⊗ y",
+        "x_t\u00a0+ 1", "concat()", "tanh(x_t]", "outer(2, x_t)", "outer(x_t, outer(x_t, x_t))", "ones(2)",
+        "x_t @ h_prev", "007", "x_t @ (x_t @ x_t)", "W @ x_t + W", "outer(x_t, x_t)[0]",
+        "concat(outer(x_t, x_t), x_t)", "else",
     ):  # fmt: skip
         yield f"h_t = {right}\ncarry: h_prev <- h_t\noutput: h_t"
     for row in (
-        "carry: h_prev <- q_t", "carry: h_prev = h_t", "carry: h_prev", "carry: h_prev <- h_t, h_prev <- h_t", "carry: x_t <- h_t",
-        "carry: h_{t-1} <- h_t", "carry: h_prev ← h_t", "output: ht", "input: x_t, x_t", "input: 2", "matrix: W", "matrix: Q", "matrix: h_t",
-        "sum: s <- h_t, s <- h_t", "sum: s <- outer(2, h_t)", "sum: h_t <- h_t", "gradient: d <- h_t", "hold: c_t", "scale: h_t, tahn(h_t)",
-        "output: h_t\noutput: h_t", "tanh = x_t", "x_t = 2", "c_prev = 2", "c_t == 2", "c_t := 2", "lambda = 2", "c t = 2", "c_t", "f(f) = 2",
-        "f(2) = 2", "f(a, a) = a", "f(a=1, b) = a", "f(a=x) = a", "tanh(a) = a", "f(a) = b", "f(a) = f(a)", "f(a) = a\nf(a) = a", "f(t) = x",
-        "f(a) = a / 2 + 1", "f(a=1e999) = a", "2 = 3", "c_{t} = 2", "q_t = W @ h_t + W * 2", "q_t = c_t\nc_t = q_t",
+        "carry: h_prev <- q_t", "carry: h_prev = h_t", "carry: h_prev", "carry: h_prev <- h_t, h_prev <- h_t",
+        "carry: x_t <- h_t", "carry: h_{t-1} <- h_t", "carry: h_prev ← h_t", "output: ht", "input: x_t, x_t",
+        "input: 2", "matrix: W", "matrix: Q", "matrix: h_t", "sum: s <- h_t, s <- h_t", "sum: s <- outer(2, h_t)",
+        "sum: h_t <- h_t", "gradient: d <- h_t", "hold: c_t", "scale: h_t, tahn(h_t)", "output: h_t\noutput: h_t",
+        "tanh = x_t", "x_t = 2", "c_prev = 2", "c_t == 2", "c_t := 2", "lambda = 2", "c t = 2", "c_t", "f(f) = 2",
+        "f(2) = 2", "f(a, a) = a", "f(a=1, b) = a", "f(a=x) = a", "tanh(a) = a", "f(a) = b", "f(a) = f(a)",
+        "f(a) = a\nf(a) = a", "f(t) = x", "f(a) = a / 2 + 1", "f(a=1e999) = a", "2 = 3", "c_{t} = 2",
+        "q_t = W @ h_t + W * 2", "q_t = c_t\nc_t = q_t",
     ):  # fmt: skip
         yield f"h_t = W @ x_t + 1\n{row}"
 
@@ -144,7 +148,7 @@ def read() -> dict[str, list[tuple[str, Any, Any]]]:
 
 
 def test_the_cells_that_ship_are_read_alike(read: Any) -> None:
-    assert len(read["shipped"]) > 300
+    assert len(read["shipped"]) > 150
     for text, python, page in read["shipped"]:
         assert isinstance(python, dict), text
         assert page == python, text
@@ -174,6 +178,6 @@ def test_the_faults_that_users_make_have_the_same_words_and_places(read: Any) ->
 
 def test_a_text_that_python_reads_is_read_again_alike(read: Any) -> None:
     """What the page writes, the page and Python read as the same cell."""
-    written = [page["text"] for _, python, page in read["drawn"] if isinstance(python, dict)][:100]
+    written = [page["text"] for _, python, page in read["drawn"] if isinstance(python, dict)][:30]
     assert computed(READ, written) == parsed(written)
     assert all(parse(text).text == text for text in written)
