@@ -81,7 +81,7 @@ def test_gradients_of_random_numbers() -> None:
         while True:
             try:
                 made = rng.choice((any_cell, matrices, network))(rng, np.random.default_rng(rng.getrandbits(32)))
-                of, name, weights = target(rng, made)
+                of, _name, weights = target(rng, made)
                 cases.append((seed, made, of, expected(made, of, weights)))
                 break
             except LstmTraceError:

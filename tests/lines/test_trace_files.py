@@ -1,4 +1,4 @@
-"""Trace files in the page: what is refused, with which message; numbers as Python writes them; sizes that do not fit."""
+"""Trace files in the page: what is refused, with which message, and how numbers are written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ export const answer = (texts) => texts.map((text) => {
     run(trace);
     return null;
   } catch (error) {
-    return ["FileError", "CellError", "ShapeError"].includes(error.name) ? [error.name, error.message] : [error.stack, ""];
+    const ours = ["FileError", "CellError", "ShapeError"].includes(error.name);
+    return ours ? [error.name, error.message] : [error.stack, ""];
   }
 });
 """
@@ -35,7 +36,9 @@ export const answer = (texts) => texts.map((text) => {
 def data() -> dict[str, Any]:
     """A trace of two inputs and three units over two steps, as JSON."""
     rng = np.random.default_rng(8)
-    weights = {f"W_x{g}": rng.normal(size=(3, 2)) for g in "ifco"} | {f"W_h{g}": rng.normal(size=(3, 3)) for g in "ifco"}
+    weights = {f"W_x{g}": rng.normal(size=(3, 2)) for g in "ifco"} | {
+        f"W_h{g}": rng.normal(size=(3, 3)) for g in "ifco"
+    }
     found: dict[str, Any] = json.loads(to_json(lt.run(weights, rng.normal(size=(2, 2)))))
     return found
 
@@ -71,9 +74,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     (f"{W} 1 1", "two", 'parameters 0/forward/W_xi: expected a number, found "two"'),
     (f"{W} 1 1", True, "expected a number, found true"),
     (W, [[[1.0]]], r"has shape \(1, 1, 1\); expected \(width, columns\)"),
-    (W, [[1.0, 2.0, 3.0]] * 3, r"0/forward: W_xi has shape \(3, 3\); line `W_xi @ x_t` needs \(3, 2\), since x_t has width 2"),
+    (W, [[1.0, 2.0, 3.0]] * 3, r"W_xi has shape \(3, 3\); line `W_xi @ x_t` needs \(3, 2\), since x_t has width 2"),
     (W, [1.0, 2.0, 3.0], r"W_xi has shape \(3,\); line `W_xi @ x_t` needs a matrix \(rows, columns\)"),
-    (W, [[1.0, 2.0]] * 4, r"0/forward: line `z_i`: the widths of its operands do not fit \(W_xi @ x_t: 4, W_hi @ h_prev: 3\)"),
+    (W, [[1.0, 2.0]] * 4, r"line `z_i`: the widths of its operands do not fit \(W_xi @ x_t: 4, W_hi @ h_prev: 3\)"),
     (W, None, "the trace does not hold the parameters W_xi of 0/forward"),
     ("inputs x", [[[1.0, 2.0, 3.0]]] * 2, "0/forward: x_t has width 3; line `W_xi @ x_t` needs 2"),
     ("inputs x", [[[1.0, 2.0]]] * 3, r"inputs.x has shape \(3, 1, 2\); expected \(2, 1, width\)"),
@@ -97,22 +100,43 @@ def test_what_is_no_json_is_refused() -> None:
     whole = json.dumps(data())
     texts = [whole[:-5], "", "[1, 2]", "null", '"text"', "title: a problem", "\ufeff" + whole]
     *messages, last = computed(READ, texts)
-    assert all(name == "FileError" for name, _ in messages) and last is None
-    assert "not complete JSON" in messages[0][1] and "not a trace" in messages[3][1]
+    assert all(name == "FileError" for name, _ in messages)
+    assert last is None
+    assert "not complete JSON" in messages[0][1]
+    assert "not a trace" in messages[3][1]
 
 
 def test_a_large_trace_is_for_the_program() -> None:
     cell = {"equations": "y_t = a * x_t\noutput: y_t"}
     text = to_json(lt.run({"a": [0.5]}, np.ones((1001, 500)), cell=cell))
     ((name, message),) = computed(READ, [text])
-    assert name == "FileError" and message == "the trace has more than 1000000 numbers: open it with the lstm-trace program"
+    assert name == "FileError"
+    assert message == "the trace has more than 1000000 numbers: open it with the lstm-trace program"
 
 
 def test_numbers_are_written_as_python_writes_them() -> None:
     rng = np.random.default_rng(4)
     values = [*(rng.normal(size=400) * 10.0 ** rng.integers(-25, 25, 400)).tolist()]
-    values += [0.0, -0.0, 1.0, -3.0, 1e16, 9999999999999998.0, 1e-4, 1e-5, 12345678.9, 5e-324, 1.7e308, 0.1, 100.0, 1e22]
-    script = 'import { float_text } from "LINES/trace.js"; export const answer = (all) => all.map((one) => float_text(Number(one)));'
+    values += [
+        0.0,
+        -0.0,
+        1.0,
+        -3.0,
+        1e16,
+        9999999999999998.0,
+        1e-4,
+        1e-5,
+        12345678.9,
+        5e-324,
+        1.7e308,
+        0.1,
+        100.0,
+        1e22,
+    ]
+    script = """
+import { float_text } from "LINES/trace.js";
+export const answer = (all) => all.map((one) => float_text(Number(one)));
+"""
     assert computed(script, [*map(repr, values)]) == [*map(repr, values)]
     assert computed(script, ["NaN", "Infinity", "-Infinity"]) == ['"NaN"', '"Infinity"', '"-Infinity"']
 
