@@ -1,4 +1,4 @@
-"""Operations in the page, on numbers of all sizes: within their bounds of Python's; in other arithmetics the same bits."""
+"""Operations in the page, on numbers of all sizes: within their bounds; in other arithmetics the same bits."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_what_is_no_trace_is_refused_with_a_message() -> None:
     texts = [json.dumps(put(data(), path, value)) for path, value, _ in REFUSED]
     for (path, value, said), found in zip(REFUSED, computed(READ, texts), strict=True):
         name, message = found or ("", "")
-        assert name and message, (path, value, found)
+        assert message, (path, value, name)
         with pytest.raises(AssertionError, match=said):
             raise AssertionError(message)
 
