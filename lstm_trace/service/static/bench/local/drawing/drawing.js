@@ -1,6 +1,7 @@
 import { escape, PLAIN, Printer } from "../printer.js";
 import { formula, number, sym, value } from "../tree.js";
-import { flow } from "./graph.js";
+import { by_name, states } from "../../../../../lines/cells.js";
+import { flow, squashed } from "./graph.js";
 import { cut, MARKED, spans, width_of } from "./marked.js";
 import { placed } from "./placement.js";
 
@@ -9,13 +10,18 @@ import { placed } from "./placement.js";
 /** @typedef {import("../tree.js").Node} Node */
 /** @typedef {import("./graph.js").Spot} Spot */
 /** @typedef {import("../../../../../lines/types.js").Stage} Stage */
+/** @typedef {import("../../../../../lines/types.js").Line} Line */
 /** @typedef {Spot & {text: string, inner: string, wide: number, half: number, shift: number[], x: number, y: number, column: number}} Drawn
  *   text: its symbol; inner: what stands below it, or in a circle; half: of its width; shift: from the middle to its sign
  *   and to its symbol */
 
-const TALL = { box: 74, circle: 68, source: 46, sink: 46 }; // with the value
-const SHAPES = { box: [66, 8], circle: [34, 17], source: [40, 20], sink: [40, 20] }; // height, and radius of the corners
-const VALUES = { box: 25, circle: 31, source: 14, sink: 0 }; // of values below the middle
+/** Heights: of a spot with its value, and without it; the radius of its corners; of its symbol and its value below its middle; how far edges end apart. */
+const SHAPES = {
+  box: { tall: 74, height: 66, round: 8, label: -12, value: 25, reach: 18 },
+  circle: { tall: 68, height: 34, round: 17, label: -22, value: 31, reach: 9 },
+  source: { tall: 46, height: 40, round: 20, label: -2, value: 14, reach: 0 },
+  sink: { tall: 46, height: 40, round: 20, label: -2, value: 0, reach: 0 },
+};
 const RADIUS = 17, BETWEEN = 32, EDGE = 12; // of circles; between columns, around the picture
 const LETTER = 6.9; // width of a letter of a value: 6.3 in the style sheet, with room for the page, whose letters are larger
 const MARGIN = 16, APART = 12; // in a box, left and right of its texts together, and between its sign and its symbol
@@ -35,26 +41,26 @@ function curve(x, y, to_x, to_y) {
  * The drawing of a stage's cell, with empty texts in place of a step's values.
  * @param {Stage} stage without holds
  * @param {{[name: string]: number}} room characters of the values of each name
- * @param {any} own the symbols of a notation, and those that the author gave
+ * @param {import("../symbols.js").Own} own the symbols of a notation, and those that the author gave
  * @param {{[sign: string]: string}} words the captions of what is carried on (`next`), and of the output (`out`)
  * @returns {{svg: string, width: number, height: number, description: string, spots: {key: string, line: string, kind: string}[]}}
  */
 export function picture(stage, room, own, words) {
   const { cell } = stage, { spots, edges } = flow(stage);
-  const lines = new Map(cell.lines.map((line) => [line.name, line])), states = new Set(cell.carry.map(([state]) => state));
-  const marked = new Printer(MARKED, own), print = (/** @type {Node} */ node) => minus(marked.print(node));
-  const plain = (/** @type {Node} */ node) => new Printer(PLAIN, own).print(node);
+  const printer = new Printer(PLAIN, own), marked = new Printer(MARKED, own);
+  const print = (/** @type {Node} */ node) => minus(marked.print(node));
+  const right = (/** @type {string} */ name) => formula(/** @type {Line} */ (by_name(cell).get(name)), cell);
 
   /** What a box computes; for a function, its argument. @param {Spot} spot */
-  function computed({ lines: inside }) {
-    const right = formula(inside[inside.length - 1], cell);
-    if (right.kind !== "call" || right.args.length !== 1 || right.constants.length || right.op === "concat") return right;
-    const [of] = right.args;
-    return of.kind === "sym" && inside.some(({ name }) => name === of.name) ? formula(lines.get(of.name), cell) : of;
+  function computed({ line, lines }) {
+    const found = right(line);
+    if (found.kind !== "call" || found.args.length !== 1 || found.constants.length || found.op === "concat") return found;
+    const [of] = found.args;
+    return of.kind === "sym" && lines.some(({ name }) => name === of.name) ? right(of.name) : of;
   }
 
   /** What a spot says, and how wide it is. @param {Spot} spot @returns {Drawn} */
-  function shape(spot) {
+  function shaped(spot) {
     const text = spot.label === null ? "" : print(sym(spot.label));
     const named = width_of(text, 17), numbers = LETTER * (room[spot.line] ?? 0);
     const found = { ...spot, text, inner: spot.sign, shift: [0, 0], x: 0, y: 0, column: 0 };
@@ -77,93 +83,88 @@ export function picture(stage, room, own, words) {
     return { ...found, wide, half: wide / 2 };
   }
 
-  const drawn = spots.map(shape), at = new Map(drawn.map((spot, k) => [spot.key, k]));
-  const on = (/** @type {string} */ key) => { // what is carried runs on a straight belt
-    const { kind, line } = drawn[at.get(key)];
-    return kind !== "box" && !cell.inputs.includes(line);
-  };
-  const links = edges.map(({ from, to }) => ({ from: at.get(from), to: at.get(to), pull: on(from) && on(to) ? 4 : 1 }));
-  const { column, paths, y } = placed(drawn.map(({ kind }) => ({ tall: TALL[kind], last: kind === "sink" })), links);
-  const columns = Array.from({ length: 1 + Math.max(-1, ...column) }, () => ({ left: 0, wide: 0, right: 0 }));
-  columns.forEach((one, k) => {
+  const drawn = spots.map(shaped);
+  const ends = edges.map(({ from, to }) => [from, to].map((key) => drawn.findIndex((spot) => spot.key === key)));
+  const belt = drawn.map(({ kind, line }) => kind !== "box" && !cell.inputs.includes(line)); // what is carried runs straight
+  const links = ends.map(([from, to]) => ({ from, to, pull: belt[from] && belt[to] ? 4 : 1 }));
+  const { column, paths, y } = placed(drawn.map(({ kind }) => ({ tall: SHAPES[kind].tall, last: kind === "sink" })), links);
+  /** @type {{left: number, right: number}[]} */
+  const columns = [];
+  for (let k = 0, left = EDGE; k <= Math.max(-1, ...column); k++, left = columns[k - 1].right + BETWEEN) {
     const there = drawn.filter((_, place) => column[place] === k).map(({ wide }) => wide);
-    one.left = k ? columns[k - 1].right + BETWEEN : EDGE;
-    one.right = one.left + (there.length ? Math.max(...there) : 20);
-  });
-  drawn.forEach((spot, k) => {
-    const { left, right } = columns[column[k]];
-    Object.assign(spot, { x: (left + right) / 2, y: y[k] + EDGE, column: column[k] });
-  });
+    columns.push({ left, right: left + (there.length ? Math.max(...there) : 20) });
+  }
+  drawn.forEach((spot, k) => Object.assign(spot, { x: (columns[column[k]].left + columns[column[k]].right) / 2, y: y[k] + EDGE, column: column[k] }));
 
-  /** Where an edge ends: edges that end at the same spot do so one below the other, in their order of arrival. */
-  function port(/** @type {number} */ edge) {
-    const end = links[edge].to, { kind, half, x, y: middle } = drawn[end];
-    const before = links.flatMap(({ to }, k) => (to === end ? [k] : [])).sort((a, b) => y[paths[a].at(-2)] - y[paths[b].at(-2)]);
-    const reach = { circle: 9, box: 18 }[kind] ?? 0;
-    const down = (before.indexOf(edge) - (before.length - 1) / 2) * Math.min(2 * reach / Math.max(before.length - 1, 1), 14);
+  /** Where an edge ends: edges that end at the same spot do so one below the other, in their order of arrival. @param {number} edge */
+  function port(edge) {
+    const end = ends[edge][1], { kind, half, x, y: middle } = drawn[end];
+    const before = (/** @type {number} */ k) => y[paths[k][paths[k].length - 2]];
+    const order = ends.flatMap(([, to], k) => (to === end ? [k] : [])).sort((a, b) => before(a) - before(b));
+    const most = Math.max(order.length - 1, 1), down = (order.indexOf(edge) - (order.length - 1) / 2) * Math.min(2 * SHAPES[kind].reach / most, 14);
     return [kind === "circle" ? x - half + RADIUS - Math.sqrt(RADIUS ** 2 - down ** 2) : x - half, middle + down];
   }
 
+  /** @param {{from: string, to: string}} edge @param {number} k */
   function edge_of({ from, to }, k) {
-    const start = drawn[links[k].from], [end_x, end_y] = port(k);
+    const [start, end] = ends[k].map((spot) => drawn[spot]), [end_x, end_y] = port(k), last = end_x - 5;
     let x = start.x + start.half, height = start.y, d = `M${fixed(x, height)}`;
-    const behind = (/** @type {number} */ right) => { d += `H${fixed(right)}`; x = right; };
-    const { right } = columns[start.column];
-    if (right > x + 1) behind(right); // bends lie between columns: next to a narrow node they would run behind the wide ones
+    const level = (/** @type {number} */ right) => { d += `H${fixed(right)}`; x = right; };
+    if (columns[start.column].right > x + 1) level(columns[start.column].right); // bends lie between columns: next to a narrow node they would run behind the wide ones
     for (const lane of paths[k].slice(1, -1)) {
       d += curve(x, height, columns[column[lane]].left, y[lane] + EDGE);
-      behind(columns[column[lane]].right);
+      level(columns[column[lane]].right);
       height = y[lane] + EDGE;
     }
-    const left = Math.min(columns[drawn[links[k].to].column].left, end_x - 5);
+    const left = Math.min(columns[end.column].left, last);
     d += curve(x, height, left, end_y);
-    if (left < end_x - 5) behind(end_x - 5);
+    if (left < last) level(last);
     const tip = `<path class="tip" d="M${fixed(end_x, end_y)}l-8 -4v8z"/>`;
     return `<g class="edge" data-from="${escape(from)}" data-to="${escape(to)}"><path d="${d}"/>${tip}</g>`;
   }
 
-  function spot_of({ kind, key, line, sign, text, inner, half, shift, x, y: middle, lines: inside }) {
-    const [tall, round] = SHAPES[kind], last = inside.at(-1);
-    let body = text && text_at("label", x + shift[1], middle + ({ circle: -22, box: -12 }[kind] ?? -2), spans(text));
+  /** @param {Drawn} spot */
+  function spot_of({ kind, key, line, sign, text, inner, half, shift, x, y: middle, lines }) {
+    const { height, round, label } = SHAPES[kind], last = lines[lines.length - 1];
+    let body = text && text_at("label", x + shift[1], middle + label, spans(text));
     if (kind === "circle") body += text_at("sign", x, middle + 5, spans(inner));
     if (kind === "sink") body += text_at("caption", x, middle + 14, escape(words[sign]));
     if (kind === "box") body = (sign && text_at("sign", x + shift[0], middle - 12, escape(sign))) + body + text_at("formula", x, middle + 7, spans(inner));
-    const gate = last && (last.op === "sigmoid" || last.op === "exp" || (last.op === "clip" && `${last.constants}` === "0,1"));
-    const colour = kind === "box" ? (gate ? "gate" : "other") : states.has(line) ? "state" : "plain";
-    const area = `x="${fixed(x - half)}" y="${fixed(middle - tall / 2)}" width="${fixed(2 * half)}" height="${tall}" rx="${round}"`;
+    const colour = kind === "box" ? (squashed(last) || last.op === "exp" ? "gate" : "other") : states(cell).has(line) ? "state" : "plain";
+    const area = `x="${fixed(x - half)}" y="${fixed(middle - height / 2)}" width="${fixed(2 * half)}" height="${height}" rx="${round}"`;
     return `<g class="${kind} op-${colour}" data-spot="${escape(key)}"><rect ${area}/>${body}</g>`;
   }
 
   /** The equation of a spot, as text. @param {Drawn} spot */
   function said({ kind, line, label }) {
-    if (kind === "source" || kind === "sink") return plain(sym(label));
-    const right = plain(formula(lines.get(line), cell));
-    return label === null ? right : `${plain(sym(line))} = ${right}`;
+    const symbol = label === null ? "" : printer.print(sym(label));
+    if (kind === "source" || kind === "sink") return symbol;
+    return `${symbol && `${symbol} = `}${printer.print(right(line))}`;
   }
 
+  /** @param {Drawn} spot */
   function tip_of(spot) {
-    const { kind, key, line, half, x, y: middle } = spot, tall = TALL[kind] / 2 - 3;
-    const area = `<rect x="${fixed(x - half)}" y="${fixed(middle - tall)}" width="${fixed(2 * half)}" height="${fixed(2 * tall)}"/>`;
-    const text = `<text class="value${kind === "circle" ? " out" : ""}" data-line="${escape(line)}" x="${fixed(x)}" y="${fixed(middle + VALUES[kind])}"></text>`;
+    const { kind, key, line, half, x, y: middle } = spot, { tall, value: below } = SHAPES[kind];
+    const area = `<rect x="${fixed(x - half)}" y="${fixed(middle - tall / 2 + 3)}" width="${fixed(2 * half)}" height="${fixed(tall - 6)}"/>`;
+    const text = `<text class="value${kind === "circle" ? " out" : ""}" data-line="${escape(line)}" x="${fixed(x)}" y="${fixed(middle + below)}"></text>`;
     return `<g class="tip" data-spot="${escape(key)}"><title>${escape(said(spot))}</title>${area}${text}</g>`;
   }
 
-  /** A spot in words, with what leads to it. @param {Drawn} spot */
-  function described(spot) {
-    const name = (/** @type {Drawn} */ one) => (one.label === null ? said(one) : plain(sym(one.label)));
+  /** A spot in words, with what leads to it. @param {Drawn} spot @param {number} k */
+  function described(spot, k) {
+    const name = (/** @type {Drawn} */ one) => (one.label === null ? said(one) : printer.print(sym(one.label)));
     if (spot.kind === "sink") return [`${name(spot)} → ${words[spot.sign]}`];
-    const before = edges.filter(({ to }) => to === spot.key).map(({ from }) => name(drawn[at.get(from)]));
+    const before = ends.filter(([, to]) => to === k).map(([from]) => name(drawn[from]));
     return before.length ? [`${said(spot)} ← ${before.join(", ")}`] : [];
   }
 
-  const width = (columns.at(-1)?.right ?? 0) + EDGE;
-  const height = EDGE + Math.max(0, ...drawn.map((spot) => spot.y + TALL[spot.kind] / 2), ...y.slice(drawn.length).map((lane) => lane + EDGE));
+  const width = columns[columns.length - 1].right + EDGE;
+  const height = EDGE + Math.max(0, ...drawn.map((spot) => spot.y + SHAPES[spot.kind].tall / 2), ...y.slice(drawn.length).map((lane) => lane + EDGE));
   const size = `viewBox="0 0 ${width.toFixed()} ${height.toFixed()}" width="${width.toFixed()}" height="${height.toFixed()}"`;
   const shapes = [...edges.map(edge_of), ...drawn.map(spot_of)].join("\n"), tips = drawn.filter(({ kind }) => kind !== "sink").map(tip_of).join("\n");
   return {
     svg: `<svg xmlns="http://www.w3.org/2000/svg" class="cell" ${size} role="group">\n<g>${shapes}</g>\n<g>${tips}</g>\n</svg>`,
-    width, height,
-    description: `${drawn.flatMap(described).join(". ")}.`,
+    width, height, description: `${drawn.flatMap(described).join(". ")}.`,
     spots: drawn.map(({ key, line, kind }) => ({ key, line, kind })),
   };
 }

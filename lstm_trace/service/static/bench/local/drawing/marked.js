@@ -21,7 +21,7 @@ function advance(c) {
   if (/[\ue000-\ue005]|\p{Mn}|\p{Me}/u.test(c)) return 0;
   if (WIDE.test(c)) return 1;
   if (c >= "\u0590" && c < "\u1e00") {
-    const wide = WIDTHS.findLast(([first]) => c.codePointAt(0) >= first)[1];
+    const wide = WIDTHS.reduce((found, [first, width]) => (c >= String.fromCharCode(first) ? width : found), 1);
     return ROUND.includes(c) || !/[\p{L}\p{N}]/u.test(c) ? 0.58 * wide : wide;
   }
   return LATIN.get(c) ?? 0.64;
@@ -59,7 +59,7 @@ export function width_of(text, size) {
 /** A marked text as SVG: letters in italics, indices lowered; everything escaped. @param {string} text */
 export const spans = (text) => text.replace(SYMBOL, (_, base, index, rest) => {
   if (rest) return escape(rest);
-  const kind = { [NAME]: "n", [UPRIGHT]: "u" }[base[0]] ?? "m";
+  const kind = base[0] === NAME ? "n" : base[0] === UPRIGHT ? "u" : "m";
   const [sub, sup = ""] = escape(index).split(UPPER);
   const lowered = sub && `<tspan class="s" dy="0.28em">${sub}</tspan><tspan dy="-0.2em">\u200b</tspan>`;
   const above = sup && `<tspan class="s" dy="-0.5em">${sup}</tspan><tspan dy="0.36em">\u200b</tspan>`;

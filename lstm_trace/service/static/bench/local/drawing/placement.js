@@ -77,11 +77,8 @@ function order(rows, paths, count, fixed) {
   for (let sweep = 0; sweep < 12; sweep++) {
     const near = sweep % 2 === 0 ? left : right;
     for (const row of sweep % 2 === 0 ? free : [...free].reverse()) {
-      const mean = new Map(row.map((place) => {
-        const there = near[place];
-        return [place, there.length ? there.reduce((sum, one) => sum + at[one], 0) / there.length : at[place]];
-      }));
-      row.sort((a, b) => mean.get(a) - mean.get(b));
+      const mean = at.map((own, place) => (near[place].length ? near[place].reduce((sum, one) => sum + at[one], 0) / near[place].length : own));
+      row.sort((a, b) => mean[a] - mean[b]);
       numbered(row);
     }
     for (const row of free) {
@@ -108,8 +105,7 @@ function heights(rows, nodes, edges, paths) {
   const half = (/** @type {number} */ place) => (lane(place) ? 0 : nodes[place].tall / 2);
   const gap = (/** @type {[number, number]} */ [a, b]) => half(a) + half(b) + (lane(a) || lane(b) ? LANE : GAP);
   const gaps = rows.map((row) => pairs(row).map(gap));
-  /** @type {number[]} */
-  const y = [];
+  const y = Array(rows.flat().length).fill(0);
   rows.forEach((row, k) => {
     const down = sums(gaps[k]);
     row.forEach((place, i) => { y[place] = down[i] - down[down.length - 1] / 2; });
@@ -202,27 +198,19 @@ function downwards(found, below) {
  * @param {number[]} wanted @param {number[]} weights @param {number[]} gaps
  */
 export function apart(wanted, weights, gaps) {
-  const means = [], masses = [], counts = [], found = []; // of pools: neighbours that touch
-  let shift = 0;
+  const offset = sums(gaps), found = Array(wanted.length).fill(0);
+  /** @type {{mean: number, mass: number, from: number}[]} */
+  const pools = []; // of neighbours that touch
   for (let i = 0; i < wanted.length; i++) {
-    if (i) shift += gaps[i - 1];
-    let mean = wanted[i] - shift, mass = weights[i], count = 1;
-    while (means.length && means[means.length - 1] > mean) {
-      const more = masses.pop();
-      mean = (means.pop() * more + mean * mass) / (more + mass);
-      mass += more;
-      count += counts.pop();
+    let mean = wanted[i] - offset[i], mass = weights[i], from = i;
+    for (let last = pools[pools.length - 1]; last && last.mean > mean; last = pools[pools.length - 1]) {
+      mean = (last.mean * last.mass + mean * mass) / (last.mass + mass);
+      mass += last.mass;
+      from = last.from;
+      pools.pop();
     }
-    means.push(mean);
-    masses.push(mass);
-    counts.push(count);
+    pools.push({ mean, mass, from });
   }
-  shift = 0;
-  counts.forEach((count, pool) => {
-    for (let k = 0; k < count; k++) {
-      found.push(means[pool] + shift);
-      shift += gaps[found.length - 1] ?? 0;
-    }
-  });
-  return found;
+  pools.forEach(({ mean, from }) => found.fill(mean, from));
+  return found.map((mean, i) => mean + offset[i]);
 }
