@@ -1,62 +1,40 @@
 // The values in a picture: which of them are shown, and how much room they take, as report/diagram/diagram.py has it.
 
-/** @typedef {import("../../../../../lines/types.js").Stage} Stage */
-/** @typedef {import("../../../../../lines/types.js").Values} Values */
-/**
- * What is asked of the values of a stage: all values of a line, input or state (a state before each step), null if there are
- * none; what their units are; the rows and columns of a matrix; whether one number counts from 0 or 1.
- * @typedef {{stage: Stage, array: (name: string) => Values | null, axis: (name: string) => "x" | "h" | "y",
- *   grid: (name: string) => [number, number] | undefined, count_from: number}} Given
- */
+/** What a value of a cell is made of. @typedef {{wide: number, alone: boolean, columns: number | null}} Extent
+ *   wide: its units; alone: whether one of them is shown if there are many, as of hidden units; columns: those of a matrix */
 
-const UNITS = 3, DIGITS = 3; // of values that are shown completely
-const ROOM = 4; // characters of numbers below 100 besides their decimals: sign, two digits, mark
+const UNITS = 3; // of a value that are shown side by side
+const ROOM = 4; // characters of a number below 100 besides its decimals: sign, two digits, mark
 
-/** Whether of the hidden units of a name, which are too many, one is shown. @param {Given} given @param {string} name @param {number} wide */
-function alone({ stage: { cell }, axis }, name, wide) {
-  const carried = new Map(cell.carry).get(name) ?? name;
-  return wide > UNITS && axis(carried) === "h" && cell.lines.find((line) => line.name === name)?.op !== "concat";
-}
+const single = (/** @type {Extent} */ { wide, alone }) => alone && wide > UNITS;
 
 /**
- * The values of one step by spot, rounded: the first few if there are many, or the chosen one.
- * @param {Given} given
- * @param {{key: string, line: string, kind: string}[]} spots
- * @param {number | null} unit the only one that is shown of more than three hidden units; in a matrix with its row and column
- * @param {(name: string, unit: number) => string} shown the text of a value
- * @param {boolean} comma whether numbers have a decimal comma
- * @returns {{[key: string]: string}}
- */
-export function texts_of(given, spots, unit, shown, comma) {
-  return Object.fromEntries(spots.flatMap(({ key, line, kind }) => {
-    const values = kind === "sink" ? null : given.array(line);
-    if (values?.shape.length !== 3) return [];
-    const wide = values.shape[2], single = unit !== null && alone(given, line, wide), chosen = Math.min(unit ?? 0, wide - 1);
-    const units = single ? [chosen] : [...Array(wide <= UNITS ? wide : UNITS - 1).keys()];
-    const texts = units.map((one) => shown(line, one)), columns = given.grid(line)?.[1];
-    if (single && columns) texts[0] = `[${Math.floor(chosen / columns) + given.count_from},${(chosen % columns) + given.count_from}] ${texts[0]}`;
-    if (!single && units.length < wide) texts.push("…");
-    return [[key, texts.join(comma ? "; " : ", ").replaceAll("-", "−")]];
-  }));
-}
-
-/**
- * Characters for the values of each name at any step: enough for any number below 100, so that edits keep the layout.
- * @param {Given} given
+ * Characters for the values of each name at any step: enough for numbers below 100, so that edits keep the layout.
+ * @param {Map<string, Extent>} extents
  * @param {number} digits decimals
  * @returns {{[name: string]: number}}
  */
-export function room_of(given, digits = DIGITS) {
-  const { cell, computed } = given.stage;
-  const names = [...cell.carry.map(([state]) => state), ...cell.inputs, ...(computed ?? cell.lines.map(({ name }) => name))];
-  return Object.fromEntries(names.flatMap((name) => {
-    const values = given.array(name);
-    if (!values?.data.length) return [];
-    const finite = values.data.filter(Number.isFinite), wide = values.shape[values.shape.length - 1];
-    const most = finite.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
-    const single = alone(given, name, wide), count = single ? 1 : Math.min(wide, UNITS), grid = single ? given.grid(name) : undefined;
-    const whole = String(Math.trunc(Math.min(most, 1e6))).length, signed = values.data.some((value) => value < 0) ? 1 : 0;
-    const each = Math.max(whole + 1 + Math.max(digits, DIGITS) + signed, ROOM + digits);
-    return [[name, count * each + 2 * (count - 1) + (grid ? `[${grid[0]},${grid[1]}] `.length : 0)]]; // is named if it stands alone
+export function room_of(extents, digits) {
+  return Object.fromEntries([...extents].map(([name, extent]) => {
+    const { wide, columns } = extent, count = single(extent) ? 1 : Math.min(wide, UNITS);
+    const entry = single(extent) && columns ? `[${wide / columns},${columns}] `.length : 0; // is named if it stands alone
+    return [name, Math.max(count * (ROOM + digits) + 2 * (count - 1), 0) + entry];
   }));
+}
+
+/**
+ * The values of a name at a step: all, the first few if there are many, or the chosen one, in a matrix with its row and column.
+ * @param {Extent} extent
+ * @param {Map<number, string>} shown its units as texts, of more than 64 perhaps the chosen one alone
+ * @param {number} unit the chosen one
+ * @param {number} count the number of the first unit
+ */
+export function text_of(extent, shown, unit, count) {
+  const { wide, columns } = extent, chosen = Math.min(unit, wide - 1);
+  const units = single(extent) ? [chosen] : [...Array(wide <= UNITS ? wide : UNITS - 1).keys()];
+  let texts = units.flatMap((one) => shown.get(one) ?? []);
+  if (single(extent) && columns) texts = texts.map((text) => `[${Math.floor(chosen / columns) + count},${(chosen % columns) + count}] ${text}`);
+  if (!texts.length && shown.has(chosen)) texts = ["…", shown.get(chosen) ?? ""];
+  if (!single(extent) && wide > UNITS) texts.push("…");
+  return texts.join(", ").replaceAll("-", "−");
 }
