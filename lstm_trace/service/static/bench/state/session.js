@@ -1,5 +1,5 @@
-import { continued, same, UNCHANGED } from "./entries.js";
-import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
+import { added, continued, same, UNCHANGED } from "./entries.js";
+import { overlaid, place_of, same_cell, still, wide } from "./fitting.js";
 import { edits_of, params_of, run_of, run_text } from "./link.js";
 import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
 import { array_of, has } from "./places.js";
