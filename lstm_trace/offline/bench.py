@@ -6,8 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, get_args
+
+import numpy as np
 
 from ..base.modules import inlined
 from ..base.page import asset, framed
@@ -16,11 +19,13 @@ from ..cell.arithmetic import COMMON
 from ..cell.named_cells import KINDS
 from ..cell.network import forward_stages
 from ..cell.notations import NotationName
+from ..cell.parse import parse
 from ..errors import TooLargeError, require_known
 from ..examples import examples, text
 from ..languages import languages
 from ..languages.strings import page_texts, words
 from ..model.problem import prepare_problem, read_problem
+from ..model.sources import prepare
 from ..trace.files.trace_file import to_json
 from ..trace.trace import Trace
 
@@ -62,12 +67,14 @@ class Bench:
         return f"<Bench of {len(self.html.encode()) // 1000} kB; save('bench.html') writes it>"
 
     def _repr_html_(self) -> str:
-        source = self.html.replace("&", "&amp;").replace("'", "&#39;")  # the text itself, of which its policy has a hash
+        source = self.html.replace("&", "&amp;").replace(
+            "'", "&#39;"
+        )  # the text itself, of which its policy has a hash
         return f"<iframe title='lstm-trace' style='width:100%;height:48rem;border:0' srcdoc='{source}'></iframe>"
 
 
 def bench(traces: Mapping[str, Trace], language: str | None = None) -> Bench:
-    """The bench with these traces, by their names, and the examples.
+    """The bench with these traces, by their names (see `named`), and the examples.
 
     language: of the page until another is chosen.
     Raises TooLargeError for a trace that a page cannot compute, OptionError for an unknown language.
@@ -82,10 +89,9 @@ def bench(traces: Mapping[str, Trace], language: str | None = None) -> Bench:
     data = {
         "language": language,
         "sources": {**own, **others},
-        "cells": [
-            {"name": name, "title": words("en").word(f"cell.{name}"), "equations": kind().equations()}
-            for name, kind in KINDS.items()
-        ],
+        "cells": [{"name": name, "title": words("en").word(f"cell.{name}")} for name in KINDS],
+        "blanks": {name: _premises(_blank(name, "none")) for name in KINDS}
+        | {f"{name}/biases": _premises(_blank(name, "one")) for name in KINDS},
         "choices": {
             "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
             "notations": get_args(NotationName),
@@ -117,7 +123,12 @@ def used(texts: Mapping[str, Mapping[str, str]], script: str) -> dict[str, dict[
     starts = tuple(key for key, more in found if more)
 
     def is_used(key: str) -> bool:
-        return key in whole or key.removesuffix(".1") in whole or key.removesuffix(".touch") in whole or key.startswith(starts)
+        return (
+            key in whole
+            or key.removesuffix(".1") in whole
+            or key.removesuffix(".touch") in whole
+            or key.startswith(starts)
+        )
 
     chosen = {tab: {key: said for key, said in here.items() if is_used(f"{tab}.{key}")} for tab, here in texts.items()}
     return {tab: here for tab, here in chosen.items() if here}
@@ -133,6 +144,15 @@ def _example(name: str) -> Trace:
     return prepare_problem(read_problem(where, text(name).encode()), where).run()
 
 
+def _blank(name: str, bias: str) -> Trace:
+    """A step of zeros of a named cell, from two inputs to three units: a page gives it the sizes that it is asked for."""
+    sizes = {"x": 2, "h": 3}
+    cell = KINDS[name](bias=bias)
+    shapes = {key: [3, sizes[key[2]]] if key.startswith("W_") else [3] for key in parse(cell.equations()).parameters}
+    weights = {key: np.zeros(shape).tolist() for key, shape in shapes.items()}
+    return prepare({"cell": {"kind": name, "bias": bias}, "weights": weights, "x": [[0.0, 0.0]]}).run()
+
+
 def _premises(trace: Trace) -> dict[str, Any]:
     """A trace in the format of a trace file, without its lines, which the page computes."""
     found: dict[str, Any] = json.loads(to_json(trace))
@@ -142,19 +162,20 @@ def _premises(trace: Trace) -> dict[str, Any]:
 def _check(name: str, trace: Trace) -> None:
     """Raise TooLargeError for a trace that a page cannot compute as fast as it is edited."""
     lines = [array for stage in forward_stages(trace.stages) for array in trace.lines.get(stage.scope, {}).values()]
-    count, widest = sum(array.size for array in lines), max((array.shape[-1] for array in lines), default=0)
-    if count > VALUES or widest > UNITS:
+    size, widest = sum(array.size for array in lines), max((array.shape[-1] for array in lines), default=0)
+    if size > VALUES or widest > UNITS:
         raise TooLargeError(
-            f"{name}: {count:,} values, lines of up to {widest} units; a page computes at most {VALUES:,} values and "
+            f"{name}: {size:,} values, lines of up to {widest} units; a page computes at most {VALUES:,} values and "
             f"{UNITS} units: trace fewer steps, or open it with lstm-trace serve"
         )
 
 
-def unlike(names: Iterable[str]) -> list[str]:
-    """File names without folder and suffix, each once: q22, q22-2."""
-    found: list[str] = []
-    for name in names:
-        stem = Path(name).stem or "given"
-        count = sum(one == stem or one.startswith(f"{stem}-") for one in found)
-        found.append(f"{stem}-{count + 1}" if stem in found else stem)
+def named(sources: Iterable[Any], traces: Iterable[Trace]) -> dict[str, Trace]:
+    """Traces by what the address of the page calls them: a file by its name, another source by its title."""
+    found: dict[str, Trace] = {}
+    for source, trace in zip(sources, traces, strict=True):
+        text = Path(source).stem if isinstance(source, str | Path) else trace.header.title
+        name = "-".join(re.findall(r"\w+", text.lower()))[:40] or "given"
+        others = (f"{name}-{number}" for number in count(2))
+        found[name if name not in found else next(one for one in others if one not in found)] = trace
     return found

@@ -19,6 +19,15 @@ function refusal(error) {
   return error.problems ? new ApiError({ status: 422, title: error.message, detail: error.problems.join("\n"), problems: error.problems }) : error;
 }
 
+/** A trace computed in the page, so that an edit changes what follows from it and no last digit of anything else; but
+ *  what another program recorded stays as it is. */
+function computed(recorded) {
+  const own = edited(recorded, {}), near = recorded.head.dtype === "float64" ? 1e-9 : 1e-3;
+  const close = (a, b) => Object.is(a, b) || Math.abs(a - b) <= near * (1 + Math.abs(b));
+  const every = Object.entries(recorded.lines).every(([scope, here]) => Object.entries(here).every(([name, { data }]) => data.every((value, k) => close(value, own.lines[scope][name].data[k]))));
+  return every ? own : recorded;
+}
+
 export class Runs {
   #sources = new Map(); // a source to what it is, once it is opened
   #made = new Latest(RUNS); // text of what is wanted to the run
@@ -34,7 +43,7 @@ export class Runs {
     if (!this.#sources.has(source)) {
       const found = opened(source, options).then(({ spec, run, json }) => {
         if (!json) return { spec, run };
-        const trace = edited(read(json), {});
+        const trace = computed(read(JSON.stringify(json), parse));
         const own = run ?? { ...describe(trace), id: source, parent: null, changed: null };
         this.#traces.set(own, trace);
         return { spec, run: own, trace };
@@ -156,8 +165,8 @@ export class Runs {
   /** A file of a run that the page itself makes, where there is no server; null where there is one. */
   file(run, name, title) {
     if (served) return null;
-    const data = { ...written(this.#traces.get(run)), title };
-    return { blob: new Blob([JSON.stringify(data, null, 1)], { type: "application/json" }), label: name };
+    const trace = this.#traces.get(run);
+    return { blob: new Blob([written({ ...trace, head: { ...trace.head, title } })], { type: "application/json" }), label: name };
   }
 
   /** What a text of equations has: lines, parameters, inputs, states, output. Throws ApiError. */
