@@ -1,0 +1,297 @@
+import { OPERATIONS } from "./table.js";
+
+// The widths of values, and the rows and columns of matrices, as lstm_trace/cell/shapes.py decides them for arrays that
+// are all there. A matrix that is a value lies in a row of rows * columns numbers.
+
+/** @import { Cell, Line, Stage, Trace } from "./types.js" */
+
+/** What does not fit: `problems` has a message for each array or line. */
+export class ShapeError extends Error {
+  /** @param {string[]} problems */
+  constructor(problems) {
+    super(problems.join("\n"));
+    this.name = "ShapeError";
+    this.problems = problems;
+  }
+}
+
+/** Whether an operation acts on each unit, and so keeps rows and columns. @param {string} op */
+const keeps = (op) => OPERATIONS[op].width === "same";
+/** Whether its value is a single number for any number of units. @param {string} op */
+const reduces = (op) => OPERATIONS[op].width === "one";
+
+/** The operands that are names. @type {(line: Line) => string[]} */
+export const reads = (line) => line.operands.filter((operand) => typeof operand === "string");
+
+/** `layer/direction` and name of a source. @type {(source: string) => [string, string]} */
+export function scope_and_name(source) {
+  const cut = source.lastIndexOf("/");
+  return cut < 0 ? ["", source] : [source.slice(0, cut), source.slice(cut + 1)];
+}
+
+/** Whether a stage goes from the last step to the first. @param {Stage} stage */
+export const backwards = (stage) => ["reverse", "adjoint-forward", "adjoint-joined"].includes(stage.direction);
+
+/** The scope whose parameters a stage uses: for an adjoint, that of its stage. @param {Stage} stage */
+export const owner = (stage) => stage.scope.replace("adjoint-", "");
+
+/** The lines that a stage computes. @type {(stage: Stage) => Line[]} */
+export function lines_of(stage) {
+  if (!stage.computed) return stage.cell.lines;
+  const there = new Set(stage.computed);
+  return stage.cell.lines.filter((line) => there.has(line.name));
+}
+
+/** @type {WeakMap<Cell, {certain: Set<string>, matrices: Set<string>}>} */
+const KNOWN = new WeakMap();
+
+/** The values that are matrices: `certain` by the text alone, others only because they are read beside such.
+ *  @param {Cell} cell */
+export function matrices(cell) {
+  const known = KNOWN.get(cell);
+  if (known) return known;
+  const certain = new Set([...cell.declared, ...cell.lines.filter((line) => line.op === "outer").map((line) => line.name)]);
+  for (let before = -1; before < certain.size; ) {
+    before = certain.size;
+    for (const line of cell.lines) if (keeps(line.op) && reads(line).some((name) => certain.has(name))) certain.add(line.name);
+    for (const [state, line] of cell.carry) if (certain.has(line)) certain.add(state);
+  }
+  const beside = new Set(), elsewhere = new Set([...cell.lines.map((line) => line.name), ...cell.carry.map(([state]) => state)]);
+  for (const line of certain.size ? cell.lines : []) {
+    if (reduces(line.op)) continue;
+    const kind = keeps(line.op) && certain.has(line.name) ? beside : elsewhere;
+    for (const name of reads(line)) kind.add(name);
+  }
+  const found = { certain, matrices: new Set([...certain, ...[...beside].filter((name) => !elsewhere.has(name))]) };
+  KNOWN.set(cell, found);
+  return found;
+}
+
+/** The widths and grids of every stage. Throws ShapeError for what does not fit or is missing.
+ *  @param {Trace} trace
+ *  @returns {Pick<Trace, "widths" | "grids">} */
+export function sizes(trace) {
+  /** @type {Trace["widths"]} */
+  const widths = {};
+  /** @type {Trace["grids"]} */
+  const grids = {};
+  const problems = [];
+  for (const stage of trace.stages) {
+    const found = new StageSizes(trace, stage, widths, grids);
+    found.derive();
+    problems.push(...found.problems());
+    widths[stage.scope] = Object.fromEntries(found.widths);
+    grids[stage.scope] = found.whole();
+  }
+  if (problems.length) throw new ShapeError(problems);
+  return { widths, grids };
+}
+
+const shaped = (/** @type {number[]} */ shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+const product = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1);
+
+class StageSizes {
+  /** @param {Trace} trace @param {Stage} stage @param {Trace["widths"]} before @param {Trace["grids"]} grids */
+  constructor(trace, stage, before, grids) {
+    const { cell, scope } = stage;
+    this.stage = stage;
+    this.lines = lines_of(stage);
+    this.matrices = matrices(cell);
+    const used = new Set(this.lines.flatMap(reads)), carried = new Set(cell.carry.map(([, line]) => line));
+    /** @type {Map<string, number>} */
+    this.widths = new Map();
+    /** @type {Map<string, [number, number]>} rows and columns; 0: not known */
+    this.grids = new Map();
+    /** @type {Map<string, number[]>} of the parameters */
+    this.shapes = new Map();
+    this.missing = [];
+    for (const name of cell.inputs) {
+      const source = stage.sources[name], [other, line] = scope_and_name(source ?? "");
+      const values = source === "x" ? trace.x : source === "given" ? trace.given[scope]?.[name] : null;
+      const width = values ? values.shape[values.shape.length - 1] : source === "valid" ? 1 : before[other]?.[line];
+      if (width) this.widths.set(name, width);
+      else if (used.has(name) || carried.has(name)) this.missing.push(`the trace does not hold the input ${name} of ${scope}`);
+      if (other && this.matrices.matrices.has(name) && grids[other]?.[line]) this.grids.set(name, [...grids[other][line]]);
+    }
+    for (const [state] of cell.carry) {
+      const values = trace.initial[scope]?.[state];
+      if (values) this.widths.set(state, values.shape[1]);
+    }
+    for (const name of cell.parameters) {
+      const values = trace.parameters[owner(stage)]?.[name];
+      if (values) this.shapes.set(name, values.shape);
+      else if (used.has(name)) this.missing.push(`the trace does not hold the parameters ${name} of ${scope}`);
+      if (!values) continue;
+      const flat = this.matrices.matrices.has(name);
+      if (values.shape.length === 1 || flat) this.widths.set(name, product(values.shape));
+      if (flat && values.shape.length === 2) this.grids.set(name, [values.shape[0], values.shape[1]]);
+    }
+  }
+
+  /** @param {import("./types.js").Operand} operand */
+  width(operand) {
+    return typeof operand === "string" ? (this.widths.get(operand) ?? 0) : 1;
+  }
+
+  /** Sets rows (0) or columns (1) of a matrix, if they are not known. @param {string} name @param {number} axis @param {number} size */
+  axis(name, axis, size) {
+    if (!size || !this.matrices.matrices.has(name)) return;
+    const grid = this.grids.get(name) ?? [0, 0];
+    if (!grid[axis]) grid[axis] = size;
+    this.grids.set(name, grid);
+  }
+
+  /** Gives each of two matrices what only the other one has. @param {string} one @param {string} two */
+  alike(one, two) {
+    if (!this.matrices.matrices.has(one) || !this.matrices.matrices.has(two)) return;
+    for (const axis of [0, 1]) {
+      this.axis(one, axis, this.grids.get(two)?.[axis] ?? 0);
+      this.axis(two, axis, this.grids.get(one)?.[axis] ?? 0);
+    }
+  }
+
+  /** Repeats the rules until they say nothing new; a state that no array gives has the width of its line, or 1. */
+  derive() {
+    const size = () => this.widths.size + [...this.grids.values()].reduce((n, grid) => n + Number(grid[0] > 0) + Number(grid[1] > 0), 0);
+    for (let before = -1; before < size(); ) {
+      before = size();
+      for (const line of this.lines) {
+        const width = this.rule(line);
+        if (width && !this.widths.has(line.name)) this.widths.set(line.name, width);
+      }
+      for (const [state, line] of this.stage.cell.carry) {
+        if (!this.widths.has(state) && this.widths.has(line)) this.widths.set(state, this.width(line));
+        this.alike(state, line);
+      }
+      if (this.matrices.matrices.size) this.complete();
+      if (before === size()) {
+        const open = this.stage.cell.carry.find(([state]) => !this.widths.has(state));
+        if (open) this.widths.set(open[0], this.multiplied(open[0]));
+      }
+    }
+  }
+
+  /** The columns (or rows) of a weight that a state of unknown width is multiplied by, or 1. @param {string} name */
+  multiplied(name) {
+    for (const { op, operands } of this.lines) {
+      if (op === "matvec" && operands[1] === name) return this.shapes.get(String(operands[0]))?.[1] ?? 1;
+      if (op === "vecmat" && operands[0] === name) return this.shapes.get(String(operands[1]))?.[0] ?? 1;
+    }
+    return 1;
+  }
+
+  /** Of rows, columns and width of a matrix, two imply the third. */
+  complete() {
+    for (const name of this.matrices.matrices) {
+      const grid = this.grids.get(name), width = this.width(name);
+      if (grid && grid[0] && grid[1] && !width) this.widths.set(name, grid[0] * grid[1]);
+      else if (grid && width && !grid[0] !== !grid[1]) grid[grid[0] ? 1 : 0] = width / (grid[0] || grid[1]);
+    }
+  }
+
+  /** The width of a line; 0 if it is not known. @param {Line} line */
+  rule({ name, op, operands, constants }) {
+    const widths = operands.map((operand) => this.width(operand));
+    const [first, second] = operands.map(String);
+    if (op === "matvec") return this.shapes.get(first)?.[0] ?? 0;
+    if (op === "vecmat") return this.shapes.get(second)?.[1] ?? 0;
+    if (op === "memvec" || op === "vecmem") {
+      const [matrix, vector, own] = op === "memvec" ? [first, second, 0] : [second, first, 1];
+      this.axis(matrix, 1 - own, this.width(vector));
+      this.axis(matrix, own, this.width(name));
+      this.complete();
+      return this.grids.get(matrix)?.[own] ?? 0;
+    }
+    if (op === "outer") widths.forEach((width, axis) => this.axis(name, axis, width));
+    if (op === "outer") return product(widths);
+    if (op === "slice") return constants[1] - constants[0];
+    if (op === "concat") return widths.includes(0) ? 0 : widths.reduce((a, b) => a + b, 0);
+    if (reduces(op)) return 1;
+    for (const operand of operands) if (typeof operand === "string" && this.wide(operand)) this.alike(name, operand);
+    const most = Math.max(...widths);
+    return most > 1 || !widths.includes(0) ? most : 0;
+  }
+
+  /** Whether a value is a matrix of more than one number, or one by the text. @param {string} name */
+  wide(name) {
+    return this.matrices.certain.has(name) || this.width(name) > 1;
+  }
+
+  /** The grids; a matrix whose width alone is known has one column. */
+  whole() {
+    /** @type {{[name: string]: [number, number]}} */
+    const found = {};
+    for (const name of this.matrices.matrices) {
+      const [rows, columns] = this.grids.get(name) ?? [0, 0], width = this.width(name);
+      if (this.wide(name) && width) found[name] = rows * columns === width ? [rows, columns] : [width, 1];
+    }
+    return found;
+  }
+
+  /** Messages about what does not fit. */
+  *problems() {
+    yield* this.missing;
+    if (this.missing.length) return;
+    const blamed = new Set();
+    for (const line of this.lines) {
+      const [name, said] = this.misfit(line);
+      if (said && !blamed.has(name)) yield `${this.stage.scope}: ${said}`;
+      if (said) blamed.add(name);
+    }
+    for (const [state, line] of this.stage.cell.carry) {
+      const [here, there] = [this.width(line), this.width(state)];
+      if (here && here !== there) {
+        yield `${this.stage.scope}: line \`${line}\` has width ${here}, and is carried as ${state}, which has width ${there}`;
+      }
+    }
+  }
+
+  /** The name that is wrong and a message, or nothing. @param {Line} line @returns {[string, string]} */
+  misfit(line) {
+    const { name, op, operands, constants } = line, at = `line \`${name}\``;
+    if (op === "matvec" || op === "vecmat") {
+      const [matrix, vector, inner] = op === "matvec" ? [operands[0], operands[1], 1] : [operands[1], operands[0], 0];
+      const shape = this.shapes.get(String(matrix)) ?? [], width = this.width(vector);
+      if (shape.length !== 2) return [String(matrix), `${matrix} has shape ${shaped(shape)}; ${at} needs a matrix (rows, columns)`];
+      if (shape[inner] === width) return ["", ""];
+      const others = this.lines.filter((one) => one.op === op && one.operands[inner] === vector);
+      const all = others.every((one) => this.shapes.get(String(one.operands[1 - inner]))?.[inner] === shape[inner]);
+      if (others.length > 1 && all) return [String(vector), `${vector} has width ${width}; ${at} needs ${shape[inner]}`];
+      const needed = shape.map((size, axis) => (axis === inner ? width : size));
+      return [String(matrix), `${matrix} has shape ${shaped(shape)}; ${at} needs ${shaped(needed)}, since ${vector} has width ${width}`];
+    }
+    const widths = operands.map((operand) => this.width(operand));
+    const vector = operands.findIndex((o) => typeof o === "string" && this.shapes.get(o)?.length === 2 && !this.matrices.matrices.has(o));
+    if (vector >= 0) {
+      const o = String(operands[vector]);
+      return [o, `${o} has shape ${shaped(this.shapes.get(o) ?? [])}; ${at} needs a vector`];
+    }
+    if (op === "slice" && constants[1] > widths[0]) {
+      return [name, `${at} reads units ${constants[0]} to ${constants[1] - 1} of ${operands[0]}, which has width ${widths[0]}`];
+    }
+    const parts = [...new Set(reads(line))].map((one) => `${one}: ${this.width(one)}`).join(", ");
+    const unlike = [name, `${at}: the widths of its operands do not fit (${parts})`];
+    if (op === "memvec" || op === "vecmem") {
+      const [matrix, inner] = op === "memvec" ? [widths[0], widths[1]] : [widths[1], widths[0]];
+      const grid = this.grids.get(String(operands[op === "memvec" ? 0 : 1])) ?? [0, 0];
+      return matrix % inner || grid[op === "memvec" ? 1 : 0] !== inner ? /** @type {[string, string]} */ (unlike) : ["", ""];
+    }
+    if (!keeps(op)) return ["", ""];
+    const most = this.width(name);
+    const odd = operands.filter((operand) => typeof operand === "string" && ![1, most].includes(this.width(operand)));
+    const common = operands.find((operand) => typeof operand === "string" && !this.shapes.has(operand) && this.width(operand) > 1);
+    const wrong = reads(line).find((one) => this.shapes.has(one) && common !== undefined && ![1, this.width(common)].includes(this.width(one)));
+    if (!odd.length && !this.crossed(line)) return ["", ""];
+    if (!wrong) return /** @type {[string, string]} */ (unlike);
+    return [wrong, `${wrong} has shape ${shaped(this.shapes.get(wrong) ?? [])}; ${at} needs (${this.width(common ?? 1)},)`];
+  }
+
+  /** Whether a line on each unit reads matrices of other rows and columns than its own. @param {Line} line */
+  crossed(line) {
+    const own = this.grids.get(line.name);
+    return !!own && reads(line).some((name) => {
+      const grid = this.wide(name) && this.grids.get(name);
+      return grid && grid.some((size, axis) => size && size !== own[axis]);
+    });
+  }
+}
