@@ -79,13 +79,13 @@ export class Report {
     return part === "x" ? /** @type {any} */ (trace.x).data : /** @type {any} */ (trace)[part][scope][name].data;
   }
 
-  /** @param {Place} place @param {number} value */
-  text(place, value) {
+  /** @param {Place} place @param {number} value @param {boolean} [residue] whether it is one of rounding near 0 */
+  text(place, value, residue = place.residue && Math.abs(value) < 1e-7) {
     const { scope, name, given, single } = { ...place, single: this.single };
     const carry = this.premises.stages.find((stage) => stage.scope === scope)?.cell.carry;
     const carried = carry?.find(([state]) => state === name)?.[1] ?? name; // an initial value is displayed like the state
-    const short = place.short && is_short(this.style, [value], single), noise = place.residue && Math.abs(value) < 1e-7;
-    return printed(styled(this.style, value, { name: carried, given, short, noise, single }));
+    const short = place.short && is_short(this.style, [value], single);
+    return printed(styled(this.style, value, { name: carried, given, short, noise: residue, single }));
   }
 
   /** How far from what was computed here a number may be, since another program may round otherwise. By how much the
@@ -140,10 +140,28 @@ export class Report {
     });
   }
 
+  /** How large the terms of a line are, whose rounding may be left in a sum. @param {Place} place */
+  #terms({ scope, name }) {
+    const stage = this.premises.stages.find((one) => one.scope === scope), line = stage?.cell.lines.find((one) => one.name === name);
+    if (!stage || !line) return 0;
+    const sizes = line.operands.map((one) => (operand(this.ran, stage, one)?.data ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+    return line.op === "add" ? Math.max(...sizes) : sizes.reduce((all, one) => all * one, 1);
+  }
+
+  /** The rounding that a number may have: what is nearer to a decimal is that decimal. @param {Place} place @param {number} value */
+  #rounding(place, value) {
+    return (this.single ? 2 ** -21 : 2 ** -50) * Math.max(Math.abs(value), this.#terms(place));
+  }
+
+  /** Whether a number is what rounding leaves of 0. @param {Place} place @param {number} value */
+  #is_residue(place, value) {
+    return Math.abs(value) < 1e-7 && !is_given(place) && !(/** @type {any} */ (this.premises.head).arithmetic) && Math.abs(value) <= this.#rounding(place, value);
+  }
+
   /** Whether a number is displayed in full. @param {Place} place */
   #exact(place) {
     const value = this.array(this.ran, place)[place.at];
-    return Math.abs(number_of(this.text(place, value)) - value) <= (this.single ? 2 ** -22 : 2 ** -51) * Math.abs(value);
+    return Math.abs(number_of(this.text(place, value)) - value) <= this.#rounding(place, value);
   }
 
   /** Put another number in the place of a given one. @param {Place} place @param {number | null} value as given if null */
@@ -174,7 +192,7 @@ export class Report {
     const moved = new Set(), given = ran === this.first;
     for (const place of this.places) {
       const [before, now] = [this.first, ran].map((trace) => this.array(trace, place)[place.at]);
-      const [was, text] = [before, now].map((value) => this.text(place, value));
+      const was = this.text(place, before), text = now === before ? was : this.text(place, now, this.#is_residue(place, now));
       const follows = was !== text;
       if (follows) moved.add(place);
       place.elements.forEach((element, k) => {

@@ -71,7 +71,7 @@ function editable(reports) {
   const changed = () => {
     const addresses = reports.flatMap((report) => [...report.changes.keys()].map((place) => place.address));
     bar.hidden = !addresses.length;
-    status.textContent = addresses.length ? word("changed", { addresses: addresses.join(", ") }) : "";
+    status.textContent = addresses.length ? word("changed", { addresses: addresses.length > 6 ? `${addresses.slice(0, 6).join(", ")}, …` : addresses.join(", ") }) : "";
     names();
   };
   restore.addEventListener("click", () => {
@@ -117,16 +117,15 @@ function editable(reports) {
     if (button && of.has(button)) edit(button);
   });
   field.addEventListener("keydown", (event) => {
+    const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (by || event.key === "Enter") event.preventDefault(); // the button that has the focus next is not pressed
     if (event.key === "Enter" && taken()) close();
     if (event.key === "Escape") { set(before); close(); }
-    const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (!by) return;
-    event.preventDefault();
     const places = Math.max(1, decimals(field.value)), value = number_of(field.value) + by * 10 ** -places;
-    if (Number.isFinite(value)) field.value = value.toFixed(places).replace(".", report_comma() ? "," : ".");
+    if (Number.isFinite(value)) field.value = value.toFixed(places).replace(".", here().report.style.comma ? "," : ".");
     taken();
   });
-  const report_comma = () => here().report.style.comma;
   field.addEventListener("blur", () => { if (open && !field.hidden) { taken(); [open, field.hidden] = [null, true]; } });
   // the numbers of a matrix are one stop of the tabulator
   document.addEventListener("keydown", (event) => {
