@@ -199,7 +199,8 @@ def _function(op: str) -> Rule:
     """A function, computed with full precision and rounded once."""
 
     def value(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
-        whole = np.frompyfunc(partial(_in_full, op, tuple(c)), 1, 1)
+        known, anew = (partial(f, op, tuple(c)) for f in (_in_full, _in_full.__wrapped__))
+        whole = np.frompyfunc(lambda v: known(v) if v else anew(v), 1, 1)  # 0 equals -0, and they differ
         return a.rounded(np.asarray(whole(o[0]), object if a.exact else np.float64))
 
     return value

@@ -1,9 +1,10 @@
+import { certain, matrices, reads } from "./cells.js";
 import { OPERATIONS } from "./table.js";
 
 // The widths of values, and the rows and columns of matrices, as lstm_trace/cell/shapes.py decides them for arrays that
 // are all there. A matrix that is a value lies in a row of rows * columns numbers.
 
-/** @import { Cell, Line, Stage, Trace } from "./types.js" */
+/** @import { Line, Stage, Trace } from "./types.js" */
 
 /** What does not fit: `problems` has a message for each array or line. */
 export class ShapeError extends Error {
@@ -19,9 +20,6 @@ export class ShapeError extends Error {
 const keeps = (op) => OPERATIONS[op].width === "same";
 /** Whether its value is a single number for any number of units. @param {string} op */
 const reduces = (op) => OPERATIONS[op].width === "one";
-
-/** The operands that are names. @type {(line: Line) => string[]} */
-export const reads = (line) => line.operands.filter((operand) => typeof operand === "string");
 
 /** `layer/direction` and name of a source. @type {(source: string) => [string, string]} */
 export function scope_and_name(source) {
@@ -40,31 +38,6 @@ export function lines_of(stage) {
   if (!stage.computed) return stage.cell.lines;
   const there = new Set(stage.computed);
   return stage.cell.lines.filter((line) => there.has(line.name));
-}
-
-/** @type {WeakMap<Cell, {certain: Set<string>, matrices: Set<string>}>} */
-const KNOWN = new WeakMap();
-
-/** The values that are matrices: `certain` by the text alone, others only because they are read beside such.
- *  @param {Cell} cell */
-export function matrices(cell) {
-  const known = KNOWN.get(cell);
-  if (known) return known;
-  const certain = new Set([...cell.declared, ...cell.lines.filter((line) => line.op === "outer").map((line) => line.name)]);
-  for (let before = -1; before < certain.size; ) {
-    before = certain.size;
-    for (const line of cell.lines) if (keeps(line.op) && reads(line).some((name) => certain.has(name))) certain.add(line.name);
-    for (const [state, line] of cell.carry) if (certain.has(line)) certain.add(state);
-  }
-  const beside = new Set(), elsewhere = new Set([...cell.lines.map((line) => line.name), ...cell.carry.map(([state]) => state)]);
-  for (const line of certain.size ? cell.lines : []) {
-    if (reduces(line.op)) continue;
-    const kind = keeps(line.op) && certain.has(line.name) ? beside : elsewhere;
-    for (const name of reads(line)) kind.add(name);
-  }
-  const found = { certain, matrices: new Set([...certain, ...[...beside].filter((name) => !elsewhere.has(name))]) };
-  KNOWN.set(cell, found);
-  return found;
 }
 
 /** The widths and grids of every stage. Throws ShapeError for what does not fit or is missing.
@@ -97,6 +70,7 @@ class StageSizes {
     this.stage = stage;
     this.lines = lines_of(stage);
     this.matrices = matrices(cell);
+    this.certain = certain(cell);
     const used = new Set(this.lines.flatMap(reads)), carried = new Set(cell.carry.map(([, line]) => line));
     /** @type {Map<string, number>} */
     this.widths = new Map();
@@ -111,7 +85,7 @@ class StageSizes {
       const width = values ? values.shape[values.shape.length - 1] : source === "valid" ? 1 : before[other]?.[line];
       if (width) this.widths.set(name, width);
       else if (used.has(name) || carried.has(name)) this.missing.push(`the trace does not hold the input ${name} of ${scope}`);
-      if (other && this.matrices.matrices.has(name) && grids[other]?.[line]) this.grids.set(name, [...grids[other][line]]);
+      if (other && this.matrices.has(name) && grids[other]?.[line]) this.grids.set(name, [...grids[other][line]]);
     }
     for (const [state] of cell.carry) {
       const values = trace.initial[scope]?.[state];
@@ -122,7 +96,7 @@ class StageSizes {
       if (values) this.shapes.set(name, values.shape);
       else if (used.has(name)) this.missing.push(`the trace does not hold the parameters ${name} of ${scope}`);
       if (!values) continue;
-      const flat = this.matrices.matrices.has(name);
+      const flat = this.matrices.has(name);
       if (values.shape.length === 1 || flat) this.widths.set(name, product(values.shape));
       if (flat && values.shape.length === 2) this.grids.set(name, [values.shape[0], values.shape[1]]);
     }
@@ -135,7 +109,7 @@ class StageSizes {
 
   /** Sets rows (0) or columns (1) of a matrix, if they are not known. @param {string} name @param {number} axis @param {number} size */
   axis(name, axis, size) {
-    if (!size || !this.matrices.matrices.has(name)) return;
+    if (!size || !this.matrices.has(name)) return;
     const grid = this.grids.get(name) ?? [0, 0];
     if (!grid[axis]) grid[axis] = size;
     this.grids.set(name, grid);
@@ -143,7 +117,7 @@ class StageSizes {
 
   /** Gives each of two matrices what only the other one has. @param {string} one @param {string} two */
   alike(one, two) {
-    if (!this.matrices.matrices.has(one) || !this.matrices.matrices.has(two)) return;
+    if (!this.matrices.has(one) || !this.matrices.has(two)) return;
     for (const axis of [0, 1]) {
       this.axis(one, axis, this.grids.get(two)?.[axis] ?? 0);
       this.axis(two, axis, this.grids.get(one)?.[axis] ?? 0);
@@ -163,7 +137,7 @@ class StageSizes {
         if (!this.widths.has(state) && this.widths.has(line)) this.widths.set(state, this.width(line));
         this.alike(state, line);
       }
-      if (this.matrices.matrices.size) this.complete();
+      if (this.matrices.size) this.complete();
       if (before === size()) {
         const open = this.stage.cell.carry.find(([state]) => !this.widths.has(state));
         if (open) this.widths.set(open[0], this.multiplied(open[0]));
@@ -182,7 +156,7 @@ class StageSizes {
 
   /** Of rows, columns and width of a matrix, two imply the third. */
   complete() {
-    for (const name of this.matrices.matrices) {
+    for (const name of this.matrices) {
       const grid = this.grids.get(name), width = this.width(name);
       if (grid && grid[0] && grid[1] && !width) this.widths.set(name, grid[0] * grid[1]);
       else if (grid && width && !grid[0] !== !grid[1]) grid[grid[0] ? 1 : 0] = width / (grid[0] || grid[1]);
@@ -214,14 +188,14 @@ class StageSizes {
 
   /** Whether a value is a matrix of more than one number, or one by the text. @param {string} name */
   wide(name) {
-    return this.matrices.certain.has(name) || this.width(name) > 1;
+    return this.certain.has(name) || this.width(name) > 1;
   }
 
   /** The grids; a matrix whose width alone is known has one column. */
   whole() {
     /** @type {{[name: string]: [number, number]}} */
     const found = {};
-    for (const name of this.matrices.matrices) {
+    for (const name of this.matrices) {
       const [rows, columns] = this.grids.get(name) ?? [0, 0], width = this.width(name);
       if (this.wide(name) && width) found[name] = rows * columns === width ? [rows, columns] : [width, 1];
     }
@@ -234,7 +208,7 @@ class StageSizes {
     if (this.missing.length) return;
     const blamed = new Set();
     for (const line of this.lines) {
-      const [name, said] = this.misfit(line);
+      const [name, said] = this.width(line.name) ? this.misfit(line) : [line.name, `the width of line \`${line.name}\` is not known`];
       if (said && !blamed.has(name)) yield `${this.stage.scope}: ${said}`;
       if (said) blamed.add(name);
     }
@@ -261,7 +235,7 @@ class StageSizes {
       return [String(matrix), `${matrix} has shape ${shaped(shape)}; ${at} needs ${shaped(needed)}, since ${vector} has width ${width}`];
     }
     const widths = operands.map((operand) => this.width(operand));
-    const vector = operands.findIndex((o) => typeof o === "string" && this.shapes.get(o)?.length === 2 && !this.matrices.matrices.has(o));
+    const vector = operands.findIndex((o) => typeof o === "string" && this.shapes.get(o)?.length === 2 && !this.matrices.has(o));
     if (vector >= 0) {
       const o = String(operands[vector]);
       return [o, `${o} has shape ${shaped(this.shapes.get(o) ?? [])}; ${at} needs a vector`];

@@ -1,4 +1,6 @@
 import { dtype_rounding } from "./arithmetic.js";
+import { by_name, reads, within } from "./cells.js";
+import { parse } from "./grammar.js";
 import { sizes } from "./sizes.js";
 import { extent } from "./values.js";
 
@@ -43,6 +45,7 @@ class Reader {
   /** Nested lists of numbers as an array whose first axes are given. @param {any} nested @param {string} where
    *  @param {number[]} lead @param {number[]} ranks   how many axes it may have @returns {Values} */
   values(nested, where, lead, ranks) {
+    /** @type {number[]} */
     const shape = [];
     for (let inner = nested; Array.isArray(inner); inner = inner[0]) shape.push(inner.length);
     const size = shape.reduce((a, b) => a * b, 1), expected = [...lead, ...["width", "columns"].slice(0, ranks[ranks.length - 1] - lead.length)];
@@ -85,10 +88,9 @@ function named(mapping, change) {
  * The trace in the text of a file. Throws FileError for what is not a trace or too large, CellError for its equations,
  * ShapeError for arrays that do not fit them.
  * @param {string} text
- * @param {(equations: string) => Cell} parse
  * @returns {Trace}
  */
-export function read(text, parse) {
+export function read(text) {
   let file;
   try {
     file = JSON.parse(text.replace(/^\ufeff/, ""));
@@ -107,7 +109,7 @@ export function read(text, parse) {
   const { steps, batch } = head, lead = [steps, batch];
   if (steps * batch > MOST) throw new FileError(`the trace has ${steps} steps of ${batch} sequences: open it with the lstm-trace program`);
   if (!["float64", "float32", "float16", undefined].includes(head.dtype)) throw new FileError(`dtype: expected float64, float32 or float16, found ${head.dtype}`);
-  const stages = stages_of(file.stages, parse), reader = new Reader(head), inputs = mapping(file.inputs, "inputs");
+  const stages = stages_of(file.stages), reader = new Reader(head), inputs = mapping(file.inputs, "inputs");
   /** @type {Scoped} */
   const initial = Object.create(null);
   const starts = INITIAL.filter(([short]) => inputs[short]).map(([short, state]) => [state, inputs[short]]);
@@ -130,8 +132,8 @@ export function read(text, parse) {
   return { ...trace, ...sizes(trace) };
 }
 
-/** @param {any} infos @param {(equations: string) => Cell} parse @returns {Stage[]} */
-function stages_of(infos, parse) {
+/** @param {any} infos @returns {Stage[]} */
+function stages_of(infos) {
   if (!Array.isArray(infos) || !infos.length) throw new FileError("stages: expected a list of stages, as in [{layer: 0, direction: forward, …}]");
   /** @type {Map<string, Stage>} */
   const found = new Map();
@@ -140,12 +142,10 @@ function stages_of(infos, parse) {
     if (!Number.isInteger(layer) || !/^(adjoint-)?(forward|reverse|joined)$/.test(direction)) throw new FileError(`stages: there is no layer and direction ${scope}`);
     if (found.has(scope)) throw new FileError(`stages: duplicate stage ${scope}`);
     if (typeof equations !== "string") throw new FileError(`${scope}: its equations are missing`);
-    const cell = parse(equations), names = new Set(cell.lines.map((line) => line.name));
+    const cell = parse(equations);
     /** @type {Stage} */
-    const stage = { layer, direction, scope, cell, sources: named(mapping(sources, `${scope}: sources`), String), computed: computed ?? null };
-    if (computed && !(Array.isArray(computed) && computed.every((name) => names.has(name)))) {
-      throw new FileError(`${scope}: computed names a line that the equations do not have`);
-    }
+    const stage = { layer, direction, scope, cell, sources: named(mapping(sources, `${scope}: sources`), String), computed: null };
+    if (computed != null) stage.computed = computed_of(cell, computed, scope);
     for (const [name, source] of Object.entries(stage.sources)) {
       const [before] = source.split("/").length > 2 ? [source.split("/").slice(0, 2).join("/")] : [source];
       if (!["x", "valid", "given"].includes(source) && !found.has(before)) throw new FileError(`${scope}: the source of ${name} is ${source}, which no earlier stage has`);
@@ -153,6 +153,21 @@ function stages_of(infos, parse) {
     found.set(scope, stage);
   }
   return [...found.values()];
+}
+
+/** The names of the lines that a stage computes. In older files a function may be one operation: then also those in its
+ *  call. @param {Cell} cell @param {any} computed @param {string} scope */
+function computed_of(cell, computed, scope) {
+  const lines = by_name(cell), names = new Set();
+  if (!Array.isArray(computed) || !computed.length) throw new FileError(`${scope}: computed: expected a list of names of lines`);
+  for (const name of computed) {
+    for (const inner of within(cell).get(name) ?? []) if (!computed.includes(inner)) names.add(inner);
+    const line = lines.get(name), lacking = line && reads(line).find((one) => lines.has(one) && !names.has(one));
+    if (!line) throw new FileError(`${scope}: computed names ${name}, a line that the equations do not have`);
+    if (lacking !== undefined) throw new FileError(`${scope}: computed leaves out ${lacking}, which ${name} reads`);
+    names.add(name);
+  }
+  return [...names];
 }
 
 /** A float as Python writes it: `1.0`, `1e-05`, and `-0.0`, which JavaScript would write as 0. @param {number} value */
@@ -195,7 +210,9 @@ export function written(trace) {
   };
   const { head, x, lengths, mask, given, parameters, lines, sums } = trace;
   /** @type {Record<string, any>} */
-  const states = {}, inputs = {};
+  const states = {};
+  /** @type {Record<string, any>} */
+  const inputs = {};
   for (const [scope, here] of Object.entries(trace.initial)) {
     for (const [state, values] of Object.entries(here)) (states[state] ??= {})[scope] = values;
   }

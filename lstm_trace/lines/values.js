@@ -1,4 +1,5 @@
-import { backwards, matrices, owner, scope_and_name } from "./sizes.js";
+import { matrices } from "./cells.js";
+import { backwards, owner, scope_and_name } from "./sizes.js";
 
 // The values of a trace by the names that its equations read.
 
@@ -52,7 +53,7 @@ export function operand(trace, stage, name) {
   }
   const found = trace.parameters[owner(stage)]?.[name];
   if (!found) return null;
-  return matrices(stage.cell).matrices.has(name) ? { shape: [found.data.length], data: found.data } : found;
+  return matrices(stage.cell).has(name) ? { shape: [found.data.length], data: found.data } : found;
 }
 
 /** A state at every step: the line that it carries one step earlier in the order of computation, the initial value

@@ -8,10 +8,9 @@ const plain = (scoped) => Object.fromEntries(Object.entries(scoped).map(([scope,
 const word = (value) => (Number.isFinite(value) ? (Object.is(value, -0) ? "-0" : value) : String(value));
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { file, cells } = JSON.parse(line);
-  const own = new Map(JSON.parse(file).stages.map((stage, k) => [stage.equations, cells[k]]));
+  const { file } = JSON.parse(line);
   try {
-    const trace = read(file, (text) => own.get(text));
+    const trace = read(file);
     const found = run({ ...trace, lines: {}, sums: {} });
     const { widths, grids, lines, sums } = found;
     console.log(JSON.stringify({ again: written(trace), written: written(found), widths, grids, lines: plain(lines), sums: plain(sums) }));
