@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -67,9 +67,7 @@ class Bench:
         return f"<Bench of {len(self.html.encode()) // 1000} kB; save('bench.html') writes it>"
 
     def _repr_html_(self) -> str:
-        source = self.html.replace("&", "&amp;").replace(
-            "'", "&#39;"
-        )  # the text itself, of which its policy has a hash
+        source = self.html.replace("&", "&amp;").replace("'", "&#39;")  # nothing else: its policy has a hash of it
         return f"<iframe title='lstm-trace' style='width:100%;height:48rem;border:0' srcdoc='{source}'></iframe>"
 
 
@@ -123,12 +121,7 @@ def used(texts: Mapping[str, Mapping[str, str]], script: str) -> dict[str, dict[
     starts = tuple(key for key, more in found if more)
 
     def is_used(key: str) -> bool:
-        return (
-            key in whole
-            or key.removesuffix(".1") in whole
-            or key.removesuffix(".touch") in whole
-            or key.startswith(starts)
-        )
+        return key in whole or key.removesuffix(".1") in whole or key.startswith(starts)
 
     chosen = {tab: {key: said for key, said in here.items() if is_used(f"{tab}.{key}")} for tab, here in texts.items()}
     return {tab: here for tab, here in chosen.items() if here}
@@ -144,8 +137,8 @@ def _example(name: str) -> Trace:
     return prepare_problem(read_problem(where, text(name).encode()), where).run()
 
 
-def _blank(name: str, bias: str) -> Trace:
-    """A step of zeros of a named cell, from two inputs to three units: a page gives it the sizes that it is asked for."""
+def _blank(name: str, bias: Literal["none", "one"]) -> Trace:
+    """A step of zeros of a named cell, from two inputs to three units; a page gives it the sizes that are wanted."""
     sizes = {"x": 2, "h": 3}
     cell = KINDS[name](bias=bias)
     shapes = {key: [3, sizes[key[2]]] if key.startswith("W_") else [3] for key in parse(cell.equations()).parameters}
