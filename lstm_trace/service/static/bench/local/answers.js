@@ -1,3 +1,1 @@
-// What the page says of a run that it computed, in the form in which a server says it.
-
-export { };
+export const describe = () => ({}), step = describe, premises = describe, picture = describe, symbols = describe, at = describe;

@@ -24,24 +24,33 @@ function range(text) {
 }
 
 /** The units of an index, which may have ranges; of a matrix by row and column.
- *  @param {string | undefined} text @param {number} width @param {[number, number] | undefined} grid */
-function units_of(text, width, grid) {
+ *  @param {string | undefined} text @param {number} from the number of the first one @param {number} width @param {[number, number] | undefined} grid */
+function units_of(text, from, width, grid) {
   if (text === undefined) return range(`0..${width - 1}`);
-  const parts = text.split(",").map(range);
+  const parts = text.split(",").map((one) => range(one).map((k) => k - from));
   if (grid && parts.length === 2) return parts[0].flatMap((row) => parts[1].map((column) => (column < grid[1] ? row * grid[1] + column : Infinity)));
   return grid || parts.length !== 1 ? [Infinity] : parts[0];
 }
 
+/** The stages whose line an address names. @param {Trace} trace @param {string} scope @param {string} name */
+const having = (trace, scope, name) => forward_stages(trace).filter((stage) => (scope === ANY || stage.scope === scope) && by_name(stage.cell.plain ?? stage.cell).has(name));
+
+const ANY = "0/any";
+const parts = (/** @type {string} */ address) => parts_of(address.includes("/") ? address : `${ANY}/${address}`);
+
+/** Whether a trace has the line that an address names. @param {Trace} trace @param {string} address */
+export const has_line = (trace, address) => having(trace, parts(address).scope, parts(address).name).length > 0;
+
 /** Where an address lies: in each of the stages that it can mean. @param {Trace} trace @param {string} address */
 function places(trace, address) {
   const { first = 0, steps, batch } = /** @type {any} */ (trace.head), said = `hold '${address}'`;
-  const { scope, steps: times, rows, name, units } = parts_of(address.includes("/") ? address : `0/any/${address}`);
-  const stages = forward_stages(trace).filter((stage) => (scope === "0/any" || stage.scope === scope) && by_name(stage.cell.plain ?? stage.cell).has(name));
+  const { scope, steps: times, rows, name, units } = parts(address), stages = having(trace, scope, name);
+  const from = scope === ANY ? /** @type {any} */ (trace.head).count_from ?? 0 : 0; // as it is printed, where it names no place
   if (!stages.length) throw new EditError(`${said}: there is no line '${name}'`);
   return stages.map((stage) => {
     const width = trace.widths[stage.scope]?.[name];
-    const at = { steps: range(times ?? `${first}..${first + steps - 1}`).map((t) => t - first), rows: range(rows ?? `0..${batch - 1}`), units: units_of(units, width, trace.grids[stage.scope]?.[name]) };
-    const outside = at.steps.some((t) => t < 0 || t >= steps) || at.rows.some((b) => b >= batch) || at.units.some((unit) => unit >= width);
+    const at = { steps: range(times ?? `${first}..${first + steps - 1}`).map((t) => t - first), rows: range(rows ?? `0..${batch - 1}`), units: units_of(units, from, width, trace.grids[stage.scope]?.[name]) };
+    const outside = at.steps.some((t) => t < 0 || t >= steps) || at.rows.some((b) => b >= batch) || at.units.some((unit) => !(unit >= 0 && unit < width));
     if (outside || !width) throw new EditError(`${said}: the run has no such number`);
     return { stage, name, width, ...at };
   });

@@ -12,7 +12,7 @@ export class EditError extends Error {
 }
 
 const SHORT = /** @type {{[name: string]: string}} */ ({ h0: "h_prev", c0: "c_prev" });
-const PLACE = /^(?:(\d+\/[\w-]+)\/)?(?:(\d+)\/)?(?:(\d+)\/)?(\w+)(?:\[([\d,\s]*)\])?$/;
+const PLACE = /^(?:(\d+\/[a-z][\w-]*)\/)?(?:(\d+)\/)?(?:(\d+)\/)?(\w+)(?:\[([\d,\s]*)\])?$/;
 
 /** The stages that are not adjoints. @param {Trace} trace */
 export const forward_stages = (trace) => trace.stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
@@ -52,13 +52,22 @@ export function with_premises(trace, edits) {
   return { trace: found, missing };
 }
 
+/** Whether a trace has the premise that an address names. @param {Trace} trace @param {string} address */
+export function has_premise(trace, address) {
+  const [, scope, , , name = ""] = PLACE.exec(address.trim()) ?? [], state = SHORT[name] ?? name;
+  const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
+  return (name[0] === "x" && trace.x !== null) || stages.some((stage) => trace.parameters[stage.scope]?.[name] || trace.given[stage.scope]?.[name] || stage.cell.carry.some(([one]) => one === state));
+}
+
 /** Puts one value into premises that may be changed; returns a weight that is not there yet.
  *  @param {Trace} trace @param {string} text @param {any} value */
 function put(trace, text, value) {
   const [, scope, first, second, name, index] = PLACE.exec(text.trim()) ?? [];
   if (name === undefined) throw new EditError(`${text}: expected the address of a premise, such as W_xi[0,1], 2/0/x_t[1] or x`);
   const values = array_of(text, value), numbers = [first, second].filter((one) => one !== undefined).map(Number);
-  const indices = index === undefined ? null : index.split(",").map(Number);
+  // an address without a place is as it is printed, and counts as the problem does
+  const from = text.includes("/") ? 0 : /** @type {any} */ (trace.head).count_from ?? 0;
+  const indices = index === undefined ? null : index.split(",").map((one) => Number(one) - from);
   if ((name === "x" || name === "x_t") && trace.x) return put_input(trace, text, numbers, indices, values);
   const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
   const owners = stages.filter((stage) => trace.parameters[stage.scope]?.[name]);
@@ -90,7 +99,7 @@ function names_of(trace) {
 /** Some axes of an array at the given places, all of it where there are none, with other numbers.
  *  @param {string} text @param {Values} there @param {number[]} at @param {Values} values @returns {Values} */
 function replaced(text, there, at, values) {
-  const outside = at.length > there.shape.length || at.some((k, axis) => k >= there.shape[axis]);
+  const outside = at.length > there.shape.length || at.some((k, axis) => !(k >= 0 && k < there.shape[axis]));
   if (outside) throw new EditError(`${text}: there is no such number; its shape is ${shaped(there.shape)}`);
   const rest = there.shape.slice(at.length), size = rest.reduce((all, n) => all * n, 1);
   const plain = (/** @type {number[]} */ shape) => String(shape.filter((n) => n !== 1));
