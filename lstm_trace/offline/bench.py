@@ -38,7 +38,7 @@ REPLACED = {
     for name, own in {
         "api.js": "api.js",
         "texts.js": "texts.js",
-        "bench/local/served.js": "served.js",
+        "bench/runs/served.js": "served.js",
     }.items()
 }
 STYLES = (

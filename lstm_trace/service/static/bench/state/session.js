@@ -1,5 +1,5 @@
-import { Runs } from "../local/runs.js";
-import { FIRST } from "../local/served.js";
+import { Runs } from "../runs/runs.js";
+import { FIRST } from "../runs/served.js";
 import { added, continued, same, UNCHANGED } from "./entries.js";
 import { overlaid, place_of, same_cell, still, wide } from "./fitting.js";
 import { edits_of, params_of, run_of, run_text } from "./link.js";

@@ -1,4 +1,4 @@
-"""Edits of small runs in the page: the same traces as the package makes, with the same premises, and proven by verify."""
+"""Edits of small runs in the page: the traces that the package makes, with its premises, and proven by verify."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.examples import text as example
 from lstm_trace.engine.run import in_arithmetic, with_holds
+from lstm_trace.examples import text as example
 from lstm_trace.trace.files.trace_file import to_json
-from tests import ROOT
 
 MGU = "f_t = sigmoid(W_f @ x_t + U_f @ h_prev)\nh_t = f_t * h_prev + (1 - f_t) * tanh(W_h @ x_t)\ncarry: h_prev <- h_t"
 GATE = """z_i = W_xi @ x_t + W_hi @ h_prev + b_i
@@ -66,7 +65,10 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "another cell": ("three-steps", {"equations": MGU, "edits": NEW}),
     "another cell, and a number of it": ("three-steps", {"equations": MGU, "edits": NEW | {"b_i": [1.0, 1.0]}}),
     "a new weight": ("three-steps", {"equations": GATE, "edits": {"0/forward/v": [0.0, 0.5], "W_xi[1,1]": 9.0}}),
-    "two layers and directions": (random, {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}}),
+    "two layers and directions": (
+        random,
+        {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}},
+    ),
     "equations of layers": (random, {"equations": GATE.replace(" + v", "")}),
     "padding": ("batch", {"edits": {"1/2/x_t[0]": -3.0}}),
     "equations with padding": ("batch", {"equations": "c_t = tanh(W_xc @ x_t)\nh_t = c_t * c_t\noutput: h_t"}),
