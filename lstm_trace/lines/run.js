@@ -1,4 +1,5 @@
 import { arithmetic, dtype_rounding } from "./arithmetic.js";
+import { reads } from "./cells.js";
 import { OPERATIONS } from "./operations.js";
 import { backwards, lines_of, owner, sizes } from "./sizes.js";
 import { extent, operand, zeros } from "./values.js";
@@ -30,6 +31,7 @@ export function run(trace, stages = trace.stages) {
   const lines = {};
   /** @type {Trace} */
   const found = { ...premises(trace, rounded), widths, grids, lines, sums: {} };
+  found.initial = starts(found);
   for (const stage of trace.stages) {
     if (!stages.includes(stage)) {
       lines[stage.scope] = trace.lines[stage.scope];
@@ -51,6 +53,18 @@ function premises(trace, rounded) {
     [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, each(values)]))]));
   const { x, parameters, initial, given } = trace;
   return { ...trace, x: x && each(x), parameters: all(parameters), initial: all(initial), given: all(given) };
+}
+
+/** The initial states, zero where none are given. @param {Trace} trace @returns {Scoped} */
+function starts(trace) {
+  const [, batch] = extent(trace), found = { ...trace.initial };
+  for (const { scope, cell, lines } of trace.stages.map((stage) => ({ ...stage, lines: lines_of(stage) }))) {
+    const used = new Set(lines.flatMap(reads));
+    for (const [state] of cell.carry) {
+      if (used.has(state) && !found[scope]?.[state]) found[scope] = { ...found[scope], [state]: zeros(batch, trace.widths[scope][state]) };
+    }
+  }
+  return found;
 }
 
 /** Computes the lines of a stage into the trace. @param {Trace} trace @param {Stage} stage @param {Rounding} rounded */
@@ -108,10 +122,10 @@ function laid_out(trace, stage, rounded) {
     if (typeof name === "number") found = of({ shape: [1], data: Float64Array.of(rounded(name)) }, "");
     else if (out[name]) found = of(out[name], name);
     else if (states.has(name)) {
-      const line = states.get(name) ?? "", width = widths[name];
-      const later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
-      const initial = trace.initial[stage.scope]?.[name]?.data ?? new Float64Array(batch * width);
-      found = { ...of(later ?? zeros(steps, batch, width), name), initial, edge: order[0], shift: back ? -1 : 1 };
+      const line = states.get(name) ?? "", later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
+      const { data: initial } = trace.initial[stage.scope][name];
+      // of a single step, the line need not be computed
+      found = { ...of(later ?? zeros(steps, batch, widths[name]), name), initial, edge: order[0], shift: back ? -1 : 1 };
     } else found = of(operand(trace, stage, name), name);
     cursors.set(name, found);
     return found;
