@@ -6,13 +6,13 @@ import { entries, held_symbols, inputs_of, plain_stage, states_of } from "./held
 import { axis, head_of, label_rows, units, visible } from "./labels.js";
 import { in_notation } from "./notations.js";
 import { address, columns_of, forward_stages, INITIAL, span, stage_of } from "./places.js";
-import { plain } from "./printer.js";
-import { value } from "./tree.js";
+import { plain } from "./formulas/printer.js";
+import { value } from "./formulas/tree.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
 /** @typedef {import("../../../../lines/types.js").Values} Values */
-/** @typedef {import("./symbols.js").Own} Own */
+/** @typedef {import("./formulas/symbols.js").Own} Own */
 /** How a page shows numbers and formulas. @typedef {{notation?: string, digits?: number | null, count_from?: number | null, texts: import("./words.js").Texts}} Look */
 
 /** Maximum number of step labels, and width of one in columns; of held addresses; of units of a line that is shown completely. */

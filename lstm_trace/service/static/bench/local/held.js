@@ -2,8 +2,8 @@
 import { by_name, hold_names, states } from "../../../../lines/cells.js";
 import { extent, first_of } from "../../../../lines/values.js";
 import { columns_of, number_at } from "./places.js";
-import { symbol_of } from "./symbols.js";
-import { call, HELD, value } from "./tree.js";
+import { symbol_of } from "./formulas/symbols.js";
+import { call, HELD, value } from "./formulas/tree.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
@@ -59,9 +59,9 @@ export function with_held(stage, held) {
   return { ...plain, cell: { ...plain.cell, lines } };
 }
 
-/** Symbols for holds: c_t⁰ is the value of its equation, held(c_t) whether it is held. @param {Trace} trace @returns {import("./symbols.js").Own} */
+/** Symbols for holds: c_t⁰ is the value of its equation, held(c_t) whether it is held. @param {Trace} trace @returns {import("./formulas/symbols.js").Own} */
 export function held_symbols(trace) {
-  const found = /** @type {import("./symbols.js").Own} */ ({});
+  const found = /** @type {import("./formulas/symbols.js").Own} */ ({});
   for (const { cell } of trace.stages) {
     for (const [line, { hold, to, scale, by, free }] of hold_names(cell)) {
       const printed = value(line, cell.plain ?? cell);
@@ -156,4 +156,11 @@ export function hold_of(trace, { scope, name, t, b, unit: [unit] }) {
   const inside = (/** @type {number[] | null} */ some, /** @type {number | null} */ n) => some === null || some.includes(/** @type {number} */ (n));
   const found = entries(trace).find((one) => one.scope === scope && one.line === name && inside(one.steps, t) && inside(one.rows, b) && inside(one.units, unit));
   return found ? { address: found.address, value: found.value ?? number_at(trace, trace.lines[scope][name], /** @type {number} */ (t), /** @type {number} */ (b), unit) } : null;
+}
+
+/** The lines held at a unit. @param {Trace} trace @param {Stage} stage @param {number} t @param {number} b @param {number} unit */
+export function held_at(trace, stage, t, b, unit) {
+  const given = trace.given[stage.scope] ?? {};
+  const is_held = (/** @type {string} */ name) => given[name] && number_at(trace, given[name], t, b, unit < given[name].shape[2] ? unit : NaN);
+  return new Set([...hold_names(stage.cell)].filter(([, { hold, scale }]) => is_held(hold) || is_held(scale)).map(([line]) => line));
 }

@@ -1,6 +1,7 @@
 // What the units of a line stand for, and the labels of steps and units: trace/labels.py, base/display.py.
-import { by_name, closure, kept, product, readers, reads, remembers, states } from "../../../../lines/cells.js";
-import { matrices, owner } from "../../../../lines/sizes.js";
+import { narrow } from "../../../../lines/adjoint.js";
+import { by_name, closure, kept, matrices, product, readers, reads, remembers, states } from "../../../../lines/cells.js";
+import { owner } from "../../../../lines/sizes.js";
 import { OPERATIONS } from "../../../../lines/table.js";
 import { operand } from "../../../../lines/values.js";
 import { is_adjoint, stage_of } from "./places.js";
@@ -111,25 +112,10 @@ export function unpadded(stage, name) {
   return line?.op === "where" && stage.sources[String(line.operands[0])] === "valid" ? String(line.operands[1]) : name;
 }
 
-/** The lines and states that are a single number for any shapes of the arrays. @param {Cell} cell @returns {Set<string>} */
-function narrow(cell) {
-  const found = new Set(cell.carry.map(([state]) => state).filter((state) => !matrices(cell).matrices.has(state)));
-  for (let wide = [""]; wide.length; ) {
-    for (const line of cell.lines) {
-      const one = is_reduction(line.op) || (line.op === "slice" && line.constants[1] - line.constants[0] === 1);
-      if (one || (is_unitwise(line.op) && reads(line).every((name) => found.has(name)))) found.add(line.name);
-      else found.delete(line.name);
-    }
-    wide = cell.carry.filter(([state, line]) => found.has(state) && !found.has(line)).map(([state]) => state);
-    for (const state of wide) found.delete(state);
-  }
-  return found;
-}
-
 /** The number of units of a stage's cell: the width of its output, or of the widest state if that is a projection or readout; 0 if it cannot be determined. @param {Trace} trace @param {Stage} stage */
 export function units(trace, stage) {
   const cell = stage.cell.plain ?? stage.cell, output = unpadded(stage, cell.output), line = by_name(cell).get(output);
-  const is_matrix = (/** @type {string} */ name) => matrices(cell).matrices.has(name);
+  const is_matrix = (/** @type {string} */ name) => matrices(cell).has(name);
   const other = narrow(cell).has(output) || is_matrix(output) || (line && product(line)) || axis(trace, stage, output) === "y";
   const found = other ? [] : [operand(trace, stage, output)];
   for (const [state, carried] of cell.carry) {

@@ -5,17 +5,17 @@ import { lines_of } from "../../../../lines/sizes.js";
 import { extent, operand, zeros } from "../../../../lines/values.js";
 import { held_symbols } from "./held.js";
 import { head_of } from "./labels.js";
-import { plain } from "./printer.js";
-import { NOTATIONS } from "./signs.js";
-import { distinct, symbol } from "./symbols.js";
-import { sym } from "./tree.js";
+import { plain } from "./formulas/printer.js";
+import { NOTATIONS } from "./formulas/signs.js";
+import { distinct, symbol } from "./formulas/symbols.js";
+import { sym } from "./formulas/tree.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
 /** @typedef {import("../../../../lines/types.js").Cell} Cell */
 /** @typedef {import("../../../../lines/types.js").Line} Line */
 /** @typedef {import("../../../../lines/types.js").Values} Values */
-/** @typedef {import("./symbols.js").Own} Own */
+/** @typedef {import("./formulas/symbols.js").Own} Own */
 /** A sum in which two products become a single product: its name, the products, the joined matrix, and the new lines. @typedef {{sum: string, two: [Line, Line], matrix: string, lines: Line[]}} Merge */
 
 /** What a notation refuses, since it would print something that is not true. */

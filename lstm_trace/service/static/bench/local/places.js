@@ -9,7 +9,7 @@ import { extent, first_of, operand } from "../../../../lines/values.js";
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
 /** @typedef {import("../../../../lines/types.js").Line} Line */
 /** @typedef {import("../../../../lines/types.js").Values} Values */
-/** @typedef {import("./tree.js").Key} Key */
+/** @typedef {import("./formulas/tree.js").Key} Key */
 /** Where one number was made: step and sequence are null for a parameter; the scope of x is empty. @typedef {{scope: string, name: string, t: number | null, b: number | null, unit: number[]}} Place */
 
 /** The states of the standard cell have special names for their initial values. @type {{[state: string]: string}} */

@@ -5,8 +5,10 @@ import { looked_at, word } from "./describe.js";
 import { held_units, inputs_of, plain_stage, states_of } from "./held.js";
 import { axis, head_of } from "./labels.js";
 import { columns_of, forward_stages, is_step, MissingError, span } from "./places.js";
-import { number_text } from "./printer.js";
-import { here, ShownValues, style_of } from "./values.js";
+import { number_text } from "./formulas/printer.js";
+import { here } from "./computing.js";
+import { style_of } from "./style.js";
+import { ShownValues } from "./values.js";
 import { Naming } from "./words.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */

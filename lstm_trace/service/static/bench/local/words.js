@@ -5,7 +5,7 @@ import { backwards, owner } from "../../../../lines/sizes.js";
 import { extent, first_of } from "../../../../lines/values.js";
 import { axis, labels, step_label, vectors } from "./labels.js";
 import { entry_of, forward_stages, stage_of } from "./places.js";
-import { at_step } from "./tree.js";
+import { at_step } from "./formulas/tree.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
@@ -77,7 +77,7 @@ export class Naming {
     return name ? this.word("step.named", { step, name }) : step;
   }
 
-  /** A formula at a step: with step numbers for the indices t and t - 1, if the first step has number 1. @param {Stage} stage @param {number} t @param {import("./tree.js").Node} node */
+  /** A formula at a step: with step numbers for the indices t and t - 1, if the first step has number 1. @param {Stage} stage @param {number} t @param {import("./formulas/tree.js").Node} node */
   at(stage, t, node) {
     if (this.count_from === 0) return node;
     const own = stage_of(this.trace, owner(stage)), now = this.nth(t);

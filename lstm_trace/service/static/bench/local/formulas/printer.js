@@ -1,6 +1,6 @@
 // Prints formula trees as plain text and as MathML, as lstm_trace/formulas/printer.py does: what comes in which order, and
 // where parentheses are needed. A format says how each piece is written.
-import { PRINTED } from "../../../../lines/table.js";
+import { PRINTED } from "../../../../../lines/table.js";
 import { ACCENTS, FUNCTIONS } from "./signs.js";
 import { at, lower, NAMED, symbol, translated } from "./symbols.js";
 import { number } from "./tree.js";
@@ -8,7 +8,7 @@ import { number } from "./tree.js";
 /** @typedef {import("./tree.js").Node} Node */
 /** @typedef {import("./symbols.js").Own} Own */
 /** @typedef {import("./symbols.js").Symbol} Symbol */
-/** @typedef {import("../../../../lines/numbers.js").Shown} Shown */
+/** @typedef {import("../../../../../lines/numbers.js").Shown} Shown */
 /**
  * @typedef {object} Format
  * @property {boolean} slash whether a quotient is on one line and needs parentheses

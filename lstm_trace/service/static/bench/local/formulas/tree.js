@@ -1,16 +1,16 @@
 // A small tree for mathematics: the content of a printed line, not its typesetting, as lstm_trace/formulas/tree.py has it.
 // SYMBOLIC writes a line in symbols, SCALAR one unit of it with numbers.
-import { by_name, definition } from "../../../../lines/cells.js";
-import { parse } from "../../../../lines/grammar.js";
-import { show } from "../../../../lines/numbers.js";
-import { is_identifier } from "../../../../lines/syntax.js";
-import { OPERATIONS } from "../../../../lines/table.js";
+import { by_name, definition } from "../../../../../lines/cells.js";
+import { parse } from "../../../../../lines/grammar.js";
+import { show } from "../../../../../lines/numbers.js";
+import { is_identifier } from "../../../../../lines/syntax.js";
+import { OPERATIONS } from "../../../../../lines/table.js";
 
-/** @typedef {import("../../../../lines/types.js").Line} Line */
-/** @typedef {import("../../../../lines/types.js").Cell} Cell */
-/** @typedef {import("../../../../lines/types.js").Operand} Operand */
-/** @typedef {import("../../../../lines/types.js").Values} Values */
-/** @typedef {import("../../../../lines/numbers.js").Shown} Shown */
+/** @typedef {import("../../../../../lines/types.js").Line} Line */
+/** @typedef {import("../../../../../lines/types.js").Cell} Cell */
+/** @typedef {import("../../../../../lines/types.js").Operand} Operand */
+/** @typedef {import("../../../../../lines/types.js").Values} Values */
+/** @typedef {import("../../../../../lines/numbers.js").Shown} Shown */
 /** Identifies a number: scope, name, step, sequence (null for those of a parameter) and index. @typedef {[string, string, number | null, number | null, number[]]} Key */
 /** A node: its kind and its parts. @typedef {{kind: string, [part: string]: any}} Node */
 
