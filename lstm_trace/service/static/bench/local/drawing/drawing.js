@@ -1,5 +1,5 @@
-import { escape, PLAIN, Printer } from "../printer.js";
-import { formula, number, sym, value } from "../tree.js";
+import { escape, PLAIN, Printer } from "../formulas/printer.js";
+import { formula, number, sym, value } from "../formulas/tree.js";
 import { by_name, states } from "../../../../../lines/cells.js";
 import { flow, squashed } from "./graph.js";
 import { cut, MARKED, spans, width_of } from "./marked.js";
@@ -7,7 +7,7 @@ import { placed } from "./placement.js";
 
 // The picture of a cell: an SVG drawn from its lines, with a place for each value, as report/diagram/diagram.py draws it.
 
-/** @typedef {import("../tree.js").Node} Node */
+/** @typedef {import("../formulas/tree.js").Node} Node */
 /** @typedef {import("./graph.js").Spot} Spot */
 /** @typedef {import("../../../../../lines/types.js").Stage} Stage */
 /** @typedef {import("../../../../../lines/types.js").Line} Line */
@@ -41,7 +41,7 @@ function curve(x, y, to_x, to_y) {
  * The drawing of a stage's cell, with empty texts in place of a step's values.
  * @param {Stage} stage without holds
  * @param {{[name: string]: number}} room characters of the values of each name
- * @param {import("../symbols.js").Own} own the symbols of a notation, and those that the author gave
+ * @param {import("../formulas/symbols.js").Own} own the symbols of a notation, and those that the author gave
  * @param {{[sign: string]: string}} words the captions of what is carried on (`next`), and of the output (`out`)
  * @returns {{svg: string, width: number, height: number, description: string, spots: {key: string, line: string, kind: string}[]}}
  */

@@ -1,6 +1,6 @@
 import { assigned, by_name, closure, readers, reads, states as states_of } from "../../../../../lines/cells.js";
 import { OPERATIONS } from "../../../../../lines/table.js";
-import { PLAIN } from "../printer.js";
+import { PLAIN } from "../formulas/printer.js";
 
 // The dataflow graph of a cell, found from its lines: what a picture draws, as report/diagram/graph.py finds it. A gate
 // with its products is one box; what joins gates and states is one circle for each operation; states enter on one side

@@ -1,4 +1,4 @@
-import { escape, PLAIN } from "../printer.js";
+import { escape, PLAIN } from "../formulas/printer.js";
 
 // Text in a picture: symbols marked as such, the width of text, and its SVG, as plot/furniture.py writes them. A symbol
 // is a base and an index between marks, which are characters of private use, until it is typeset.
@@ -36,7 +36,7 @@ export const unmarked = (text, kept = "") => text.replace(MARKS, (c) => (kept.in
 /** A symbol with its index. @param {string} base */
 export const marked = (base, sub = "") => `${OPEN}${base}${MIDDLE}${sub.replaceAll("-", "−")}${CLOSE}`;
 
-/** Plain text in which every symbol is marked, so that letters and indices can be typeset. @type {import("../printer.js").Format} */
+/** Plain text in which every symbol is marked, so that letters and indices can be typeset. @type {import("../formulas/printer.js").Format} */
 export const MARKED = {
   ...PLAIN,
   letter: (c) => marked(PLAIN.letter(c)),
