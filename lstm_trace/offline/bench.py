@@ -123,7 +123,7 @@ def used(texts: Mapping[str, Mapping[str, str]], script: str) -> dict[str, dict[
     def is_used(key: str) -> bool:
         return key in whole or key.removesuffix(".1") in whole or key.startswith(starts)
 
-    chosen = {tab: {key: said for key, said in here.items() if is_used(f"{tab}.{key}")} for tab, here in texts.items()}
+    chosen = {tab: {key: said for key, said in here.items() if tab == "values" or is_used(f"{tab}.{key}")} for tab, here in texts.items()}
     return {tab: here for tab, here in chosen.items() if here}
 
 

@@ -2,7 +2,7 @@ import { ApiError } from "../../api.js";
 import { read, written } from "../../../../lines/trace.js";
 import { parse } from "../../../../lines/grammar.js";
 import { Latest } from "../state/latest.js";
-import { at, describe, picture, premises, step, symbols } from "./answers.js";
+import { at, describe, premises, step, symbols } from "./answers.js";
 import { changes, edited } from "./edits.js";
 import { opened, served } from "./served.js";
 
@@ -12,7 +12,7 @@ import { opened, served } from "./served.js";
 const VIEWS = 400; // replies that are kept
 const RUNS = 100; // that are kept: a drag makes several in a second, and each may hold a large problem
 
-const VIEW = { step, premises, picture, symbols };
+const VIEW = { step, premises, symbols };
 
 /** What is wrong with an edit or with equations, in the form in which a server refuses it; any other error is ours. */
 function refusal(error) {
@@ -117,7 +117,7 @@ export class Runs {
     return run;
   }
 
-  /** A part of a run: `step`, `at/…`, `picture`, `premises`, `symbols`, or `plot/…`, which only a server draws. */
+  /** A part of a run: `step`, `at/…`, `premises`, `symbols`, or `plot/…`, which only a server draws. */
   view(run, path, params = {}) {
     const key = `${run.id} ${path} ${JSON.stringify(params)}`;
     let reply = this.#views.get(key);
