@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ ROOM = 26
 class HtmlPrinter(blocks.BlockPrinter):
     """Prints the blocks of the report of `trace`, and remembers where each number was computed.
 
-    own: symbols given by the author. made: number to the id of the element in which it was computed, and its value.
+    own: symbols given by the author. made: number to the id of the element in which it was computed, and the number.
     making: whether the current output computes its numbers, or uses them. mark: prefix of the ids in one of several
     reports on a page, to keep them unique. lower: how far its headings are below those of the page. linked: whether
     numbers have ids and links at all. jumps: the ids of steps, by place.
@@ -39,7 +38,7 @@ class HtmlPrinter(blocks.BlockPrinter):
 
     trace: Trace | None
     own: Mapping[str, str] = field(default_factory=dict)
-    made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
+    made: dict[Key, tuple[str, Num]] = field(default_factory=dict)
     making: bool = False
     mark: str = ""
     lower: int = 0
@@ -65,11 +64,13 @@ class HtmlPrinter(blocks.BlockPrinter):
         key = origin(self.trace, node.key)
         if (known := self.made.get(key)) is None and self.making:
             ident = f"n{self.mark}{np.base_repr(len(self.made), 36).lower()}"
-            self.made[key] = ident, node.value
+            self.made[key] = ident, node
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (for example in full precision) has another value: no link
-        same = known is not None and (known[1] == node.value or (known[1] != known[1] and node.value != node.value))
-        return "", known[0] if known is not None and same else ""
+        if known is None:
+            return "", ""
+        value = known[1].value
+        return "", known[0] if value == node.value or (value != value and node.value != node.value) else ""
 
     def told(self, key: Key) -> str:
         """The address of a number, as printed; for a gradient that has slashes, of its variable."""

@@ -89,14 +89,20 @@ class Values:
                 key = (scope, name, t, b, index := (index[0] * grid[1] + index[1],))
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
-            given = self._premise(key) if self.style.written else None
-            if given is not None and id(given) not in self._short:  # no value has more decimals than are shown
-                self._short[id(given)] = self.style.is_short(given)
-            short = given is not None and self._short[id(given)]
-            found = Num(self.style.show(value, line, self._noise(key, value), given is not None, short), value, key)
+            given, short = self.written(key)
+            found = Num(self.style.show(value, line, self._noise(key, value), given, short), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
         return found
+
+    def written(self, key: Key) -> tuple[bool, bool]:
+        """Whether a number is displayed as it was written down, and whether no value of its array has more decimals
+        than are shown.
+        """
+        given = self._premise(key) if self.style.written else None
+        if given is not None and id(given) not in self._short:
+            self._short[id(given)] = self.style.is_short(given)
+        return given is not None, given is not None and self._short[id(given)]
 
     def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec | tree.Mat:
         """A whole vector or matrix, with dots if it has more than `most` entries, or rows or columns."""

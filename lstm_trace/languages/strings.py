@@ -137,7 +137,7 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     report = words(language).table
     return {
         tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
-    }
+    } | {"values": report}
 
 
 #: The strings of places, and of what a number is for.

@@ -24,7 +24,7 @@ function useSources() {
   return { examples, items, cells, library };
 }
 
-function Save({ run, settings, said }) {
+function Save({ session, run, settings, said }) {
   const [title, setTitle] = useState(run.title);
   const [tags, setTags] = useState("");
   const [answer, setAnswer] = useState({});
@@ -34,8 +34,8 @@ function Save({ run, settings, said }) {
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
-    const wanted = { run: run.id, title, tags: tagsOf(tags) };
-    const found = await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error }));
+    const kept = ({ id }) => post("/library/runs", { run: id, title, tags: tagsOf(tags) });
+    const found = await session.runs.on_server(run).then(kept).then((item) => ({ item }), (error) => ({ error }));
     if (shown.current === run) setAnswer(found); // else it is the answer for another run than the one beside it
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
@@ -48,7 +48,7 @@ function Save({ run, settings, said }) {
     </form></details>`;
 }
 
-export function Toolbar({ session, state, title, settings, choices, go, said }) {
+export function Toolbar({ session, state, title, settings, choices, go, alone, said }) {
   const { run, source, entries, index, pinned, busy, fault } = state;
   const { examples, items, cells, library } = useSources();
   const blank = useRef(null);
@@ -56,7 +56,10 @@ export function Toolbar({ session, state, title, settings, choices, go, said }) 
   const open = (name) => { setChoosing(false); go("bench", { source: name }); };
   const known = [...examples.map((one) => `example:${one.name}`), ...items.map((one) => `item:${one.id}`)].includes(source);
   useEffect(() => { if (choosing) blank.current?.showModal?.(); else blank.current?.close?.(); }, [choosing]);
-  const compare = () => go("compare", { a: `run:${pinned.run.id}`, b: `run:${run.id}` });
+  const compare = async () => {
+    const [a, b] = await Promise.all([pinned.run, run].map((one) => session.runs.on_server(one)));
+    go("compare", { a: `run:${a.id}`, b: `run:${b.id}` });
+  };
   return html`<div class="toolbar">
     <label class="field" for="source"><span class="label">${said("bench.source")}</span>
       <select id="source" value=${source} onFocus=${library} onChange=${(event) => (event.target.value === "blank" ? setChoosing(true) : open(event.target.value))}>
@@ -78,12 +81,12 @@ export function Toolbar({ session, state, title, settings, choices, go, said }) 
           ? html`<span class="tag pinned" id="pinned" title=${pinned.run.id}>A</span>
             <button type="button" id="repin" onClick=${() => session.pin()}>${said("bench.repin")}</button>
             <button type="button" id="unpin" onClick=${() => session.unpin()}>${said("bench.unpin")}</button>
-            <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
+            ${!alone && html`<button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`}`
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
       <div class="row-of taken">
-        <${Downloads} run=${run} title=${title} settings=${settings} choices=${choices} said=${said} />
-        <${Save} run=${run} settings=${settings} said=${said} />
+        <${Downloads} session=${session} run=${run} title=${title} settings=${settings} choices=${choices} said=${said} />
+        ${!alone && html`<${Save} session=${session} run=${run} settings=${settings} said=${said} />`}
       </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "pinned" && html`<div class="whole"><p class="bad">${said("bench.pin_failed")}</p>

@@ -1,4 +1,5 @@
 // How every part of a page shows the numbers of a run, if nothing else is asked for: view/hand_size.py.
+import { kept } from "../../../../lines/cells.js";
 import { as_rounded } from "../../../../lines/numbers.js";
 import { extent, operand } from "../../../../lines/values.js";
 import { computed, here, is_single } from "./computing.js";
@@ -20,8 +21,8 @@ export function style_of(trace, digits) {
   return { ...found, digits: arithmetic ? found.digits : Math.min(/** @type {number} */ (found.digits), DECIMALS), ...written };
 }
 
-/** The decimals of a report if none are requested: those of the problem; few at hand size; those used by hand; or 8. @param {Trace} trace @returns {Style} */
-function usual_style(trace) {
+/** The decimals of a report if none are requested: those of the problem; few at hand size; those used by hand; or 8. */
+const usual_style = kept((/** @type {Trace} */ trace) => {
   const { digits, arithmetic } = head_of(trace), noted = Number(/^by-hand-(\d+)$/.exec(arithmetic ?? "")?.[1] ?? 0);
   if (typeof digits === "number") return { digits };
   if (noted > 0) return { digits: noted, given: Math.max(8, noted) };
@@ -33,7 +34,7 @@ function usual_style(trace) {
   if (!of_hand) return { digits: FEW[0] };
   const [few, more] = FEW.map((places) => astray(trace, places));
   return { digits: more < few ? FEW[1] : FEW[0] };
-}
+});
 
 /** How many numbers, shown with so many decimals, do not follow from the numbers shown before them. @param {Trace} trace @param {number} digits */
 function astray(trace, digits) {
