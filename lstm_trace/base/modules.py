@@ -12,8 +12,13 @@ from .page import asset
 _IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}\s*from\s+|\*\s+as\s+(\w+)\s+from\s+)?"([^"]+)";[^\S\n]*$', re.M)
 _DECLARED = re.compile(r"^export\s+((?:async\s+)?(?:function\*?|class|const|let)\s+)(\w+)", re.M)
 _LISTED = re.compile(r"(?:^|(?<=[;}]))export\s*\{([^}]*)\};?\s*$", re.M)
-#: Comments with lines of their own; a template whose text has such a line is not possible.
-_COMMENT = re.compile(r"^[^\S\n]*(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/[^\S\n]*)\n", re.M)
+#: Comments that have lines of their own or end one, types, and indentation: not what can be part of a text, which has
+#: quotes, or of a template, in which lines are markup.
+_COMMENT = re.compile(
+    r"^[^\S\n]*(?://.*\n|/\*\*(?:[^*]|\*(?!/))*\*/[^\S\n]*\n|)[^\S\n]*"
+    r"""|(?<=[;{},)\]])[^\S\n]+//[^"'`\n]*$|/\*\*(?:[^*]|\*(?!/))*\*/[^\S\n]?""",
+    re.M,
+)
 _OTHER = re.compile(r"^(?:import\b(?!\()|export\b).*", re.M)
 
 
@@ -22,7 +27,7 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
 
     Modules run in the order in which a browser runs them. They may have named imports and exports, as ours have, and an
     exported name keeps the value that it has when its module has run. A dynamic `import()` is left as it is, so that a
-    page without a server must not reach one. Comments that have lines of their own are left out.
+    page without a server must not reach one. Comments and indentation are left out.
 
     Args:
         entry: path of the module in the package, such as `service/static/main.js`.

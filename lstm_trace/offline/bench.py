@@ -39,14 +39,14 @@ REPLACED = {
         "api.js": "api.js",
         "texts.js": "texts.js",
         "bench/runs/served.js": "served.js",
+        "bench/save.js": "nothing.js",
+        "bench/pictures/pictures.js": "nothing.js",
     }.items()
 }
-STYLES = (
-    f"{PAGE}/app.css", "report/diagram/diagram.css", f"{PAGE}/shared/drawn.css", f"{PAGE}/shared/document.css",
-    f"{PAGE}/bench/bench.css",
-)  # fmt: skip
-#: A key of the words, or its beginning, as a text of the script.
-_KEY = re.compile(r"""["'`]([a-z_]+\.[\w.]*)(\$\{)?""")
+STYLES = (f"{PAGE}/app.css", "report/diagram/diagram.css", f"{PAGE}/bench/bench.css")
+#: A key of the words, or its beginning, as a text of the script; and words that may follow the name of a tab.
+_KEY = re.compile(r"""["'`]([a-z_]+\.\w[\w.]*)(\$\{)?""")
+_WORD = re.compile(r"""["'](\w+)["']|\b(\w+):""")
 
 
 class Bench:
@@ -100,7 +100,7 @@ def bench(traces: Mapping[str, Trace], language: str | None = None) -> Bench:
     }
     # in a script element that nothing runs; `<` could end it
     embedded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    style = "".join(map(asset, STYLES)) + f".document{{{asset('documents/blocks.css')}}}"
+    style = "".join(map(asset, STYLES))
     needed = "This page needs JavaScript. The same answers are on the command line: lstm-trace --help"
     body = (
         f'<div id="page"><noscript><p class="fault">{needed}</p></noscript></div>\n'
@@ -117,13 +117,18 @@ def _script() -> str:
 def used(texts: Mapping[str, Mapping[str, str]], script: str) -> dict[str, dict[str, str]]:
     """The texts whose keys occur in a script, whole or as a beginning to which something is added."""
     found = _KEY.findall(script)
-    whole = {key for key, _ in found}
+    whole = {key for key, _ in found} | {
+        f"{tab}.{word}" for tab in texts for words in _WORD.findall(script) for word in words
+    }
     starts = tuple(key for key, more in found if more)
 
     def is_used(key: str) -> bool:
         return key in whole or key.removesuffix(".1") in whole or key.startswith(starts)
 
-    chosen = {tab: {key: said for key, said in here.items() if tab == "values" or is_used(f"{tab}.{key}")} for tab, here in texts.items()}
+    chosen = {
+        tab: {key: said for key, said in here.items() if tab == "values" or is_used(f"{tab}.{key}")}
+        for tab, here in texts.items()
+    }
     return {tab: here for tab, here in chosen.items() if here}
 
 
