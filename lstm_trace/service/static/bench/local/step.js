@@ -1,10 +1,9 @@
 // One step of one layer and direction as the bench shows it: the reply of runs/reading.py, computed from a trace.
-import { states } from "../../../../lines/cells.js";
 import { extent } from "../../../../lines/values.js";
 import { looked_at, word } from "./describe.js";
 import { held_units, inputs_of, plain_stage, states_of } from "./held.js";
-import { axis, head_of } from "./labels.js";
-import { columns_of, forward_stages, is_step, MissingError, span } from "./places.js";
+import { head_of } from "./labels.js";
+import { forward_stages, is_step, MissingError, span } from "./places.js";
 import { number_text } from "./formulas/printer.js";
 import { here } from "./computing.js";
 import { style_of } from "./style.js";
@@ -14,8 +13,8 @@ import { Naming } from "./words.js";
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
 
-/** Maximum number of values of a line in a picture, and of units of a line that is shown completely. */
-const UNITS = 3, LIVE = 64;
+/** Maximum number of units of a line that is shown completely. */
+const LIVE = 64;
 const range = (/** @type {number} */ n) => [...Array(n).keys()];
 
 /** The stage of a layer and direction; the first that matches. @param {Trace} trace @param {number | null} [layer] @param {string | null} [direction] */
@@ -26,7 +25,7 @@ export function place(trace, layer = null, direction = null) {
 }
 
 /**
- * Everything that a page shows of a step: `StepReply`, with texts by the name of a line; without sentences (`in_words`).
+ * Everything that a page shows of a step: `StepReply`, without sentences (`in_words`).
  * @param {Trace} whole
  * @param {import("./describe.js").Look & {layer?: number | null, direction?: string | null, t?: number, batch?: number, unit?: number | null}} look
  */
@@ -34,13 +33,11 @@ export function step(whole, look) {
   const { trace } = looked_at(whole, look), stage = place(trace, look.layer, look.direction), { scope, cell } = stage;
   const { batch = 0, unit = null } = look, steps = span(trace), t = (look.t ?? 0) < 0 ? /** @type {number} */ (look.t) + steps[0] + steps.length : (look.t ?? 0);
   if (!is_step(trace, t) || batch >= extent(trace)[1]) throw new MissingError(`the run has no step ${t} of sequence ${batch}`);
-  const values = new ShownValues(trace, style_of(whole, look.digits ?? null)), shown = /** @type {{[name: string]: string[]}} */ ({}), texts = /** @type {{[name: string]: string}} */ ({});
+  const values = new ShownValues(trace, style_of(whole, look.digits ?? null)), shown = /** @type {{[name: string]: string[]}} */ ({});
   const numbers = (/** @type {string} */ name, /** @type {number[]} */ units) => {
     const array = values.array(scope, name), data = array && here(trace, array, t, batch).data;
     if (!array || !data) return null;
-    const of = (/** @type {number} */ k) => number_text(values.num(scope, name, t, batch, [k]).shown);
-    shown[name] = units.map(of);
-    texts[name] = spot_text(trace, stage, name, array.shape[2], unit, of);
+    shown[name] = units.map((k) => number_text(values.num(scope, name, t, batch, [k]).shown));
     return units.map((k) => word(data[k]));
   };
   const all = (/** @type {string} */ name) => numbers(name, range(values.array(scope, name)?.shape.at(-1) ?? 0));
@@ -55,19 +52,8 @@ export function step(whole, look) {
     states: Object.fromEntries(states_of(stage).map((name) => [name, all(name)])),
     inputs: Object.fromEntries(inputs_of(plain_stage(stage)).map((name) => [name, all(name)])),
     x: trace.x ? [...here(trace, trace.x, t, batch).data].map(word) : [],
-    shown, texts, caption: caption(trace, stage, t, batch, look.texts), in_words: [],
+    shown, caption: caption(trace, stage, t, batch, look.texts), in_words: [],
   };
-}
-
-/** The values of a line in the picture: the first few if there are more, or one unit of many hidden ones. @param {Trace} trace @param {Stage} stage @param {string} name @param {number} width @param {number | null} unit @param {(k: number) => string} of */
-function spot_text(trace, stage, name, width, unit, of) {
-  const line = stage.cell.lines.find((one) => one.name === name), alone = axis(trace, stage, states(stage.cell).get(name) ?? name) === "h" && line?.op !== "concat";
-  let places = range(width <= UNITS ? width : UNITS - 1);
-  if (unit !== null && width > UNITS && alone) places = [Math.min(unit, width - 1)];
-  const texts = places.map(of), columns = columns_of(trace, stage.scope, name), first = head_of(trace).count_from ?? 0;
-  if (places.length === 1 && width > 1 && columns) texts[0] = `[${Math.floor(places[0] / columns) + first},${(places[0] % columns) + first}] ${texts[0]}`;
-  if (1 < places.length && places.length < width) texts.push("…");
-  return texts.join(", ").replaceAll("-", "−");
 }
 
 /** What a picture shows, in words. @param {Trace} trace @param {Stage} stage @param {number} t @param {number} b @param {import("./words.js").Texts} texts */

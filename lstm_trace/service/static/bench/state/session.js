@@ -139,11 +139,6 @@ export class Session extends EventTarget {
     return { of: state.of, ...this.#asked() };
   }
 
-  picture_params(state = this.state) {
-    const [layer, direction] = state.scope.split("/");
-    return { layer, direction, language: this.settings.language, notation: this.settings.notation };
-  }
-
   // -- looking -----------------------------------------------------------------------------------------------------
 
   /** Looks at a number; `quiet` while keys move over many givens: no trail of them is left, and the step stays. */

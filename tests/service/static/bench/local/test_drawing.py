@@ -15,72 +15,49 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.network import Stage
-from lstm_trace.formulas.plain import number
 from lstm_trace.formulas.values import Values
 from lstm_trace.languages.strings import words
 from lstm_trace.plot import furniture
 from lstm_trace.report.diagram import diagram
-from lstm_trace.runs import reading
 from lstm_trace.trace.held import plain_stage
-from lstm_trace.trace.labels import axis
 from lstm_trace.trace.trace import Trace
 
-from ...fuzz import equations
-from ...lines import dump
-from ...report.test_diagram import KINDS, PICTURES, pictured, traced
-from ...support.every_cell import ran
-from ...support.in_node import in_node
-from ...support.tiers import seeds, some
+from .....fuzz import equations
+from .....lines import dump
+from .....report.test_diagram import KINDS, PICTURES, pictured, traced
+from .....support.every_cell import ran
+from .....support.in_node import in_node
+from .....support.tiers import seeds, some
 
-DRAWING = "service/static/bench/local/drawing"
-#: Draws each case: with the room that its values take, which comes back too, and the texts of a step.
-DRAW = """
-return data.map(({ stage, arrays, axes, grids, shown, own, said, digits, unit }) => {
-  const array = (name) => arrays[name] && { shape: arrays[name].shape, data: arrays[name].data.map(Number) };
-  const given = { stage, array, axis: (name) => axes[name] ?? "h", grid: (name) => grids[name], count_from: 0 };
-  const room = values.room_of(given, digits), found = drawing.picture(stage, room, own, said);
-  return { ...found, room, texts: values.texts_of(given, found.spots, unit, (name, k) => shown[name][k], false) };
-});
-"""
+LOCAL = "service/static/bench/local"
+DRAWING = f"{LOCAL}/drawing"
+DRAW = "return data.map(({ stage, room, own, said }) => drawing.picture(stage, room, own, said));"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-def case(trace: Trace, stage: Stage, language: str = "en", unit: int | None = None) -> dict[str, Any]:
-    """What the page draws, as it knows it, and what Python draws of it."""
-    stage, values, said = plain_stage(stage), Values(trace, diagram.DIGITS), words(language)
-    room = reading._room(stage, values, diagram.DIGITS)
-    found = diagram.Diagram(stage, room, said, trace.header.symbols)
-    arrays = {name: values.array(stage.scope, name) for name in {*room, *(spot.line for spot in found.flow.spots)}}
-    there = {name: array for name, array in arrays.items() if array is not None}
-    shown = {
-        name: [number(values.num(stage.scope, name, 0, 0, (k,)).shown) for k in range(array.shape[-1])]
-        for name, array in there.items()
-        if array.ndim == 3
-    }
-    given = {
-        "stage": {key: getattr(stage, key) for key in ("layer", "direction", "scope", "sources", "computed")}
-        | {"cell": dump.cell(stage.cell)},
-        "arrays": {n: {"shape": a.shape, "data": [str(v) for v in a.ravel().tolist()]} for n, a in there.items()},
-        "axes": {name: axis(trace, stage, stage.cell.states.get(name, name)) for name in there},
-        "grids": trace.grids.get(stage.scope, {}),
-        "shown": shown, "own": dict(trace.header.symbols), "digits": diagram.DIGITS, "unit": unit,
-        "said": {key: said.word(f"diagram.{key}") for key in ("next", "out")},
-    }  # fmt: skip
-    texts = diagram.shown(found, values, trace.span[0], 0, unit)
-    return {"given": given, "drawn": found, "room": room, "texts": texts}
+def case(trace: Trace, stage: Stage, language: str = "en") -> tuple[dict[str, Any], diagram.Diagram]:
+    """What the page draws, as it knows it, and what a report draws."""
+    stage, said, symbols = plain_stage(stage), words(language), dict(trace.header.symbols)
+    room = diagram.widths(stage, Values(trace, diagram.DIGITS))
+    place = {key: getattr(stage, key) for key in ("layer", "direction", "scope", "sources", "computed")}
+    told = {key: said.word(f"diagram.{key}") for key in ("next", "out")}
+    given = {"stage": place | {"cell": dump.cell(stage.cell)}, "room": room, "own": symbols, "said": told}
+    return given, diagram.Diagram(stage, room, said, symbols)
 
 
-def compared(cases: list[dict[str, Any]]) -> None:
+def compared(cases: list[tuple[dict[str, Any], diagram.Diagram]]) -> None:
     """Draw all cases in the page's module, and compare each."""
-    drawn = in_node(DRAW, [one["given"] for one in cases], f"{DRAWING}/drawing.js", f"{DRAWING}/values.js")
-    for one, found in zip(cases, drawn, strict=True):
-        expected: diagram.Diagram = one["drawn"]
-        spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in expected.flow.spots]
-        assert found["spots"] == spots
-        assert found["description"] == expected.description
-        assert (found["room"], found["texts"]) == (one["room"], one["texts"])
-        assert (found["width"], found["height"]) == pytest.approx(expected.size, abs=1e-6)
-        same_picture(found["svg"], f"<g>\n<g>{expected.shapes}</g>\n<g>{expected.texts({})}</g>\n</g>")
+    drawn = in_node(DRAW, [given for given, _ in cases], f"{DRAWING}/drawing.js")
+    for (_, expected), found in zip(cases, drawn, strict=True):
+        same_drawing(found, expected)
+
+
+def same_drawing(found: dict[str, Any], expected: diagram.Diagram) -> None:
+    """The same spots, words and size, and the same picture."""
+    assert found["spots"] == [{"key": s.key, "line": s.line, "kind": s.kind} for s in expected.flow.spots]
+    assert found["description"] == expected.description
+    assert (found["width"], found["height"]) == pytest.approx(expected.size, abs=1e-6)
+    same_picture(found["svg"], f"<g>\n<g>{expected.shapes}</g>\n<g>{expected.texts({})}</g>\n</g>")
 
 
 def same_picture(one: str, other: str) -> None:
@@ -94,7 +71,7 @@ def same_picture(one: str, other: str) -> None:
 def elements(svg: str) -> Iterator[tuple[str, list[str], list[float]]]:
     """The elements of a picture with their texts, numbers taken out of coordinates, and those numbers."""
     for element in ElementTree.fromstring(svg).iter():  # noqa: S314
-        named = {key: value for key, value in element.items() if key in ("class", "data-spot", "data-line", "data-from", "data-to")}
+        named = {key: value for key, value in element.items() if key == "class" or key.startswith("data-")}
         places = [f"{key}={value}" for key, value in sorted(element.items()) if key not in named]
         forms = [_NUMBER.sub("#", place) for place in places]
         texts = [f"{key}={value}" for key, value in sorted(named.items())] + [element.text or "", element.tail or ""]
@@ -102,7 +79,7 @@ def elements(svg: str) -> Iterator[tuple[str, list[str], list[float]]]:
         yield tag, [*texts, *forms], [float(n) for place in places for n in _NUMBER.findall(place)]
 
 
-def every_stage(traces: Iterable[Trace]) -> list[dict[str, Any]]:
+def every_stage(traces: Iterable[Trace]) -> list[tuple[dict[str, Any], diagram.Diagram]]:
     return [case(trace, stage) for trace in traces for stage in trace.stages]
 
 
@@ -114,23 +91,17 @@ def test_adjoint_and_random_cells() -> None:
     """Inputs of an adjoint are unnamed lines of other cells, such as `tanh(c_t)`; random cells have odd shapes."""
     names = some(["gru", "rnn", "slstm", "lstm, peephole", "lstm, layer_norm", "lstm"], 1)
     adjoints = (lt.backward(ran(name), of="0/forward/2/0/h_t[1]") for name in names)
-    drawn = (equations.traced(random.Random(seed)) for seed in seeds(300, 6))
+    drawn = (equations.traced(random.Random(seed)) for seed in seeds(300, 6))  # noqa: S311
     compared(every_stage([*adjoints, *filter(None, drawn)]))
 
 
-def test_many_units_and_hostile_texts() -> None:
-    """Of more than three hidden units the chosen one is shown, of a matrix with its row and column; names of several
-    scripts, captions in Chinese, TeX that no symbol has, and markup in it.
-    """
-    wide, matrix = ran("gru", units=5), pictured("example mamba")
-    cases = [case(wide, wide.stages[0], unit=4), case(wide, wide.stages[0]), case(matrix, matrix.stages[0], unit=3)]
+def test_hostile_texts() -> None:
+    """Names of several scripts, captions in Chinese, TeX that no symbol has, and markup in it."""
     text = "变量 = tanh(W_é @ x_t + b_变量)\nh_t = 变量 * 变量 - é2 * x_t\noutput: h_t"
     foreign = lt.run({"W_é": [[1.0]], "b_变量": [0.5], "é2": [2.0]}, [[1.0]], cell={"equations": text})
     evil = {"h_t": '</title><script>"&', "变量": r"\hat{\mathbf{q}}_{in}^{(t-1)}", "b_变量": r"\mathcal{B}^{\prime}"}
-    for symbols in ({}, evil):
-        trace = replace(foreign, header=replace(foreign.header, symbols=symbols))
-        cases.append(case(trace, trace.stages[0], "zh"))
-    compared(cases)
+    traces = [replace(foreign, header=replace(foreign.header, symbols=symbols)) for symbols in ({}, evil)]
+    compared([case(trace, trace.stages[0], "zh") for trace in traces])
 
 
 def test_the_parts_of_a_picture_are_those_of_python() -> None:
