@@ -129,7 +129,7 @@ def _table(language: str) -> Any:
 
 #: The texts that say what a number is and where it belongs (`bench/local/words.js`, `about.js`).
 _NUMBER = re.compile(
-    r"(about|cell|did|the|direction|share)\.|(list|stop|stop\.next|aside|diagram|layer|place|row|share|unit\.matrix"
+    r"(about|cell|direction|share)\.|(did|the)\.\w+\.\w+_t$|(list|stop|stop\.next|aside|diagram|layer|place|row|share|unit\.matrix"
     r"|(step|unit|entry|output)(\.named)?)$"
 )
 
