@@ -70,7 +70,7 @@ def linked(text: str, here: str) -> str:
 
 
 def read_page(app: Any, page: str, source: list[str]) -> None:
-    """Adapt a page as it is read: its links, and of the index the navigation, which its own lists are, and the bench."""
+    """Adapt a page as it is read: its links; of the index the navigation, which its own lists are, and the bench."""
     if page.startswith(MADE.name):
         return
     source[0] = linked(source[0], "docs")
