@@ -2,7 +2,7 @@ import { arithmetic, dtype_rounding } from "./arithmetic.js";
 import { reads } from "./cells.js";
 import { OPERATIONS } from "./operations.js";
 import { backwards, lines_of, owner, sizes } from "./sizes.js";
-import { extent, operand, zeros } from "./values.js";
+import { each_array, extent, mapped, operand, zeros } from "./values.js";
 
 // A run: the stages of a trace one after the other, line by line, and what adjoint stages sum over all steps.
 
@@ -28,9 +28,9 @@ export function run(trace, stages = trace.stages) {
   const head = /** @type {any} */ (trace.head), rounded = dtype_rounding(head.dtype);
   const { widths, grids } = sizes(trace);
   /** @type {Scoped} */
-  const lines = {};
+  const lines = Object.create(null);
   /** @type {Trace} */
-  const found = { ...premises(trace, rounded), widths, grids, lines, sums: {} };
+  const found = { ...premises(trace, rounded), widths, grids, lines, sums: Object.create(null) };
   found.initial = starts(found);
   for (const stage of trace.stages) {
     if (!stages.includes(stage)) {
@@ -49,19 +49,18 @@ export function run(trace, stages = trace.stages) {
 function premises(trace, rounded) {
   if (rounded === WHOLE) return trace;
   const each = (/** @type {Values} */ { shape, data }) => ({ shape, data: data.map(rounded) });
-  const all = (/** @type {Scoped} */ part) => Object.fromEntries(Object.entries(part).map(([scope, here]) =>
-    [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, each(values)]))]));
+  const all = (/** @type {Scoped} */ part) => each_array(part, each);
   const { x, parameters, initial, given } = trace;
   return { ...trace, x: x && each(x), parameters: all(parameters), initial: all(initial), given: all(given) };
 }
 
 /** The initial states, zero where none are given. @param {Trace} trace @returns {Scoped} */
 function starts(trace) {
-  const [, batch] = extent(trace), found = { ...trace.initial };
+  const [, batch] = extent(trace), found = mapped(trace.initial, (here) => mapped(here, (values) => values));
   for (const { scope, cell, lines } of trace.stages.map((stage) => ({ ...stage, lines: lines_of(stage) }))) {
     const used = new Set(lines.flatMap(reads));
     for (const [state] of cell.carry) {
-      if (used.has(state) && !found[scope]?.[state]) found[scope] = { ...found[scope], [state]: zeros(batch, trace.widths[scope][state]) };
+      if (used.has(state) && !found[scope]?.[state]) (found[scope] ??= Object.create(null))[state] = zeros(batch, trace.widths[scope][state]);
     }
   }
   return found;
@@ -104,7 +103,7 @@ function laid_out(trace, stage, rounded) {
   const order = Array.from({ length: steps }, (_, t) => (back ? steps - 1 - t : t));
   const lines = lines_of(stage), states = new Map(stage.cell.carry);
   /** @type {{[name: string]: Values}} */
-  const out = {};
+  const out = Object.create(null);
   for (const line of lines) out[line.name] = zeros(steps, batch, widths[line.name]);
   /** @type {Map<import("./types.js").Operand, Moving>} */
   const cursors = new Map();
@@ -160,7 +159,7 @@ function add_sums(trace, stage, rounded) {
   const name = /** @type {any} */ (trace.head).arithmetic, [steps, batch] = extent(trace), rows = steps * batch;
   const of = new Map(stage.cell.gradient), own = name ? arithmetic(name) : null;
   /** @type {{[name: string]: Values}} */
-  const found = {};
+  const found = Object.create(null);
   for (const { name, terms } of stage.cell.sums) {
     const read = terms.map((term) => term.map((one) => operand(trace, stage, one)));
     if (read.flat().some((values) => !values)) return;

@@ -77,7 +77,7 @@ function with_arrays(trace, edits) {
 /** Where weights are missing, only the lines that the problem asks for. @param {Trace} trace @returns {Trace} */
 function whole(trace) {
   const complete = trace.stages.every(({ scope, cell }) => cell.parameters.every((name) => trace.parameters[scope]?.[name]));
-  const ask = /** @type {any} */ (trace.head).ask.map(line_of);
+  const ask = /** @type {any} */ (trace.head).ask?.map(line_of) ?? [];
   if (complete || !ask.length) return trace;
   return { ...trace, stages: trace.stages.map((stage) => carrying({ ...stage, computed: ask.filter((/** @type {string} */ name) => by_name(stage.cell).has(name)) })) };
 }
