@@ -147,6 +147,28 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     } | {"values": {key: said for key, said in report.items() if _NUMBER.match(key)}}
 
 
+#: The strings of places, and of what a number is for.
+_OF_NUMBERS = re.compile(
+    r"(about|direction|lstm|slstm|gru|rnn)\..*|share(\.\w+)?|(unit|entry|output)(\.named)?|unit\.matrix|step(\.named)?"
+    r"|diagram(\.next|\.out)?|layer|place|row|list|aside|stop(\.next)?"
+)
+
+
+def number_texts(language: str) -> dict[str, str]:
+    """The strings of a report that a page needs for a run that it computes itself, by key; `the.…` only for gates.
+
+    >>> number_texts("de")["about.input"], number_texts("en").keys() == number_texts("de").keys()
+    ('eine Eingabe: gegeben, nicht berechnet', True)
+    """
+    table = words(language).table
+
+    def needed(key: str) -> bool:
+        gate = key.startswith("the.") and f"did{key.removeprefix('the')}" in table
+        return gate or _OF_NUMBERS.fullmatch(key) is not None
+
+    return {key: text for key, text in table.items() if needed(key)}
+
+
 def capital(text: Text) -> Text:
     """The text with an initial capital."""
     first = next((at for at, part in enumerate(text) if part != ""), 0)

@@ -115,8 +115,7 @@ function said({ naming }, key, fields = {}) {
 
 /** Whether the cell calls a line a gate, whatever its activation. @param {Writing} writing @param {string} name */
 function is_named_gate({ naming, trace }, name) {
-  const { kind } = head_of(trace).cell;
-  return naming.has(`did.${kind}.${name}`) && naming.has(`the.${kind}.${name}`);
+  return naming.has(`the.${head_of(trace).cell.kind}.${name}`); // a page has these strings of gates alone
 }
 
 /** A value of a stage as it is printed. @param {Writing} writing @param {Stage} stage @param {string} name */

@@ -1,6 +1,6 @@
 // What the bench knows of a run: its cell, its stages with their lines, premises, requested lines, symbols: the replies of
 // runs/describing.py, computed from a trace.
-import { assigned, by_name } from "../../../../lines/cells.js";
+import { assigned, by_name, reads } from "../../../../lines/cells.js";
 import { extent, first_of } from "../../../../lines/values.js";
 import { entries, held_symbols, inputs_of, plain_stage, states_of } from "./held.js";
 import { axis, head_of, label_rows, units, visible } from "./labels.js";
@@ -50,10 +50,11 @@ function lines(trace, stage, own) {
 
 /** The gate that a parameter belongs to: `i` if the first named value that uses it is `z_i` or `i_t`. @param {Stage} stage @param {string} name */
 function gate(stage, name) {
-  const through = (/** @type {import("../../../../lines/types.js").Line} */ line) => /** @type {boolean} */ (line.operands.some((one) => {
-    const inner = by_name(stage.cell).get(String(one));
-    return one === name || (typeof one === "string" && inner && !assigned(inner) && through(inner));
-  }));
+  /** @type {(line: import("../../../../lines/types.js").Line) => boolean} */
+  const through = (line) => reads(line).some((one) => {
+    const inner = by_name(stage.cell).get(one);
+    return one === name || (inner !== undefined && !assigned(inner) && through(inner));
+  });
   const first = stage.cell.lines.find((line) => assigned(line) && through(line))?.name ?? "";
   return first.endsWith("_t") ? first.slice(0, -2) : first.replace(/^z_/, "");
 }
@@ -110,8 +111,8 @@ export function symbols(trace, look) {
 
 // -- the run -----------------------------------------------------------------------------------------------------------
 
-/** The fields of a `RunReply` that follow from its trace. @param {Trace} trace @param {import("./words.js").Texts} english */
-export function describe(trace, english) {
+/** The fields of a `RunReply` that follow from its trace; the page has a name of its own for a cell. @param {Trace} trace */
+export function describe(trace) {
   const head = head_of(trace), stages = forward_stages(trace), [steps, batch] = extent(trace), rows = label_rows(trace);
   const { trace: exercise, own } = in_notation(trace, "exercise");
   const widths = stages.flatMap(({ scope }) => Object.values(trace.lines[scope] ?? {}).map(({ shape }) => shape[2]));
@@ -122,7 +123,7 @@ export function describe(trace, english) {
   return {
     title, notes, dtype, arithmetic, plan, batch_first, count_from, imported, steps, batch, first: first_of(trace),
     ...(Object.keys(columns).length ? { columns } : {}),
-    cell: { kind: head.cell.kind, options: head.cell.options ?? {}, title: english[`cell.${head.cell.kind}`] },
+    cell: { kind: head.cell.kind, options: head.cell.options ?? {}, title: "" },
     names, symbols: head.symbols ?? {},
     step_labels: labelled.map((/** @type {string[]} */ row) => span(trace).map((t) => visible(row[t] ?? "", COLUMNS))),
     numbers: steps * batch * widths.reduce((a, b) => a + b, 0),

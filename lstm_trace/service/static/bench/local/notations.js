@@ -19,7 +19,9 @@ import { sym } from "./formulas/tree.js";
 /** A sum in which two products become a single product: its name, the products, the joined matrix, and the new lines. @typedef {{sum: string, two: [Line, Line], matrix: string, lines: Line[]}} Merge */
 
 /** What a notation refuses, since it would print something that is not true. */
-export class NotationError extends Error {}
+export class NotationError extends Error {
+  name = "NotationError";
+}
 
 /** Every name of a cell that has a symbol. @param {Cell} cell */
 const names_of = (cell) => [...cell.lines.filter(assigned).map((line) => line.name), ...cell.inputs, ...cell.carry.map(([state]) => state), ...cell.parameters];

@@ -18,7 +18,9 @@ export const INITIAL = { h_prev: "h0", c_prev: "c0" };
 const STATE = { h0: "h_prev", c0: "c_prev" };
 
 /** What a page cannot show, since the trace does not have it. */
-export class MissingError extends Error {}
+export class MissingError extends Error {
+  name = "MissingError";
+}
 
 /** @param {Trace} trace @param {string} scope @returns {Stage} */
 export function stage_of(trace, scope) {

@@ -1,5 +1,5 @@
 // The words of replies in a language, and the names of steps, units, layers and sequences: languages/strings.py,
-// view/naming.py. The strings come from Python (`languages.strings.bench_texts`).
+// view/naming.py. The strings come from Python (`number_texts`).
 import { percent } from "../../../../lines/numbers.js";
 import { backwards, owner } from "../../../../lines/sizes.js";
 import { extent, first_of } from "../../../../lines/values.js";

@@ -28,7 +28,8 @@ export function pieces(node) {
 /** The same node with changed pieces. @param {Node} node @param {(part: Node) => Node} change @returns {Node} */
 export function remade(node, change) {
   if (node.kind === "num") return node;
-  const each = (/** @type {any} */ part) => /** @type {any} */ (Array.isArray(part) ? part.map(each) : is_node(part) ? change(part) : part);
+  /** @type {(part: any) => any} */
+  const each = (part) => (Array.isArray(part) ? part.map(each) : is_node(part) ? change(part) : part);
   return /** @type {any} */ (Object.fromEntries(Object.entries(node).map(([name, part]) => [name, each(part)])));
 }
 
