@@ -6,14 +6,13 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+from .compact import compact
 from .page import asset
 
 #: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";` and `import "./x.js";`, each on its own line.
 _IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}\s*from\s+|\*\s+as\s+(\w+)\s+from\s+)?"([^"]+)";[^\S\n]*$', re.M)
 _DECLARED = re.compile(r"^export\s+((?:async\s+)?(?:function\*?|class|const|let)\s+)(\w+)", re.M)
 _LISTED = re.compile(r"(?:^|(?<=[;}]))export\s*\{([^}]*)\};?\s*$", re.M)
-#: Comments with lines of their own; a template whose text has such a line is not possible.
-_COMMENT = re.compile(r"^[^\S\n]*(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/[^\S\n]*)\n", re.M)
 _OTHER = re.compile(r"^(?:import\b(?!\()|export\b).*", re.M)
 
 
@@ -22,7 +21,7 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
 
     Modules run in the order in which a browser runs them. They may have named imports and exports, as ours have, and an
     exported name keeps the value that it has when its module has run. A dynamic `import()` is left as it is, so that a
-    page without a server must not reach one. Comments that have lines of their own are left out.
+    page without a server must not reach one. Comments, and blanks that mean nothing, are left out.
 
     Args:
         entry: path of the module in the package, such as `service/static/main.js`.
@@ -46,7 +45,7 @@ class _Inliner:
 
     def script(self, entry: str) -> str:
         self._module(entry)
-        whole = "".join(self.parts)
+        whole = compact("".join(self.parts))
         # neither may stand in a script element; in texts and patterns, where alone they occur, this means the same
         whole = re.sub(r"</(script)", r"<\\/\1", whole.replace("<!--", r"<\!--"), flags=re.I)
         return f'"use strict";\n(() => {{\n{whole}}})();\n'
@@ -89,7 +88,7 @@ class _Inliner:
             exports.extend(": ".join(reversed(one.split(": "))) for one in _renamed(found[1]))
             return ""
 
-        text = _IMPORT.sub(imported, _COMMENT.sub("", asset(path)))
+        text = _IMPORT.sub(imported, asset(path))
         text = _LISTED.sub(exported, _DECLARED.sub(declared, text))
         if other := _OTHER.search(text):
             raise ValueError(f"{path}: expected a named import or export, found: {other[0]}")

@@ -1,16 +1,14 @@
 // The adjoint of a cell: back-propagation through it, written as another cell. See cell/adjoint.py.
 
-import { as_name, by_name, certain, definition, ending, matrices, number, reads, states } from "./cells.js";
+import { as_name, BUILT_IN, by_name, certain, definition, ending, matrices, number, reads, states } from "./cells.js";
 import { CellError } from "./errors.js";
 import { parse } from "./grammar.js";
 import { is_identifier } from "./syntax.js";
-import { COMPOSITES, DERIVATIVE, OPERATIONS } from "./table.js";
+import { DERIVATIVE, OPERATIONS } from "./table.js";
 
 /** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").Line} Line */
 /** @typedef {import("./types.js").Operand} Operand */
-
-const BUILT_IN = new Map(COMPOSITES.map((one) => [one.name, one]));
 
 /**
  * The gradients of a weighted sum of the cell's lines with respect to everything that they depend on, as a cell.

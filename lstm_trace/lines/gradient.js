@@ -2,7 +2,7 @@ import { adjoint } from "./adjoint.js";
 import { by_name, made, matrices } from "./cells.js";
 import { run } from "./run.js";
 import { lines_of, scope_and_name, sizes } from "./sizes.js";
-import { extent, first_of, zeros } from "./values.js";
+import { each_array, extent, first_of, mapped, zeros } from "./values.js";
 
 // The gradient of a number with respect to every premise and line: the adjoint of each stage is a stage as well, as
 // lstm_trace/backpropagation makes them.
@@ -18,7 +18,7 @@ import { extent, first_of, zeros } from "./values.js";
 const forward_stages = (stages) => stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
 
 /** @template T @param {{[scope: string]: T}} part @param {Stage[]} stages @returns {{[scope: string]: T}} */
-const of_stages = (part, stages) => Object.fromEntries(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]]));
+const of_stages = (part, stages) => mapped(Object.fromEntries(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]])), (here) => here);
 
 /** The trace without adjoint stages. @param {Trace} trace @returns {Trace} */
 export function forward(trace) {
@@ -33,7 +33,7 @@ export function weights(trace, { scope, name, t, b, unit }) {
   const [steps, batch] = extent(trace), values = zeros(steps, batch, trace.widths[scope][name]);
   if (t === null) values.data.fill(1);
   else values.data[((t - first_of(trace)) * batch + (b ?? 0)) * values.shape[2] + unit] = 1;
-  return { [scope]: { [name]: values } };
+  return mapped({ [scope]: null }, () => mapped({ [name]: null }, () => values));
 }
 
 /** For each weighted value of a stage, the input of its adjoint that holds the weights. @param {Stage} stage @param {string[]} names */
@@ -73,20 +73,20 @@ function adjoint_stages(trace, seeds) {
   /** @type {Stage[]} */
   const stages = [];
   /** @type {Scoped} */
-  const given = {};
+  const given = Object.create(null);
   /** @type {Map<string, [string, string][]>} to `scope/line`, the gradients of the inputs that have its value */
   const brought = new Map();
   for (const stage of [...trace.stages].reverse()) {
     const { cell, scope, layer } = stage, direction = `adjoint-${stage.direction}`, own = `${layer}/${direction}`;
     /** @type {{[input: string]: string}} */
-    const sources = {};
+    const sources = Object.create(null);
     /** @type {{[name: string]: string[]}} */
-    const here = {};
+    const here = Object.create(null);
     const weighted = Object.keys(seeds[scope] ?? {});
     seed_names(stage, weighted).forEach((seed, k) => {
       here[weighted[k]] = [seed];
       sources[seed] = "given";
-      (given[own] ??= {})[seed] = seeds[scope][weighted[k]];
+      (given[own] ??= Object.create(null))[seed] = seeds[scope][weighted[k]];
     });
     for (const name of [...by_name(cell).keys(), ...cell.inputs, ...cell.carry.map(([state]) => state)]) {
       for (const [from, line] of brought.get(`${scope}/${name}`) ?? []) {
@@ -116,8 +116,7 @@ function one_row(trace, b) {
     for (let t = 0; t < rows; t++) found.data.set(data.subarray((t * batch + b) * width, (t * batch + b + 1) * width), t * width);
     return found;
   };
-  const all = (/** @type {Scoped} */ part) => Object.fromEntries(Object.entries(part).map(([scope, here]) =>
-    [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, cut(values)]))]));
+  const all = (/** @type {Scoped} */ part) => each_array(part, cut);
   const { head, x, initial, given, lines, lengths, mask } = trace;
   return {
     ...trace, head: { ...head, batch: 1 }, x: x && cut(x), initial: all(initial), given: all(given), lines: all(lines), sums: {},

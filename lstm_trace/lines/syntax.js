@@ -81,11 +81,11 @@ function tokenized(text) {
     at = TOKEN.lastIndex;
     const token = { kind: number ? "number" : name ? "name" : sign ? "sign" : "string", text: number || name || sign || string, start: at, end: at };
     token.start -= token.text.length;
-    if (number && (/^\w/.test(text.slice(at)) || text.codePointAt(at) > 127)) throw new SyntaxFault("invalid decimal literal", at - 1);
+    if (number && (/^(?!(?:and|or|if|in|is|not)\b)\w/.test(text.slice(at)) || (text.codePointAt(at) ?? 0) > 127)) throw new SyntaxFault("invalid decimal literal", at - 1);
     if (/^0[0-9_]*[1-9][0-9_]*$/.test(number)) throw new SyntaxFault("leading zeros in decimal integer literals are not permitted", token.start);
     if ("([{".includes(token.text)) open.push(token);
     if (open.length > MAX_OPEN) throw new SyntaxFault("too many nested parentheses", token.start);
-    if (token.text in CLOSES) {
+    if (Object.hasOwn(CLOSES, token.text)) {
       const last = open.pop();
       if (!last) throw new SyntaxFault(`unmatched '${token.text}'`, token.start);
       if (last.text !== CLOSES[token.text]) {

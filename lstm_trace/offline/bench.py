@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -39,14 +40,15 @@ REPLACED = {
         "api.js": "api.js",
         "texts.js": "texts.js",
         "bench/runs/served.js": "served.js",
+        "bench/save.js": "nothing.js",
+        "bench/pictures/pictures.js": "nothing.js",
     }.items()
 }
-STYLES = (
-    f"{PAGE}/app.css", "report/diagram/diagram.css", f"{PAGE}/shared/drawn.css", f"{PAGE}/shared/document.css",
-    f"{PAGE}/bench/bench.css",
-)  # fmt: skip
-#: A key of the words, or its beginning, as a text of the script.
-_KEY = re.compile(r"""["'`]([a-z_]+\.[\w.]*)(\$\{)?""")
+STYLES = (f"{PAGE}/app.css", "report/diagram/diagram.css", f"{PAGE}/bench/bench.css")
+#: A key of the words, or its beginning, as a text of the script; and words that may follow the name of a tab.
+_KEY = re.compile(r"""["'`]([a-z_]+\.\w[\w.]*)(\$\{)?""")
+_STYLED = re.compile(r"/\*.*?\*/|^\s+|\n", re.M | re.S)  # comments and lines of style sheets
+_WORD = re.compile(r"""["'](\w+)["']|\b(\w+):""")
 
 
 class Bench:
@@ -100,7 +102,7 @@ def bench(traces: Mapping[str, Trace], language: str | None = None) -> Bench:
     }
     # in a script element that nothing runs; `<` could end it
     embedded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    style = "".join(map(asset, STYLES)) + f".document{{{asset('documents/blocks.css')}}}"
+    style = _STYLED.sub("", "".join(map(asset, STYLES)))
     needed = "This page needs JavaScript. The same answers are on the command line: lstm-trace --help"
     body = (
         f'<div id="page"><noscript><p class="fault">{needed}</p></noscript></div>\n'
@@ -118,12 +120,16 @@ def used(texts: Mapping[str, Mapping[str, str]], script: str) -> dict[str, dict[
     """The texts whose keys occur in a script, whole or as a beginning to which something is added."""
     found = _KEY.findall(script)
     whole = {key for key, _ in found}
+    whole |= {f"{tab}.{word}" for tab in ("shell", "bench") for words in _WORD.findall(script) for word in words}
     starts = tuple(key for key, more in found if more)
 
     def is_used(key: str) -> bool:
         return key in whole or key.removesuffix(".1") in whole or key.startswith(starts)
 
-    chosen = {tab: {key: said for key, said in here.items() if tab == "values" or is_used(f"{tab}.{key}")} for tab, here in texts.items()}
+    chosen = {
+        tab: {key: said for key, said in here.items() if tab == "values" or is_used(f"{tab}.{key}")}
+        for tab, here in texts.items()
+    }
     return {tab: here for tab, here in chosen.items() if here}
 
 
@@ -149,7 +155,13 @@ def _blank(name: str, bias: Literal["none", "one"]) -> Trace:
 def _premises(trace: Trace) -> dict[str, Any]:
     """A trace in the format of a trace file, without its lines, which the page computes."""
     found: dict[str, Any] = json.loads(to_json(trace))
-    return {key: value for key, value in found.items() if key not in ("lines", "sums")}
+    kind, options = found["cell"]["kind"], found["cell"]["options"]
+    if kind in KINDS:  # what is as usual need not be said
+        usual = {field.name: field.default for field in fields(KINDS[kind])}
+        found["cell"]["options"] = {name: value for name, value in options.items() if value != usual.get(name)}
+    return {
+        key: value for key, value in found.items() if value not in ("", [], {}, None) and key not in ("lines", "sums")
+    }
 
 
 def _check(name: str, trace: Trace) -> None:
