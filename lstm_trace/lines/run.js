@@ -1,18 +1,43 @@
 import { arithmetic, dtype_rounding } from "./arithmetic.js";
 import { reads } from "./cells.js";
 import { OPERATIONS } from "./operations.js";
-import { backwards, lines_of, owner, sizes } from "./sizes.js";
+import { backwards, lines_of, owner, ShapeError, sizes } from "./sizes.js";
 import { each_array, extent, mapped, operand, zeros } from "./values.js";
 
 // A run: the stages of a trace one after the other, line by line, and what adjoint stages sum over all steps.
 
 /** @import { Scoped, Stage, Trace, Values } from "./types.js" */
 /** @import { Cursor, Rounding } from "./operations.js" */
-/**
- * An operand at some step and sequence: `data` and `at` are set before each use. A state reads `initial` at the first
- * step that is computed, and everywhere else `later`, `shift` steps away.
- * @typedef {Cursor & {later: Float64Array, step: number, row: number, shift: number, initial: Float64Array | null, edge: number}} Moving
- */
+/** An operand at some step and sequence, which `move` sets. @implements {Cursor} */
+class Moving {
+  at = 0;
+  /** Of a state: how many steps away its line is read, except at the step `edge`, which comes first. */
+  shift = 0;
+  edge = -1;
+
+  /** @param {Values} values @param {number} batch @param {Float64Array | null} initial */
+  constructor({ shape, data }, batch, initial) {
+    const moves = shape.length === 3;
+    this.data = data;
+    this.later = data;
+    this.initial = initial;
+    this.width = shape[shape.length - 1];
+    this.unit = this.width === 1 ? 0 : 1;
+    this.step = moves ? batch * this.width : 0;
+    this.row = moves ? this.width : 0;
+  }
+
+  /** @param {number} t @param {number} b */
+  move(t, b) {
+    if (this.initial && t === this.edge) {
+      this.data = this.initial;
+      this.at = b * this.width;
+    } else {
+      this.data = this.later;
+      this.at = (t - this.shift) * this.step + b * this.row;
+    }
+  }
+}
 
 const WHOLE = dtype_rounding("float64");
 
@@ -76,23 +101,12 @@ function by_definition(trace, stage, rounded) {
   for (const t of order) {
     for (const { operation, width, data, operands, constants } of steps) {
       for (let b = 0; b < batch; b++) {
-        for (let k = 0; k < operands.length; k++) move(operands[k], t, b);
+        for (let k = 0; k < operands.length; k++) operands[k].move(t, b);
         const at = (t * batch + b) * width;
         operation(data, at, width, operands, constants, rounded);
         if (!whole) for (let k = at; k < at + width; k++) data[k] = rounded(data[k]);
       }
     }
-  }
-}
-
-/** @param {Moving} cursor @param {number} t @param {number} b */
-function move(cursor, t, b) {
-  if (cursor.initial && t === cursor.edge) {
-    cursor.data = cursor.initial;
-    cursor.at = b * cursor.width;
-  } else {
-    cursor.data = cursor.later;
-    cursor.at = (t - cursor.shift) * cursor.step + b * cursor.row;
   }
 }
 
@@ -107,25 +121,25 @@ function laid_out(trace, stage, rounded) {
   for (const line of lines) out[line.name] = zeros(steps, batch, widths[line.name]);
   /** @type {Map<import("./types.js").Operand, Moving>} */
   const cursors = new Map();
-  const of = (/** @type {Values | null} */ values, /** @type {string} */ name) => {
-    if (!values) throw new Error(`${stage.scope}: the trace does not hold ${name}`); // `sizes` has checked it
-    const moves = values.shape.length === 3, width = values.shape[values.shape.length - 1];
-    const cursor = { data: values.data, at: 0, width, unit: width === 1 ? 0 : 1, later: values.data };
-    return { ...cursor, step: moves ? batch * width : 0, row: moves ? width : 0, shift: 0, initial: null, edge: -1 };
+  const read = (/** @type {string} */ name) => {
+    const values = operand(trace, stage, name);
+    if (values) return new Moving(values, batch, null);
+    throw new ShapeError([`${stage.scope} reads ${name}, which the trace does not hold: run all stages`]);
+  };
+  const carried = (/** @type {string} */ name, /** @type {string} */ line) => {
+    const later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
+    // of a single step, the line need not be computed
+    const found = new Moving(later ?? zeros(steps, batch, widths[name]), batch, trace.initial[stage.scope][name].data);
+    found.edge = order[0];
+    found.shift = back ? -1 : 1;
+    return found;
   };
   const cursor = (/** @type {import("./types.js").Operand} */ name) => {
-    const known = cursors.get(name);
-    if (known) return known;
-    /** @type {Moving} */
-    let found;
-    if (typeof name === "number") found = of({ shape: [1], data: Float64Array.of(rounded(name)) }, "");
-    else if (out[name]) found = of(out[name], name);
-    else if (states.has(name)) {
-      const line = states.get(name) ?? "", later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
-      const { data: initial } = trace.initial[stage.scope][name];
-      // of a single step, the line need not be computed
-      found = { ...of(later ?? zeros(steps, batch, widths[name]), name), initial, edge: order[0], shift: back ? -1 : 1 };
-    } else found = of(operand(trace, stage, name), name);
+    let found = cursors.get(name);
+    if (found) return found;
+    const line = states.get(String(name));
+    if (typeof name === "number") found = new Moving({ shape: [1], data: Float64Array.of(rounded(name)) }, batch, null);
+    else found = out[name] ? new Moving(out[name], batch, null) : line === undefined ? read(name) : carried(name, line);
     cursors.set(name, found);
     return found;
   };
@@ -143,7 +157,7 @@ function by_arithmetic(trace, stage, name) {
     for (const { line, width, data, operands } of program) {
       for (let b = 0; b < batch; b++) {
         const read = operands.map((cursor, k) => {
-          move(cursor, t, b);
+          cursor.move(t, b);
           const matrix = k === (line.op === "matvec" ? 0 : 1) && (line.op === "matvec" || line.op === "vecmat");
           return own.read(cursor.data.subarray(cursor.at, matrix ? undefined : cursor.at + cursor.width));
         });

@@ -85,7 +85,7 @@ function tokenized(text) {
     if (/^0[0-9_]*[1-9][0-9_]*$/.test(number)) throw new SyntaxFault("leading zeros in decimal integer literals are not permitted", token.start);
     if ("([{".includes(token.text)) open.push(token);
     if (open.length > MAX_OPEN) throw new SyntaxFault("too many nested parentheses", token.start);
-    if (token.text in CLOSES) {
+    if (Object.hasOwn(CLOSES, token.text)) {
       const last = open.pop();
       if (!last) throw new SyntaxFault(`unmatched '${token.text}'`, token.start);
       if (last.text !== CLOSES[token.text]) {

@@ -153,7 +153,7 @@ def check(trace: Trace, reply: dict[str, Any], where: str) -> None:
     assert verdict.verdict == ("inconclusive" if lt.verify(trace).verdict == "inconclusive" else "verified"), (
         f"{where}: {verdict}"
     )
-    assert new.header == trace.header and new.stages == trace.stages, where
+    assert (new.header, new.stages) == (trace.header, trace.stages), where
     for part in ("parameters", "initial", "given"):
         same(getattr(trace, part), getattr(new, part), f"{where} {part}", exact=True)
     same({"": {"x": trace.x}}, {"": {"x": new.x}}, where, exact=True)

@@ -58,6 +58,10 @@ def cases() -> Iterator[dict[str, Any]]:
         yield case(cell.text)
         yield case(masked(cell, "zero").text)
     yield case(OWN)
+    beside = "C_t = G * outer(x_t, x_t) * g\ny_t = sum(G) + sum(C_t) * g\nmatrix: G"
+    for widths in (None, {"x_t": 2, "G": 4, "g": 1, "C_t": 4, "y_t": 1}):
+        yield case(beside.partition("\nmatrix")[0] + "\noutput: y_t", None, widths)
+        yield case(beside + "\noutput: y_t", None, widths)
     for seed in seeds(600, 8):
         rng = random.Random(seed)  # noqa: S311
         made, trace = RandomCell(rng), fitting.traced(rng)

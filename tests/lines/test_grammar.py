@@ -56,6 +56,7 @@ def shipped() -> Iterator[str]:
             except LstmTraceError:
                 continue
             yield found.text
+            yield with_holds(found, [found.output, cell.output], ["valid", found.output]).text
         yield with_holds(cell, [cell.output, "tanh(c_t)", "z_i"], ["f_t", cell.output]).text
     for path in sorted((ROOT / "traces").glob("*/trace.json")):
         for stage in json.loads(path.read_text("utf-8"))["stages"]:
@@ -72,6 +73,8 @@ def shipped() -> Iterator[str]:
             given = [*"abc"[: op.arity or 2], *["-1", "1"][: len(op.constants)]]
             yield f"input: a, b, c\nv = {op.function}({', '.join(given)})"
     yield from (f"input: x_t, a, b, c\nv = {text}" for text in WRITTEN)
+    yield "f(a, b) = -a + b\ng(a, b) = b - a\nv = f(x_t - 1, 2) * g(-x_t, 1 - x_t) - f(-2, g(x_t + 1, x_t))"
+    yield with_holds(named("lstm", {"output_activation": "silu"})[0], ["sigmoid(c_t)"]).text
 
 
 def documented(page: str) -> Iterator[str]:

@@ -43,6 +43,7 @@ EXTRAS = (
     "input: target_t\nscale(z, k=2) = k * z\np_t = scale({})  # a readout\nL_t = squared_error(p_t, target_t)\n"
     "S_t = S_prev + L_t\nN_t = 1 + N_prev\nM_t = S_t / N_t\n",
     "carry: S_prev <- {}, T_prev <- q_t\nq_t = S_prev - {} + T_prev\n",
+    "q_t = r_prev + {}\n",
 )
 
 

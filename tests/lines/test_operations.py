@@ -1,4 +1,4 @@
-"""Each operation in the page, on numbers of all sizes: within its bound of Python's; in other arithmetics the same bits."""
+"""Operations in the page, on numbers of all sizes: within their bounds; in other arithmetics the same bits."""
 
 from __future__ import annotations
 
@@ -126,11 +126,9 @@ def test_every_operation_is_within_its_bound(dtype: str) -> None:
 
 
 def test_other_arithmetics_give_the_same_bits() -> None:
-    rng, cases = Random(5), []  # noqa: S311 - it has to be the same each time
-    for name in (*ARITHMETICS, "q1.7", "q32.0"):
-        for op in RULES:
-            for _ in seeds(60, 2):
-                cases.append((name, op, *case(rng, op)))
+    rng = Random(5)  # noqa: S311 - it has to be the same each time
+    every = ((name, op) for name in (*ARITHMETICS, "q1.7", "q32.0") for op in RULES for _ in seeds(60, 2))
+    cases = [(name, op, *case(rng, op)) for name, op in every]
     found = computed(OTHER, [(name, op, [*map(bits, ops)], c, w) for name, op, ops, c, w in cases])
     for (name, op, operands, constants, _), texts in zip(cases, found, strict=True):
         own = find(name)
@@ -146,7 +144,9 @@ def test_other_arithmetics_give_the_same_bits() -> None:
 def test_an_arithmetic_that_there_is_not() -> None:
     script = """
 import { arithmetic } from "LINES/arithmetic.js";
-export const answer = (names) => names.map((name) => { try { arithmetic(name); } catch (error) { return error.message; } });
+export const answer = (names) => names.map((name) => {
+  try { arithmetic(name); } catch (error) { return error.message; }
+});
 """
     names = ["by-hand-16", "q0.4", "q20.13", "float8", "constructor", "q4.12"]
     messages = computed(script, names)
@@ -154,4 +154,5 @@ export const answer = (names) => names.map((name) => { try { arithmetic(name); }
         with pytest.raises(ValueError, match=name.replace(".", r"\.")) as error:
             find(name)
         assert message == str(error.value).replace("'", '"')
-    assert "there is no arithmetic" in messages[4] and messages[5] is None
+    assert "there is no arithmetic" in messages[4]
+    assert messages[5] is None

@@ -11,7 +11,7 @@ from lstm_trace.trace.trace import Trace
 from .. import ROOT
 from ..support.page_modules import computed
 from ..support.tiers import seeds, some
-from .problems import KINDS, check, random_trace, ran
+from .problems import KINDS, check, ran, random_trace
 
 TRACES = sorted(path for path in (ROOT / "traces").glob("*/*.json") if path.name != "letters.json")
 EXAMPLES = sorted((ROOT / "lstm_trace" / "examples").glob("*.yaml"))
@@ -84,7 +84,9 @@ export const answer = (text) => {
 """
     count, text = computed(script, to_json(trace))
     found = lt.load(text.encode())
-    assert count and found.stages == trace.stages and lt.verify(found).verdict == "verified"
+    assert count
+    assert found.stages == trace.stages
+    assert lt.verify(found).verdict == "verified"
     for scope, lines in trace.lines.items():
         limit = 1e-9 if "adjoint" in scope else 0
         for name, values in lines.items():

@@ -18,12 +18,9 @@ function blank(text) {
   const least = Object.values({ steps, inputs, units }).every((size) => Number(size) >= 1 && Number(size) <= 64);
   if (!small || !least) throw unknown(`blank:${text}`);
   const sized = (values) => (values.length === 1 ? [sized(values[0])] : zeros([sizes[values.length], ...(values[0].length ? [sizes[values[0].length]] : [])]));
-  const each = (part, change) => Object.fromEntries(Object.entries(part).map(([name, value]) => [name, change(value)]));
-  const { x, ...initial } = small.inputs;
-  return {
-    ...small, steps: Number(steps), parameters: each(small.parameters, (here) => each(here, sized)),
-    inputs: { ...each(initial, (here) => each(here, sized)), x: Array(Number(steps)).fill(sized(x)[0]) },
-  };
+  const all = (part) => (Array.isArray(part) ? sized(part) : Object.fromEntries(Object.entries(part).map(([name, value]) => [name, all(value)])));
+  const own = all(small.inputs);
+  return { ...small, steps: Number(steps), parameters: all(small.parameters), inputs: { ...own, x: Array(Number(steps)).fill(own.x[0]) } };
 }
 
 /** A source as a trace. @param {string} source @returns {Promise<{spec: object, run: object | null, json: object | null}>} */
