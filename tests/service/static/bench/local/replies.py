@@ -130,18 +130,19 @@ def requests(trace: Trace, random: Random, steps: int = 2, numbers: int = 8) -> 
         yield Asked("symbols", look)
         at = {"layer": stage.layer, "direction": stage.direction, "t": random.choice(list(trace.span))}
         yield Asked("step", look | at | {"batch": random.randrange(trace.batch), "unit": random.choice((None, 0, 2))})
-    there = list(_addresses(trace, random))
+    there = sorted(set(_addresses(trace, random)))
     target = describing.described(trace, 64)["target"]
     for text in random.sample(there, min(numbers, len(there))):
-        yield Asked("at", looks(trace, random) | {"of": random.choice((None, None, target))}, text)
+        yield Asked("at", looks(trace, random) | {"of": random.choice((None, None, None, None, target))}, text)
 
 
 def _addresses(trace: Trace, random: Random) -> Iterator[str]:
     """Addresses of numbers of every array of a trace."""
     for stage in trace.stages:
         for name, values in trace.lines.get(stage.scope, {}).items():
-            t, b, unit = (random.randrange(size) for size in values.shape)
-            yield str(address_of(trace, stage, name, t, b, unit))
+            for _ in range(3 if name.isidentifier() else 1):
+                t, b, unit = (random.randrange(size) for size in values.shape)
+                yield str(address_of(trace, stage, name, t, b, unit))
         for part in (trace.parameters, trace.sums):
             for name, values in part.get(stage.scope, {}).items():
                 yield f"{stage.scope}/{name}[{','.join(str(random.randrange(size)) for size in values.shape)}]"
