@@ -41,6 +41,7 @@ REPLACED = {
         "texts.js": "texts.js",
         "bench/runs/served.js": "served.js",
         "bench/save.js": "nothing.js",
+        "bench/step/in_words.js": "nothing.js",
         "bench/pictures/pictures.js": "nothing.js",
     }.items()
 }

@@ -18,8 +18,8 @@ EXAMPLES = sorted((ROOT / "lstm_trace" / "examples").glob("*.yaml"))
 
 
 def test_traces_of_the_repository_and_their_gradients() -> None:
-    traces = [lt.load(path) for path in some(TRACES, 8)] + [lt.open_source(path) for path in some(EXAMPLES, 2)]
-    traces += map(_backward, some(traces, 4))
+    traces = [lt.load(path) for path in some(TRACES, 6)] + [lt.open_source(path) for path in some(EXAMPLES, 1)]
+    traces += map(_backward, some(traces, 2))
     for trace, reply in zip(traces, ran(traces), strict=True):
         check(trace, reply, trace.header.title)
 
@@ -33,7 +33,7 @@ def _backward(trace: Trace) -> Trace:
 
 
 def test_random_traces() -> None:
-    chosen = seeds(10 * len(KINDS), 3 * len(KINDS))
+    chosen = seeds(10 * len(KINDS), 2 * len(KINDS))
     traces = [random_trace(seed) for seed in chosen]
     for seed, trace, reply in zip(chosen, traces, ran(traces), strict=True):
         check(trace, reply, f"seed {seed}")
