@@ -3,6 +3,7 @@ import { run } from "../../lines/run.js";
 import { read } from "../../lines/trace.js";
 import { first_of, operand } from "../../lines/values.js";
 import { every, BLOCKS, decimals, json, number_of, printed, word, write } from "./shown.js";
+import { cells } from "./unparsed.js";
 
 // A report on the page, whose numbers are computed from the premises of its trace: what does not agree, and what follows
 // from another premise.
@@ -43,7 +44,8 @@ export class Report {
     /** @type {[number, number]} decimals and units of the values in a picture */
     this.picture = data.picture;
     /** @type {Trace} */
-    this.premises = read(JSON.stringify(data.trace), () => cell_of(data.cells.shift()));
+    data.trace.stages.forEach((/** @type {any} */ stage, /** @type {number} */ n) => cells.set(stage.equations, cell_of(data.cells[n])));
+    this.premises = read(JSON.stringify(data.trace));
     this.single = /** @type {any} */ (this.premises.head).dtype === "float32";
     this.ran = this.first = run(this.premises);
     /** @type {Map<string, Element[]>} */

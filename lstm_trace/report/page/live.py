@@ -150,9 +150,18 @@ def _json(kind: str, text: str) -> str:
 
 
 @cache
-def script() -> str:
-    """The script that computes, without its comments."""
-    return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/[^\S\n]*", "", inlined("report/page/live.js"), flags=re.S | re.M)
+def script(arithmetic: bool) -> str:
+    """The script that computes, without its comments. arithmetic: whether with other arithmetics than those of JavaScript.
+    """
+    left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
+    text = inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
+    return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/|^[^\S\n]+", "", text, flags=re.S | re.M)
+
+
+def needs_arithmetic(shown: View) -> bool:
+    """Whether numbers of a report are rounded otherwise than JavaScript rounds them."""
+    header = shown.trace.header
+    return header.arithmetic is not None or header.dtype not in ("float64", "float32")
 
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)((?:[^>\"]|\"[^\"]*\")*?)(/?)>|([^<]+)")
