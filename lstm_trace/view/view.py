@@ -275,7 +275,7 @@ class View(Naming):
 
     def num(self, value: Any, name: str = "", given: bool = False) -> Num:
         """A number that belongs to no line, displayed like those of the line `name`, or like given ones."""
-        return Num(self.values.style.show(value, name, given=given), value)
+        return Num(self.values.style.show(value, name, given=given), value, ())
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """A line in symbols, after its heading; the value of a composite function also expanded."""
