@@ -123,7 +123,9 @@ class HtmlPrinter(blocks.BlockPrinter):
 
     def para(self, block: blocks.Para) -> str:
         """A paragraph."""
-        return f"<p{' class=leads' if block.leads else ''}>{self.text(block.text)}</p>\n"
+        kinds = ["leads"] * block.leads + ["tells"] * (block.of_values and self.loose is not None)
+        attribute = f' class="{" ".join(kinds)}"' if kinds[1:] else f" class={kinds[0]}" if kinds else ""
+        return f"<p{attribute}>{self.text(block.text)}</p>\n"
 
     def items(self, block: blocks.Items) -> str:
         """A list."""

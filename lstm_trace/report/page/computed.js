@@ -1,9 +1,9 @@
-import { is_short, styled } from "../../lines/numbers.js";
+import { equal, is_short, styled } from "../../lines/numbers.js";
 import { run } from "../../lines/run.js";
 import { backwards } from "../../lines/sizes.js";
 import { read } from "../../lines/trace.js";
 import { first_of, operand } from "../../lines/values.js";
-import { every, BLOCKS, decimals, json, number_of, printed, word, write } from "./shown.js";
+import { every, BLOCKS, decimals, json, number_of, printed, value_of, word, write } from "./shown.js";
 import { cells } from "./unparsed.js";
 
 // A report on the page, whose numbers are computed from the premises of its trace: what does not agree, and what follows
@@ -161,14 +161,26 @@ export class Report {
 
   // -- changes ----------------------------------------------------------------------------------------------------------
 
-  /** The signs = and ≈, each with the places of the numbers after it. */
+  /** The signs = and ≈ before numbers, each with the formula to its left and the places of the numbers on both sides. */
   #signs() {
     const of = new Map(this.places.flatMap((place) => place.elements.map((element) => [element, place])));
+    const within = (/** @type {Element} */ part) => [part, ...every("mn, a", part)].flatMap((element) => of.get(/** @type {HTMLElement} */ (element)) ?? []);
     return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling?.matches("mn, mtable")).flatMap((sign) => {
-      const next = /** @type {Element} */ (sign.nextElementSibling);
-      const found = [next, ...every("mn, a", next)].map((element) => of.get(element)).filter((place) => place !== undefined);
-      return found.length ? [{ sign, was: sign.textContent, after: found }] : [];
+      const after = within(/** @type {Element} */ (sign.nextElementSibling)), formula = /** @type {Element[]} */ ([]);
+      for (let at = sign.parentElement?.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
+        formula.unshift(at);
+        if (at.matches("math, .stage") && !/^[+−]/.test(at.querySelector('mo[form="infix"]:first-child')?.textContent ?? "")) break;
+      }
+      return after.length ? [{ sign, was: sign.textContent, formula, before: formula.flatMap(within), after }] : [];
     });
+  }
+
+  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, formula: Element[], before: Place[], after: Place[]}} sign */
+  #equal({ sign, formula, before, after }) {
+    const plain = formula.every((part) => !part.querySelector("mfrac, msup, msub, msqrt, mtable"));
+    const left = plain && sign.nextElementSibling?.matches("mn") ? value_of(formula.map((part) => part.textContent).join("").replace(/^[=≈]/, "")) : null;
+    if (left) return equal(left, value_of(sign.nextElementSibling?.textContent ?? ""));
+    return [...before, ...after].every((place) => this.#exact(place));
   }
 
   /** How large the terms of a line are, whose rounding may be left in a sum. @param {Place} place */
@@ -227,7 +239,7 @@ export class Report {
       const follows = was !== text;
       if (follows) moved.add(place);
       place.elements.forEach((element, k) => {
-        if (element.closest(".tells :is(p, li)")) return; // a sentence is about the numbers as given
+        if (element.closest(".tells :is(p, li), p.tells")) return; // a sentence is about the numbers as given
         element.classList.toggle("moved", follows && !this.changes.has(place));
         element.classList.toggle("edited", follows && this.changes.has(place));
         if (!follows) return element.replaceChildren(...place.as_written[k]);
@@ -237,11 +249,11 @@ export class Report {
         return write(holder, bracketed ? `(${text})` : text);
       });
     }
-    for (const { sign, was, after } of this.signs) {
-      const other = this.style.digits !== null && after.some((place) => moved.has(place));
-      sign.textContent = other ? (after.every((place) => this.#exact(place)) ? "=" : "≈") : was;
+    for (const one of this.signs) {
+      const other = this.style.digits !== null && [...one.before, ...one.after].some((place) => moved.has(place));
+      one.sign.textContent = other ? (this.#equal(one) ? "=" : "≈") : one.was;
     }
-    for (const part of every(".tells :is(p, li, figure, td:not([id], :has(a)))", this.root)) part.classList.toggle("dimmed", !given);
+    for (const part of every(".tells :is(p, li, figure, td:not([id], :has(a))), p.tells", this.root)) part.classList.toggle("dimmed", !given);
     for (const other of this.others) other.classList.toggle("dimmed", !given);
     this.#pictures(given);
   }
