@@ -165,13 +165,14 @@ export class Report {
   #signs() {
     const of = new Map(this.places.flatMap((place) => place.elements.map((element) => [element, place])));
     const within = (/** @type {Element} */ part) => [part, ...every("mn, a", part)].flatMap((element) => of.get(/** @type {HTMLElement} */ (element)) ?? []);
-    return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling?.matches("mn, mtable")).flatMap((sign) => {
+    return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling).flatMap((sign) => {
       const after = within(/** @type {Element} */ (sign.nextElementSibling)), formula = /** @type {Element[]} */ ([]);
-      for (let at = sign.parentElement?.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
+      for (let at = (sign.closest(".stage") ?? sign.parentElement)?.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
         formula.unshift(at);
         if (at.matches("math, .stage") && !/^[+−]/.test(at.querySelector('mo[form="infix"]:first-child')?.textContent ?? "")) break;
       }
-      return after.length ? [{ sign, was: sign.textContent, formula, before: formula.flatMap(within), after }] : [];
+      const value = sign.nextElementSibling?.matches("mn, mtable"), before = formula.flatMap(within);
+      return after.length && (value || before.length) ? [{ sign, was: sign.textContent, formula, before, after }] : [];
     });
   }
 
@@ -266,7 +267,8 @@ export class Report {
       const name = spot.dataset.line ?? "", values = stage && operand(this.ran, stage, name);
       if (!stage || !values || values.shape.length !== 3) return spot.textContent ?? "";
       const [steps, batch, wide] = values.shape, edge = t === (backwards(stage) ? steps - 1 : 0);
-      const premise = values === this.ran.x ? values : edge && !this.ran.lines[stage.scope][name] ? this.ran.initial[stage.scope]?.[name] : null;
+      const fixed = values === this.ran.x || stage.sources[name] === "valid";
+      const premise = fixed ? values : edge && !this.ran.lines[stage.scope][name] ? this.ran.initial[stage.scope]?.[name] : null;
       const given = Boolean(premise), short = given && is_short(style, premise?.data ?? [], this.single);
       const texts = [...values.data.slice((t * batch + b) * wide, (t * batch + b + 1) * wide)].map((value) =>
         printed(styled(style, value, { name, given, short, single: this.single }), false));

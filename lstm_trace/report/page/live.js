@@ -47,12 +47,17 @@ field.inputMode = "decimal";
 field.spellcheck = false;
 status.setAttribute("role", "status");
 
+/** Whether all numbers beside one are 0: chains leave out products with them. @param {Element} number */
+const is_zero = (number) => every("mn[id], td[id]", number.closest(".item, tr, .row") ?? number).every((one) => number_of(one.textContent ?? "") === 0);
+
 /** @param {Report[]} reports */
 function editable(reports) {
   const of = /** @type {Map<Element, {report: Report, place: Place, group: Element}>} */ (new Map());
   for (const report of reports) {
+    const chained = report.body.querySelector(".chains") !== null;
     for (const place of report.places.filter(is_given)) {
       const [number] = place.elements, button = element("button", "given");
+      if (number.dataset.n || (chained && is_zero(number))) continue;
       button.append(...number.childNodes);
       number.append(button);
       place.elements[0] = button;
