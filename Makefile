@@ -12,6 +12,11 @@ TESTS := -n auto --dist loadfile --ignore=tests/frameworks --ignore=tests/office
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
+# the modules of the page have their types in comments, which TypeScript checks
+TSC := npx -y -p typescript@5 tsc
+TYPED_AS := --noEmit --allowJs --checkJs --strict --noUnusedLocals --target es2022 --lib es2023 --module esnext \
+	--moduleResolution bundler
+
 .PHONY: demo serve test test-all test-oldest test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
 	lint format golden schemas traces images docs bench clean
 
@@ -63,6 +68,8 @@ lint: .venv/lint ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v npx >/dev/null; then echo '$(TSC) …' && $(TSC) $(TYPED_AS) lstm_trace/lines/*.js; \
+	  else echo 'The types of lstm_trace/lines are not checked: that needs npx (apt-get install nodejs npm)'; fi
 
 format: .venv/lint
 	$(BIN)/ruff check --fix .

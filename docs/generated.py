@@ -272,7 +272,7 @@ def _lines_table() -> str:
 
 
 def _signs_table() -> str:
-    """`bench/local/signs.js`: how the page prints letters, functions, and the names of a notation."""
+    """`bench/local/formulas/signs.js`: how the page prints letters, functions, and the names of a notation."""
     spelled: dict[str, dict[str, Any]] = {}
     for one in (
         one for kind in ("lstm", "gru", "rnn") for one in {way.notation: way for way in spellings(kind)[::-1]}.values()
@@ -327,7 +327,7 @@ TEXTS: dict[str, Callable[[], str]] = {
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {
     kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub, PACKAGE / "lines" / "table.js": _lines_table,
-    PACKAGE / "service" / "static" / "bench" / "local" / "signs.js": _signs_table,
+    PACKAGE / "service" / "static" / "bench" / "local" / "formulas" / "signs.js": _signs_table,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -20,11 +21,13 @@ ROOMS = (
     "weights.onnx", "weights.formats", "weights.live_modules", "model", "verification", "backpropagation",
     "explanation", "mistakes", "lifting", "view", "frames", "plot", "report.content", "report.in_words",
     "report.compact", "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "export",
-    "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
-    "service.server", "remote", "api", "testing", "cli", "cli.verbs",
+    "export.excel", "offline", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes",
+    "service.app", "service.server", "remote", "api", "testing", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"
+#: The room of JavaScript below the page, which computes without one.
+LINES = PACKAGE / "lines"
 #: A folder is listed at a glance, and a file is one subject, read from top to bottom.
 MOST_FILES, MOST_LINES = 20, 500
 
@@ -130,10 +133,25 @@ def test_folders_and_files_are_small() -> None:
 
 
 def test_folders_and_files_of_the_page_are_small() -> None:
-    files = [path for path in PAGE.rglob("*") if path.is_file() and VENDORED not in path.parents]
-    folders = Counter(str(path.parent.relative_to(PAGE)) for path in files)
+    files = [path for room in (PAGE, LINES) for path in room.rglob("*") if path.is_file()]
+    files = [path for path in files if VENDORED not in path.parents]
+    folders = Counter(str(path.parent.relative_to(PACKAGE)) for path in files)
     assert not {folder: held for folder, held in folders.items() if held > MOST_FILES}
     assert not long(path for path in files if path.suffix in (".js", ".css"))
+
+
+def test_the_lines_import_nothing_above_them() -> None:
+    """Neither the page nor its document, and none of each other in a circle."""
+    left = {}
+    for path in LINES.glob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        asked = re.findall(r"""(?:^import|^export) [^;]*?from "([^"]+)";|\bimport\("([^"]+)"\)(?!\.)""", text, re.M)
+        left[f"./{path.name}"] = {one or other for one, other in asked}
+        assert not re.search(r"\b(document|window|globalThis|fetch|eval|Function)\b[.(]", text), path.name
+    assert not {name: found - left.keys() for name, found in left.items() if found - left.keys()}
+    while free := {name for name, needed in left.items() if not needed & left.keys()}:
+        left = {name: needed for name, needed in left.items() if name not in free}
+    assert not left, f"these import each other: {', '.join(sorted(left))}"
 
 
 def long(files: Iterable[Path]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+from .compact import compact
 from .page import asset
 
 #: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";` and `import "./x.js";`, each on its own line.
@@ -20,7 +21,7 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
 
     Modules run in the order in which a browser runs them. They may have named imports and exports, as ours have, and an
     exported name keeps the value that it has when its module has run. A dynamic `import()` is left as it is, so that a
-    page without a server must not reach one.
+    page without a server must not reach one. Comments, and blanks that mean nothing, are left out.
 
     Args:
         entry: path of the module in the package, such as `service/static/main.js`.
@@ -44,7 +45,7 @@ class _Inliner:
 
     def script(self, entry: str) -> str:
         self._module(entry)
-        whole = "".join(self.parts)
+        whole = compact("".join(self.parts))
         # neither may stand in a script element; in texts and patterns, where alone they occur, this means the same
         whole = re.sub(r"</(script)", r"<\\/\1", whole.replace("<!--", r"<\!--"), flags=re.I)
         return f'"use strict";\n(() => {{\n{whole}}})();\n'

@@ -29,6 +29,11 @@ def whole(
         code: a script as text, which runs after the others (see `inlined`).
     """
     style, script = "".join(map(asset, ("base/page.css", *styles))), "".join(map(asset, scripts)) + code
+    return framed(language, title, body, style, script, styled)
+
+
+def framed(language: str, title: str, body: str, style: str, script: str = "", styled: bool = False) -> str:
+    """The same from the text of its style sheet and its script, without the style of every page."""
     allowed = "'unsafe-inline'" if styled else _hash(style)
     policy = f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
     policy += f"; script-src {_hash(script)}" if script else ""

@@ -54,7 +54,8 @@ def syntax(text: str, start: int) -> ast.expr:
             warnings.simplefilter("ignore")  # Python's warnings about its own syntax ('1or x') do not apply
             tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        at = min(max((error.offset or 1) - 1, 0), len(text))
+        # Python gives column 0 for an end that comes too early
+        at = len(text) if error.offset == 0 else min((error.offset or 1) - 1, len(text))
         raise Unreadable(f"{UNREADABLE} ({error.msg.split(';')[0]})", start + at) from None
     except (RecursionError, MemoryError, ValueError):
         raise SyntaxFault(DEEP, start) from None

@@ -129,7 +129,7 @@ function rules_of(name) {
     };
     return { rounded: nearest, field: { ...DECIMALS, of: exact.exactly }, premises: true, products: false, sums: false };
   }
-  if (!FORMATS[name]) throw new RangeError(`there is no arithmetic ${JSON.stringify(name)}; expected by-hand-N (N decimals), float32, float16, bfloat16, or qM.N (fixed point of M + N bits)`);
+  if (!Object.hasOwn(FORMATS, name)) throw new RangeError(`there is no arithmetic ${JSON.stringify(name)}; expected by-hand-N (N decimals), float32, float16, bfloat16, or qM.N (fixed point of M + N bits)`);
   const rounded = (/** @type {number} */ value) => round_binary(value, ...FORMATS[name]);
   return { rounded, field: FLOATS, premises: true, products: true, sums: true };
 }

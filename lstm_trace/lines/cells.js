@@ -1,12 +1,15 @@
 // A cell as a list of lines: what follows from them, their text, and lines that can be held. See cell/lines.py.
 
-import { OPERATIONS } from "./table.js";
+import { COMPOSITES, OPERATIONS } from "./table.js";
 import { is_identifier, syntax } from "./syntax.js";
 
 /** @typedef {import("./types.js").Line} Line */
 /** @typedef {import("./types.js").Operand} Operand */
 /** @typedef {import("./types.js").Cell} Cell */
 /** What a cell is made of: the rest follows. @typedef {Omit<Cell, "parameters" | "text">} Parts */
+
+export const FUNCTIONS = new Set(Object.values(OPERATIONS).flatMap((op) => op.function ?? []));
+export const BUILT_IN = new Map(COMPOSITES.map((one) => [one.name, one]));
 
 /** A function whose answer for an object is kept as long as the object. @template {object} A, B @param {(given: A) => B} compute @returns {(given: A) => B} */
 export function kept(compute) {

@@ -1,6 +1,6 @@
 // Exact arithmetic beside the floats: decides whether a printed equality is true, as lstm_trace/formulas/exact.py does.
 // Sums, products and piecewise linear functions of decimals are exact fractions; other functions only at a few points.
-import { compared, equal, exactly, fraction, minus, over, plus, ratio, times } from "./numbers.js";
+import { compared, equal, fraction, minus, over, plus, ratio, times } from "./numbers.js";
 
 /** @typedef {import("./numbers.js").Fraction} Fraction */
 /** A node of a formula with numbers, as bench/local/tree.js makes them. @typedef {{kind: string, [part: string]: any}} Node */
@@ -95,7 +95,7 @@ export function exact_value(node, leaf) {
     }
     case "factors": {
       const found = node.parts.map(of), there = found.filter(Boolean);
-      return there.length === found.length || there.some(({ n }) => n === 0n) ? there.reduce(times, ONE) : null;
+      return there.length === found.length || there.some((/** @type {Fraction} */ { n }) => n === 0n) ? there.reduce(times, ONE) : null;
     }
     case "square": { const value = of(node.of); return value && times(value, value); }
     case "quot": { const [a, b] = [of(node.over), of(node.under)]; return a && b && b.n ? over(a, b) : null; }
@@ -120,5 +120,3 @@ export function exact_value(node, leaf) {
     default: return null; // dots
   }
 }
-
-export { exactly };

@@ -30,7 +30,10 @@ function harmless(text) {
 /** A text in quotes, as Python shows it. @param {string} text */
 export function quoted(text) {
   const sign = text.includes("'") && !text.includes('"') ? '"' : "'";
-  return sign + text.replaceAll("\\", "\\\\").replaceAll(sign, `\\${sign}`) + sign;
+  const acting = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+  /** @param {string} one */
+  const escaped = (one) => (one === "\t" ? "\\t" : `\\${one < "\u0100" ? "x" : "u"}${one.charCodeAt(0).toString(16).padStart(one < "\u0100" ? 2 : 4, "0")}`);
+  return sign + text.replaceAll("\\", "\\\\").replaceAll(sign, `\\${sign}`).replace(acting, escaped) + sign;
 }
 
 /**

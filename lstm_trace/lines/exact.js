@@ -27,8 +27,12 @@ function ten(n) {
   return POWERS[n] ?? 10n ** BigInt(n);
 }
 
-/** @param {bigint} value */
-const length = (value) => value.toString().length;
+/** How many digits. @param {bigint} value */
+function length(value) {
+  let found = Math.floor((value.toString(16).length - 1) * Math.log10(16)) + 1; // never too many
+  while (value >= ten(found)) found++;
+  return found;
+}
 /** The exponent of the first digit. @param {Decimal} a */
 export const magnitude = (a) => a.exponent + length(a.digits) - 1;
 /** @param {Decimal} a */

@@ -1,10 +1,10 @@
 // From an expression to lines: see cell/expressions.py, whose order of work this keeps, since names follow from it.
 
-import { expression, definition, product, reads, unnamed, words } from "./cells.js";
+import { BUILT_IN, definition, expression, FUNCTIONS, product, unnamed, words } from "./cells.js";
 import { nearest, quoted } from "./errors.js";
 import { as_typed, LETTERS, told } from "./on_paper.js";
 import { DEEP, is_identifier, syntax, SyntaxFault, UNREADABLE } from "./syntax.js";
-import { COMPOSITES, FOREIGN, OPERATIONS } from "./table.js";
+import { FOREIGN, OPERATIONS } from "./table.js";
 
 /** @typedef {import("./types.js").Line} Line */
 /** @typedef {import("./types.js").Operand} Operand */
@@ -13,8 +13,6 @@ import { COMPOSITES, FOREIGN, OPERATIONS } from "./table.js";
 /** The number of a row, and its text. @typedef {[number, string]} Row */
 /** Where a line was written: its row, the column of its operation, and those of its operands. @typedef {{number: number, row: string, column: number, operands: Map<string, number>}} Place */
 
-export const FUNCTIONS = new Set(Object.values(OPERATIONS).flatMap((op) => op.function ?? []));
-const BUILT_IN = new Map(COMPOSITES.map((one) => [one.name, one]));
 const GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions";
 /** How to get what is not in the grammar. @param {string} a @param {string} b */
 export const row_of = (a, b) => `e @ ${a} is a row of ${b}, where e is 1 at that row and 0 elsewhere`;
@@ -345,7 +343,7 @@ export class Builder {
     const one = part.kind === "number" && part.whole;
     const both = part.kind === "slice" && part.plain && part.parts.every((end) => end.kind === "number" && end.whole);
     const [begin, end] = one ? [part.value, part.value + 1] : both ? part.parts.map((end) => end.value) : [0, 0];
-    if (begin >= end) {
+    if (begin >= end && begin <= MAX_UNITS) {
       let said = "a part of a vector is written z[2:5], with the first unit and the one after the last";
       const slip = part.kind === "Tuple" ? null : this.on_paper(text);
       if (slip) throw slip;

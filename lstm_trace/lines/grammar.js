@@ -1,8 +1,8 @@
 // From text to cell: equations are parsed with a whitelist and checked, never evaluated. See cell/parse.py.
 
-import { assigned, by_name, certain, closure, kept, live, made, matrices, number, product, reads, remembers, states, with_holds, written } from "./cells.js";
+import { assigned, by_name, certain, FUNCTIONS, live, made, matrices, number, product, reads, remembers, states, with_holds, written } from "./cells.js";
 import { CellError, nearest, quoted, refuse } from "./errors.js";
-import { Builder, FUNCTIONS, Functions, row_of } from "./expressions.js";
+import { Builder, Functions, row_of } from "./expressions.js";
 import { as_typed, LETTERS, told } from "./on_paper.js";
 import { DEEP, is_identifier, is_keyword, SyntaxFault } from "./syntax.js";
 

@@ -1,7 +1,8 @@
 // Equations as written on paper or in LaTeX, and how to type them: for messages only. See cell/on_paper.py.
 
+import { BUILT_IN, FUNCTIONS } from "./cells.js";
 import { is_identifier, is_keyword, syntax, SyntaxFault } from "./syntax.js";
-import { CALLED, COMPOSITES, OPERATIONS, TYPED } from "./table.js";
+import { CALLED, TYPED } from "./table.js";
 
 /** Something not typed as it is written: its position, and the message. @typedef {{at: number, said: string}} Slip */
 /** kind: operand, function, open, close, sign, dot; lead: blanks before it. @typedef {{at: number, typed: string, kind: string, lead: string}} Part */
@@ -13,8 +14,7 @@ export const LETTERS = /[\u00b7\u0387]|(?<!_)ₜ/;
 const DOTS = ["·", "\u0387", "⋅", "∙", "×", "\\cdot", "\\times"]; // signs of a product that are also used with a matrix
 /** @type {{[command: string]: string}} */
 const COMMANDS = { odot: "*", circ: "*", cdot: "*", times: "*", left: "", right: "" };
-const CALLABLE = new Set([...Object.values(OPERATIONS).map((op) => op.function), ...COMPOSITES.map((one) => one.name)]);
-const called = new Map([...Object.entries(CALLED), ...[...CALLABLE].map((name) => [name, name])]);
+const called = new Map(Object.entries(CALLED));
 
 const W = "[\\p{L}\\p{N}_]", S = "[\\p{L}\\p{Nl}\\p{No}_]"; // a letter of a word, and its first
 const STEP = "\\s*t\\s*(?:[-−–]\\s*1\\s*)?", SMALL = "[₀-₎ₐ-ₜᵢᵣᵤᵥⱼ]";
@@ -33,6 +33,7 @@ const TOKEN = new RegExp(
   ].join("|"),
   "gsu",
 );
+const TOKEN_AT = new RegExp(TOKEN.source, "suy");
 
 /** How a part is shown as a factor of a product. @param {Part} part */
 const factor = (part) => (part.kind === "open" || part.kind === "close" ? "(…)" : part.typed + (part.kind === "function" ? "(…)" : ""));
@@ -59,8 +60,8 @@ function slips(text) {
     const before = parts.at(-1);
     if (before && part.kind === "dot") {
       const sign = matrix(before) ? "@" : "*";
-      TOKEN.lastIndex = part.at;
-      const as_written = TOKEN.exec(text)?.[0];
+      TOKEN_AT.lastIndex = part.at;
+      const as_written = TOKEN_AT.exec(text)?.[0];
       found.push({ at: part.at, said: `${as_written} is typed ${sign}${sign === "@" ? " between a matrix and a vector" : ""}` });
       part = { ...part, typed: sign, kind: "sign" };
     } else if (before && adjacent(before, part)) {
@@ -134,7 +135,7 @@ function* pieces(text, found) {
     if (is_keyword(whole)) kind = "sign";
     else if (groups.command || groups.name) {
       const name = groups.command ?? whole;
-      const known = CALLABLE.has(name) ? name : called.get(name) ?? called.get(name.toLowerCase());
+      const known = FUNCTIONS.has(name) || BUILT_IN.has(name) ? name : called.get(name) ?? called.get(name.toLowerCase());
       const applied = new RegExp(`^(?:\\s*\\(|\\s+${S}|\\s*\\\\[A-Za-z])`, "u").test(rest);
       if (known && (applied || groups.command || name === "σ" || name === "Σ")) {
         [typed, kind] = [known, "function"];

@@ -1,17 +1,43 @@
 import { arithmetic, dtype_rounding } from "./arithmetic.js";
+import { reads } from "./cells.js";
 import { OPERATIONS } from "./operations.js";
-import { backwards, lines_of, owner, sizes } from "./sizes.js";
-import { extent, operand, zeros } from "./values.js";
+import { backwards, lines_of, owner, ShapeError, sizes } from "./sizes.js";
+import { each_array, extent, mapped, operand, zeros } from "./values.js";
 
 // A run: the stages of a trace one after the other, line by line, and what adjoint stages sum over all steps.
 
 /** @import { Scoped, Stage, Trace, Values } from "./types.js" */
 /** @import { Cursor, Rounding } from "./operations.js" */
-/**
- * An operand at some step and sequence: `data` and `at` are set before each use. A state reads `initial` at the first
- * step that is computed, and everywhere else `later`, `shift` steps away.
- * @typedef {Cursor & {later: Float64Array, step: number, row: number, shift: number, initial: Float64Array | null, edge: number}} Moving
- */
+/** An operand at some step and sequence, which `move` sets. @implements {Cursor} */
+class Moving {
+  at = 0;
+  /** Of a state: how many steps away its line is read, except at the step `edge`, which comes first. */
+  shift = 0;
+  edge = -1;
+
+  /** @param {Values} values @param {number} batch @param {Float64Array | null} initial */
+  constructor({ shape, data }, batch, initial) {
+    const moves = shape.length === 3;
+    this.data = data;
+    this.later = data;
+    this.initial = initial;
+    this.width = shape[shape.length - 1];
+    this.unit = this.width === 1 ? 0 : 1;
+    this.step = moves ? batch * this.width : 0;
+    this.row = moves ? this.width : 0;
+  }
+
+  /** @param {number} t @param {number} b */
+  move(t, b) {
+    if (this.initial && t === this.edge) {
+      this.data = this.initial;
+      this.at = b * this.width;
+    } else {
+      this.data = this.later;
+      this.at = (t - this.shift) * this.step + b * this.row;
+    }
+  }
+}
 
 const WHOLE = dtype_rounding("float64");
 
@@ -27,9 +53,10 @@ export function run(trace, stages = trace.stages) {
   const head = /** @type {any} */ (trace.head), rounded = dtype_rounding(head.dtype);
   const { widths, grids } = sizes(trace);
   /** @type {Scoped} */
-  const lines = {};
+  const lines = Object.create(null);
   /** @type {Trace} */
-  const found = { ...premises(trace, rounded), widths, grids, lines, sums: {} };
+  const found = { ...premises(trace, rounded), widths, grids, lines, sums: Object.create(null) };
+  found.initial = starts(found);
   for (const stage of trace.stages) {
     if (!stages.includes(stage)) {
       lines[stage.scope] = trace.lines[stage.scope];
@@ -47,10 +74,21 @@ export function run(trace, stages = trace.stages) {
 function premises(trace, rounded) {
   if (rounded === WHOLE) return trace;
   const each = (/** @type {Values} */ { shape, data }) => ({ shape, data: data.map(rounded) });
-  const all = (/** @type {Scoped} */ part) => Object.fromEntries(Object.entries(part).map(([scope, here]) =>
-    [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, each(values)]))]));
+  const all = (/** @type {Scoped} */ part) => each_array(part, each);
   const { x, parameters, initial, given } = trace;
   return { ...trace, x: x && each(x), parameters: all(parameters), initial: all(initial), given: all(given) };
+}
+
+/** The initial states, zero where none are given. @param {Trace} trace @returns {Scoped} */
+function starts(trace) {
+  const [, batch] = extent(trace), found = mapped(trace.initial, (here) => mapped(here, (values) => values));
+  for (const { scope, cell, lines } of trace.stages.map((stage) => ({ ...stage, lines: lines_of(stage) }))) {
+    const used = new Set(lines.flatMap(reads));
+    for (const [state] of cell.carry) {
+      if (used.has(state) && !found[scope]?.[state]) (found[scope] ??= Object.create(null))[state] = zeros(batch, trace.widths[scope][state]);
+    }
+  }
+  return found;
 }
 
 /** Computes the lines of a stage into the trace. @param {Trace} trace @param {Stage} stage @param {Rounding} rounded */
@@ -63,23 +101,12 @@ function by_definition(trace, stage, rounded) {
   for (const t of order) {
     for (const { operation, width, data, operands, constants } of steps) {
       for (let b = 0; b < batch; b++) {
-        for (let k = 0; k < operands.length; k++) move(operands[k], t, b);
+        for (let k = 0; k < operands.length; k++) operands[k].move(t, b);
         const at = (t * batch + b) * width;
         operation(data, at, width, operands, constants, rounded);
         if (!whole) for (let k = at; k < at + width; k++) data[k] = rounded(data[k]);
       }
     }
-  }
-}
-
-/** @param {Moving} cursor @param {number} t @param {number} b */
-function move(cursor, t, b) {
-  if (cursor.initial && t === cursor.edge) {
-    cursor.data = cursor.initial;
-    cursor.at = b * cursor.width;
-  } else {
-    cursor.data = cursor.later;
-    cursor.at = (t - cursor.shift) * cursor.step + b * cursor.row;
   }
 }
 
@@ -90,29 +117,29 @@ function laid_out(trace, stage, rounded) {
   const order = Array.from({ length: steps }, (_, t) => (back ? steps - 1 - t : t));
   const lines = lines_of(stage), states = new Map(stage.cell.carry);
   /** @type {{[name: string]: Values}} */
-  const out = {};
+  const out = Object.create(null);
   for (const line of lines) out[line.name] = zeros(steps, batch, widths[line.name]);
   /** @type {Map<import("./types.js").Operand, Moving>} */
   const cursors = new Map();
-  const of = (/** @type {Values | null} */ values, /** @type {string} */ name) => {
-    if (!values) throw new Error(`${stage.scope}: the trace does not hold ${name}`); // `sizes` has checked it
-    const moves = values.shape.length === 3, width = values.shape[values.shape.length - 1];
-    const cursor = { data: values.data, at: 0, width, unit: width === 1 ? 0 : 1, later: values.data };
-    return { ...cursor, step: moves ? batch * width : 0, row: moves ? width : 0, shift: 0, initial: null, edge: -1 };
+  const read = (/** @type {string} */ name) => {
+    const values = operand(trace, stage, name);
+    if (values) return new Moving(values, batch, null);
+    throw new ShapeError([`${stage.scope} reads ${name}, which the trace does not hold: run all stages`]);
+  };
+  const carried = (/** @type {string} */ name, /** @type {string} */ line) => {
+    const later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
+    // of a single step, the line need not be computed
+    const found = new Moving(later ?? zeros(steps, batch, widths[name]), batch, trace.initial[stage.scope][name].data);
+    found.edge = order[0];
+    found.shift = back ? -1 : 1;
+    return found;
   };
   const cursor = (/** @type {import("./types.js").Operand} */ name) => {
-    const known = cursors.get(name);
-    if (known) return known;
-    /** @type {Moving} */
-    let found;
-    if (typeof name === "number") found = of({ shape: [1], data: Float64Array.of(rounded(name)) }, "");
-    else if (out[name]) found = of(out[name], name);
-    else if (states.has(name)) {
-      const line = states.get(name) ?? "", width = widths[name];
-      const later = out[line] ?? (stage.sources[line] ? operand(trace, stage, line) : null);
-      const initial = trace.initial[stage.scope]?.[name]?.data ?? new Float64Array(batch * width);
-      found = { ...of(later ?? zeros(steps, batch, width), name), initial, edge: order[0], shift: back ? -1 : 1 };
-    } else found = of(operand(trace, stage, name), name);
+    let found = cursors.get(name);
+    if (found) return found;
+    const line = states.get(String(name));
+    if (typeof name === "number") found = new Moving({ shape: [1], data: Float64Array.of(rounded(name)) }, batch, null);
+    else found = out[name] ? new Moving(out[name], batch, null) : line === undefined ? read(name) : carried(name, line);
     cursors.set(name, found);
     return found;
   };
@@ -130,7 +157,7 @@ function by_arithmetic(trace, stage, name) {
     for (const { line, width, data, operands } of program) {
       for (let b = 0; b < batch; b++) {
         const read = operands.map((cursor, k) => {
-          move(cursor, t, b);
+          cursor.move(t, b);
           const matrix = k === (line.op === "matvec" ? 0 : 1) && (line.op === "matvec" || line.op === "vecmat");
           return own.read(cursor.data.subarray(cursor.at, matrix ? undefined : cursor.at + cursor.width));
         });
@@ -146,7 +173,7 @@ function add_sums(trace, stage, rounded) {
   const name = /** @type {any} */ (trace.head).arithmetic, [steps, batch] = extent(trace), rows = steps * batch;
   const of = new Map(stage.cell.gradient), own = name ? arithmetic(name) : null;
   /** @type {{[name: string]: Values}} */
-  const found = {};
+  const found = Object.create(null);
   for (const { name, terms } of stage.cell.sums) {
     const read = terms.map((term) => term.map((one) => operand(trace, stage, one)));
     if (read.flat().some((values) => !values)) return;

@@ -45,15 +45,15 @@ export function lines_of(stage) {
  *  @returns {Pick<Trace, "widths" | "grids">} */
 export function sizes(trace) {
   /** @type {Trace["widths"]} */
-  const widths = {};
+  const widths = Object.create(null);
   /** @type {Trace["grids"]} */
-  const grids = {};
+  const grids = Object.create(null);
   const problems = [];
   for (const stage of trace.stages) {
     const found = new StageSizes(trace, stage, widths, grids);
     found.derive();
     problems.push(...found.problems());
-    widths[stage.scope] = Object.fromEntries(found.widths);
+    widths[stage.scope] = Object.assign(Object.create(null), Object.fromEntries(found.widths));
     grids[stage.scope] = found.whole();
   }
   if (problems.length) throw new ShapeError(problems);
@@ -188,13 +188,13 @@ class StageSizes {
 
   /** Whether a value is a matrix of more than one number, or one by the text. @param {string} name */
   wide(name) {
-    return this.certain.has(name) || this.width(name) > 1;
+    return this.certain.has(name) || this.width(name) > 1 || this.shapes.get(name)?.length === 2;
   }
 
   /** The grids; a matrix whose width alone is known has one column. */
   whole() {
     /** @type {{[name: string]: [number, number]}} */
-    const found = {};
+    const found = Object.create(null);
     for (const name of this.matrices) {
       const [rows, columns] = this.grids.get(name) ?? [0, 0], width = this.width(name);
       if (this.wide(name) && width) found[name] = rows * columns === width ? [rows, columns] : [width, 1];

@@ -76,16 +76,16 @@ function tokenized(text) {
     const found = TOKEN.exec(text);
     const rest = found ? 0 : at + /** @type {RegExpExecArray} */ (/^[ \t\f]*/.exec(text.slice(at)))[0].length;
     if (!found && rest === text.length) break;
-    if (!found) throw new SyntaxFault(unread(text, rest), rest);
+    if (!found) throw new SyntaxFault(unread(text, rest), rest + Number(text[rest] === "\\"));
     const { number, name, sign, string } = /** @type {{[kind: string]: string}} */ (found.groups);
     at = TOKEN.lastIndex;
     const token = { kind: number ? "number" : name ? "name" : sign ? "sign" : "string", text: number || name || sign || string, start: at, end: at };
     token.start -= token.text.length;
-    if (number && (/^\w/.test(text.slice(at)) || text.codePointAt(at) > 127)) throw new SyntaxFault("invalid decimal literal", at - 1);
+    if (number && (/^(?!(?:and|or|if|in|is|not)\b)\w/.test(text.slice(at)) || (text.codePointAt(at) ?? 0) > 127)) throw new SyntaxFault("invalid decimal literal", at - 1);
     if (/^0[0-9_]*[1-9][0-9_]*$/.test(number)) throw new SyntaxFault("leading zeros in decimal integer literals are not permitted", token.start);
     if ("([{".includes(token.text)) open.push(token);
     if (open.length > MAX_OPEN) throw new SyntaxFault("too many nested parentheses", token.start);
-    if (token.text in CLOSES) {
+    if (Object.hasOwn(CLOSES, token.text)) {
       const last = open.pop();
       if (!last) throw new SyntaxFault(`unmatched '${token.text}'`, token.start);
       if (last.text !== CLOSES[token.text]) {
@@ -113,8 +113,9 @@ class Reader {
   constructor(text) {
     const { tokens, open } = tokenized(text);
     this.tokens = tokens;
-    this.open = open;
+    this.open = open; // a bracket that is not closed
     this.at = 0;
+    this.begun = 0; // the column of the last expression
   }
 
   get next() {
@@ -135,26 +136,26 @@ class Reader {
 
   /** @param {string} text */
   expect(text) {
-    if (this.takes(text)) return;
-    const last = this.next.start; // two expressions side by side within brackets
-    if ([")", "]", "}"].includes(text) && this.next.kind !== "end" && this.begun !== undefined) {
-      const begun = this.begun;
-      let second = false;
-      try {
-        this.expression();
-        second = true;
-      } catch (fault) {
-        if (!(fault instanceof SyntaxFault) || fault.message.endsWith("never closed")) throw fault;
-      }
-      if (second) throw new SyntaxFault("invalid syntax. Perhaps you forgot a comma?", begun);
-    }
-    throw this.fault(last);
+    if (!this.takes(text)) throw this.beside(true);
   }
 
-  /** What is wrong at a column. @param {number} [column] */
-  fault(column = this.next.start) {
+  /** What is wrong where an expression ends before it should: another may stand beside it. @param {boolean} within  brackets @returns {SyntaxFault} */
+  beside(within) {
+    const { begun } = this, fault = this.fault();
+    if (this.next.kind === "end") return fault;
+    try {
+      this.expression();
+    } catch (other) {
+      if (!(other instanceof SyntaxFault)) throw other;
+      return other.message.endsWith("never closed") ? other : fault;
+    }
+    if (this.open && this.next.kind === "end") return this.fault();
+    return within ? new SyntaxFault("invalid syntax. Perhaps you forgot a comma?", begun) : fault;
+  }
+
+  fault() {
     if (this.open && this.next.kind === "end") return new SyntaxFault(`'${this.open.text}' was never closed`, this.open.start);
-    return new SyntaxFault("invalid syntax", column);
+    return new SyntaxFault("invalid syntax", this.next.start);
   }
 
   /** @param {string} kind @param {number} start @param {Node[]} parts @param {object} [more] @returns {Node} */
@@ -165,7 +166,7 @@ class Reader {
 
   whole() {
     const tree = this.listed("", "Tuple", this.next.start);
-    if (this.next.kind !== "end") throw this.fault();
+    if (this.next.kind !== "end") throw this.beside(false);
     return tree;
   }
 

@@ -2,7 +2,7 @@ import { dtype_rounding } from "./arithmetic.js";
 import { by_name, reads, within } from "./cells.js";
 import { parse } from "./grammar.js";
 import { sizes } from "./sizes.js";
-import { extent } from "./values.js";
+import { extent, mapped } from "./values.js";
 
 // Trace files as JSON: read with checks, since they come from strangers, and written as Python writes them.
 
@@ -58,7 +58,7 @@ class Reader {
     let at = 0;
     const fill = (/** @type {any} */ part, /** @type {number} */ axis) => {
       if (axis === shape.length) {
-        const number = typeof part === "string" ? WORDS[part] : part;
+        const number = typeof part === "string" && Object.hasOwn(WORDS, part) ? WORDS[part] : part;
         if (typeof number !== "number") throw new FileError(`${where}: expected a number, found ${JSON.stringify(part).slice(0, 40)}`);
         data[at++] = this.rounded(number);
       } else if (!Array.isArray(part) || part.length !== shape[axis]) {
@@ -71,17 +71,9 @@ class Reader {
 
   /** @param {any} part @param {string} where @param {number[]} lead @param {number[]} ranks @returns {Scoped} */
   scoped(part, where, lead, ranks) {
-    return named(mapping(part, where), (here, scope) => named(mapping(here, `${where} ${scope}`), (array, name) =>
+    return mapped(mapping(part, where), (here, scope) => mapped(mapping(here, `${where} ${scope}`), (array, name) =>
       this.values(array, `${where} ${scope}/${name}`, lead, ranks)));
   }
-}
-
-/** A mapping with other values; without a prototype, since names are those of a stranger.
- *  @template A, B @param {Record<string, A>} mapping @param {(value: A, key: string) => B} change @returns {Record<string, B>} */
-function named(mapping, change) {
-  const found = Object.create(null);
-  for (const [key, value] of Object.entries(mapping)) found[key] = change(value, key);
-  return found;
 }
 
 /**
@@ -144,7 +136,7 @@ function stages_of(infos) {
     if (typeof equations !== "string") throw new FileError(`${scope}: its equations are missing`);
     const cell = parse(equations);
     /** @type {Stage} */
-    const stage = { layer, direction, scope, cell, sources: named(mapping(sources, `${scope}: sources`), String), computed: null };
+    const stage = { layer, direction, scope, cell, sources: mapped(mapping(sources, `${scope}: sources`), String), computed: null };
     if (computed != null) stage.computed = computed_of(cell, computed, scope);
     for (const [name, source] of Object.entries(stage.sources)) {
       const [before] = source.split("/").length > 2 ? [source.split("/").slice(0, 2).join("/")] : [source];
@@ -210,11 +202,11 @@ export function written(trace) {
   };
   const { head, x, lengths, mask, given, parameters, lines, sums } = trace;
   /** @type {Record<string, any>} */
-  const states = {};
+  const states = Object.create(null);
   /** @type {Record<string, any>} */
   const inputs = {};
   for (const [scope, here] of Object.entries(trace.initial)) {
-    for (const [state, values] of Object.entries(here)) (states[state] ??= {})[scope] = values;
+    for (const [state, values] of Object.entries(here)) (states[state] ??= Object.create(null))[scope] = values;
   }
   Object.assign(inputs, x && { x }, lengths && { lengths }, mask && { mask });
   for (const [short, state] of INITIAL) {

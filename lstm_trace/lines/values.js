@@ -3,7 +3,19 @@ import { backwards, owner, scope_and_name } from "./sizes.js";
 
 // The values of a trace by the names that its equations read.
 
-/** @import { Operand, Stage, Trace, Values } from "./types.js" */
+/** @import { Operand, Scoped, Stage, Trace, Values } from "./types.js" */
+
+/** A mapping with other values. It has no prototype, since names are those of a stranger: `constructor` is not there
+ *  unless it was given. @template A, B @param {{[key: string]: A}} mapping @param {(value: A, key: string) => B} change
+ *  @returns {{[key: string]: B}} */
+export function mapped(mapping, change) {
+  const found = Object.create(null);
+  for (const [key, value] of Object.entries(mapping)) found[key] = change(value, key);
+  return found;
+}
+
+/** Arrays by scope and name, each changed. @param {Scoped} part @param {(values: Values) => Values} change @returns {Scoped} */
+export const each_array = (part, change) => mapped(part, (here) => mapped(here, change));
 
 /** Zeros of a shape. @type {(...shape: number[]) => Values} */
 export const zeros = (...shape) => ({ shape, data: new Float64Array(shape.reduce((a, b) => a * b, 1)) });

@@ -85,8 +85,7 @@ def test_a_circle_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_modules_of_the_page_are_one_script() -> None:
     script = inlined("service/static/bench/state/fitting.js")
-    names = re.findall(r"^// (\S+\.js)$", script, re.M)
-    assert names[-1] == "service/static/bench/state/fitting.js"
+    names = re.findall(r"\bmodule_\d+(?==\(\(\)=>)", script)
     assert len(set(names)) == len(names) >= 3
     assert printed(script) == []
     vendored = inlined("service/static/vendor/standalone.module.js")

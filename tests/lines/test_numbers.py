@@ -49,7 +49,7 @@ def _values(random: Random) -> list[float]:
 
 
 def test_numbers_are_displayed_as_python_displays_them() -> None:
-    values = _values(Random(7))
+    values = _values(Random(7))  # noqa: S311 - it has to be the same each time
     cases: list[dict[str, Any]] = []
     expected = []
     for single in (False, True):
@@ -73,7 +73,7 @@ def test_numbers_are_displayed_as_python_displays_them() -> None:
 
 
 def test_fractions_shortest_decimals_and_percent() -> None:
-    values = [value for value in _values(Random(3)) if np.isfinite(value)]
+    values = [value for value in _values(Random(3)) if np.isfinite(value)]  # noqa: S311 - likewise
     shares = [abs(value) % 1 for value in values] + [0.0, 1.0, 0.005, 0.995, 0.0049, 0.125, 0.145]
     script = """
       const { fraction, percent, shortest, exactly } = numbers;

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "lstm_trace"
 def in_node(script: str, data: Any, *modules: str) -> Any:
     """What a script returns for some data, as JSON.
 
-    script: the body of a function of `data`. modules: paths in the package, whose exports have the names of their files.
+    script: the body of a function of `data`. modules: paths in the package; their exports have the names of the files.
     """
     if (node := shutil.which("node")) is None:
         pytest.skip("node is not installed: the JavaScript modules are not run")
@@ -26,6 +26,6 @@ def in_node(script: str, data: Any, *modules: str) -> Any:
         'process.stdout.write(JSON.stringify(await told(JSON.parse(readFileSync(0, "utf8")))) ?? "null");'
     )
     command = [node, "--input-type=module", "-e", program]
-    found = subprocess.run(command, input=json.dumps(data), capture_output=True, text=True, check=False)
+    found = subprocess.run(command, input=json.dumps(data), capture_output=True, text=True, check=False)  # noqa: S603 - our own script
     assert found.returncode == 0, found.stderr[-3000:]
     return json.loads(found.stdout)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ... import __version__
 from ...base.files import read_data
-from ...cell.arithmetic import FORMATS
+from ...cell.arithmetic import COMMON
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName
 from ...examples import examples, text
@@ -28,9 +28,6 @@ from ..settings import Limits
 
 # Functions that read files are plain functions, which FastAPI calls in another thread: other requests need not wait.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
-
-#: The number of decimals to which exercises round, and a common fixed-point format of chips.
-ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
 class Health(Record):
@@ -169,7 +166,7 @@ def choices() -> Any:
     return Choices(
         languages=[Language(code, words(code).word("language")) for code in languages()],
         notations=get_args(NotationName),
-        arithmetics=ARITHMETICS,
+        arithmetics=COMMON,
         formats=[FileKind(name, file.options) for name, file in FILES.items()],
         models=readable(),
         plots=PlotChoices(plotting.kinds(), plotting.COMMON, tuple(plotting.FORMATS)),

@@ -20,7 +20,7 @@ from ...support.serving import Server
 pytest.importorskip("fastapi")
 
 
-from lstm_trace.service.routes.meta import ARITHMETICS
+from lstm_trace.cell.arithmetic import COMMON
 from lstm_trace.service.settings import Limits
 
 
@@ -88,7 +88,7 @@ def test_choices_are_all_understood(server: Server) -> None:
     for name in found["arithmetics"]:
         trace = lstm_trace.run(weights, x, cell={"equations": "h_t = W_x @ x_t"}, arithmetic=name)
         assert abs(trace["h_t"].item() - math.pi) > 0, name
-    assert found["arithmetics"] == list(ARITHMETICS)
+    assert found["arithmetics"] == list(COMMON)
 
 
 def test_equations_say_what_they_need(server: Server) -> None:

@@ -1,6 +1,6 @@
 // Prints formula trees as plain text and as MathML, as lstm_trace/formulas/printer.py does: what comes in which order, and
 // where parentheses are needed. A format says how each piece is written.
-import { PRINTED } from "../../../../lines/table.js";
+import { PRINTED } from "../../../../../lines/table.js";
 import { ACCENTS, FUNCTIONS } from "./signs.js";
 import { at, lower, NAMED, symbol, translated } from "./symbols.js";
 import { number } from "./tree.js";
@@ -8,14 +8,14 @@ import { number } from "./tree.js";
 /** @typedef {import("./tree.js").Node} Node */
 /** @typedef {import("./symbols.js").Own} Own */
 /** @typedef {import("./symbols.js").Symbol} Symbol */
-/** @typedef {import("../../../../lines/numbers.js").Shown} Shown */
+/** @typedef {import("../../../../../lines/numbers.js").Shown} Shown */
 /**
  * @typedef {object} Format
  * @property {boolean} slash whether a quotient is on one line and needs parentheses
  * @property {string} negative
  * @property {(number: string, exponent: number) => string} scaled
  * @property {(text: string, node: Node) => string} num
- * @property {{[way: string]: string}} dots
+ * @property {string} dots
  * @property {(c: string) => string} letter
  * @property {(style: string, text: string) => string} word
  * @property {(name: string, body: string) => string} accent
@@ -38,9 +38,7 @@ import { number } from "./tree.js";
  * @property {(body: string) => string} squared
  * @property {string} tanh_squared
  * @property {{[op: string]: (body: string) => string}} enclosed
- * @property {(rows: string[][]) => string} matrix
- * @property {((entries: string[]) => string) | null} vector
- * @property {((vectors: string[]) => string) | null} concatenated
+ * @property {(vectors: string[]) => string} concatenated
  */
 
 // -- plain text --------------------------------------------------------------------------------------------------------
@@ -53,14 +51,13 @@ const braced = (/** @type {string} */ text) => (/^(?:[\p{L}\p{N}]+|⟨[^⟨⟩]*
 /** A power, in superscript characters if they exist; otherwise after ^. @param {string} text */
 const raised = (text) => ([...text].every((c) => RAISED.has(c)) ? [...text].map((c) => RAISED.get(c)).join("") : `^${braced(text)}`);
 const listed = (/** @type {string[]} */ texts) => texts.join(texts.some((text) => /\d,\d/.test(text)) ? "; " : ", ");
-const vector = (/** @type {string[]} */ entries) => (entries.length === 1 ? entries[0] : `[${listed(entries)}]`);
 /** A function as plain text. @param {string} op */
 const called = (op) => FUNCTIONS[op] ?? (PRINTED[op] ?? op).replace(/\*$/, "");
 
 /** @type {Format} */
 export const PLAIN = {
   slash: true, negative: "-", scaled: (number, exponent) => `${number}e${exponent}`, num: (text) => text,
-  dots: { across: "…", down: "…", diagonal: "…" },
+  dots: "…",
   letter: (c) => NAMED[c] ?? c,
   word: (style, text) => (style === "script" ? script(text) : text),
   accent: (name, body) => body + ACCENTS[name],
@@ -73,8 +70,7 @@ export const PLAIN = {
   gradient: (of, through) => `∂L/∂${of}${through && `|${through}`}`,
   squared: (body) => `${body}²`, tanh_squared: "",
   enclosed: { sqrt: (body) => `√(${body})`, floor: (body) => `⌊${body}⌋`, abs: (body) => `|${body}|` },
-  matrix: (rows) => (rows.length === 1 ? `[ ${rows[0].join("  ")} ]` : `[${rows.map(vector).join(", ")}]`),
-  vector, concatenated: (vectors) => `[${vectors.join("; ")}]`,
+  concatenated: (vectors) => `[${vectors.join("; ")}]`,
 };
 
 // -- MathML ------------------------------------------------------------------------------------------------------------
@@ -110,7 +106,7 @@ const mrow = (/** @type {string[]} */ parts) => `<mrow>${parts.join("")}</mrow>`
 export const mathml = (address) => ({
   slash: false, negative: "−", scaled: (number, exponent) => `${number}×10${raised(String(exponent))}`,
   num: (text, node) => { const at = escape(address(node)); return `<mn${at && ` data-address="${at}"`}>${text}</mn>`; },
-  dots: { across: "<mo>⋯</mo>", down: "<mo>⋮</mo>", diagonal: "<mo>⋱</mo>" },
+  dots: "<mo>⋯</mo>",
   letter,
   word: (style, text) => STYLES[style].join(PLAIN.word(style, escape(text))),
   accent: (name, body) => `<mover accent="true">${body}<mo stretchy="false">${OVER[name]}</mo></mover>`,
@@ -134,8 +130,7 @@ export const mathml = (address) => ({
   },
   squared: (body) => `<msup>${body}<mn>2</mn></msup>`, tanh_squared: "<msup><mi>tanh</mi><mn>2</mn></msup><mo>\u2061</mo>",
   enclosed: { sqrt: (body) => `<msqrt>${body}</msqrt>`, floor: (body) => mrow([parens(body, "⌊⌋")]), abs: (body) => mrow([parens(body, "||")]) },
-  matrix: (rows) => `<mtable>${rows.map((row) => `<mtr>${row.map((entry) => `<mtd>${entry}</mtd>`).join("")}</mtr>`).join("")}</mtable>`,
-  vector: null, concatenated: null,
+  concatenated: (vectors) => (vectors.length > 1 ? `<mtable>${vectors.map((one) => `<mtr><mtd>${one}</mtd></mtr>`).join("")}</mtable>` : vectors[0]),
 });
 
 // -- the walk ----------------------------------------------------------------------------------------------------------
@@ -145,24 +140,15 @@ const BINDING = { sum: 1, neg: 2, prod: 3, factors: 3, matvec: 3, quot: 3, squar
 /** How tightly a right factor, and the part below a slash, must bind. */
 const RIGHT = 4;
 
-/** The only entry of a vector or matrix, since it is printed as that number. @param {Node} node @returns {Node} */
-function alone(node) {
-  if (node.kind === "vec" && node.entries.length === 1) return node.entries[0];
-  return node.kind === "mat" && node.rows.length === 1 && node.rows[0].length === 1 ? node.rows[0][0] : node;
-}
-
 /** Whether a term is printed with a minus at its beginning. @param {Node} node @param {boolean} slash @returns {boolean} */
 function minus_first(node, slash) {
   if (node.kind === "prod" || node.kind === "matvec") {
-    const [first, second] = [node.left ?? node.matrix, node.right ?? node.vector].map(alone);
+    const [first, second] = [node.left ?? node.matrix, node.right ?? node.vector];
     return !(first.kind === "num" && second.kind === "num") && minus_first(first, slash);
   }
   if (node.kind === "quot") return slash && minus_first(node.over, slash);
   return node.kind === "num" && node.shown.negative;
 }
-
-/** Whether a formula is clearly a single number. @param {Node} node @returns {boolean} */
-const single = (node) => (node.kind === "sum" ? node.terms.every(single) : node.kind === "num" || (node.kind === "call" && ["max", "sum", "mean"].includes(node.op)));
 
 export class Printer {
   /** @param {Format} format @param {Own} [own] symbols of the author, or of a notation */
@@ -179,29 +165,24 @@ export class Printer {
       case "index": return f.row([this.inside(node.of, 5), f.at(node.at)]);
       case "num": return f.num(this.number(node.shown), node);
       case "sum": return f.row(node.terms.flatMap((/** @type {Node} */ one, /** @type {number} */ k) => {
-        const negative = node.signs[k] < 0, after = k > 0 || negative, term = alone(one);
+        const negative = node.signs[k] < 0, after = k > 0 || negative, term = one;
         const part = this.inside(term, after ? 3 : 2);
         return [k ? (negative ? signs.less : signs.plus) : negative ? signs.minus : "", after && minus_first(term, f.slash) ? f.row([f.parens(part)]) : part];
       }));
       case "prod": case "matvec": return this.product(node);
       case "factors": return this.factors(node.parts);
-      case "square": return this.square(alone(node.of));
+      case "square": return this.square(node.of);
       case "transposed": return this.raised(node.of, "T");
       case "baseline": return this.raised(node.of, "0");
       case "holds": return f.holds(this.print(node.left), node.sign, this.print(node.right));
       case "gradient": return f.gradient(this.inside(node.of, 5), node.through);
       case "quot": return this.quotient(node);
       case "neg": {
-        const of = alone(node.of);
+        const of = node.of;
         return f.row([signs.minus, minus_first(of, f.slash) ? f.parens(this.print(of)) : this.inside(of, 3)]);
       }
       case "call": return this.call(node);
-      case "vec": return this.entries(node.entries.map((/** @type {Node} */ one) => this.print(one)));
-      case "mat": {
-        const rows = node.rows.map((/** @type {Node[]} */ row) => row.map((one) => this.print(one)));
-        return rows.length === 1 && rows[0].length === 1 && !f.vector ? rows[0][0] : f.matrix(rows);
-      }
-      default: return f.dots[node.way];
+      default: return f.dots;
     }
   }
 
@@ -213,7 +194,6 @@ export class Printer {
 
   /** The text of a tree, in parentheses if it binds more loosely than `least`. @param {Node} node @param {number} least */
   inside(node, least) {
-    node = alone(node);
     const loose = (BINDING[node.kind] ?? 5) < least || (least >= RIGHT && node.kind === "num" && node.shown.negative);
     const needed = loose && (this.format.slash || least > RIGHT || node.kind !== "quot");
     return needed ? this.format.around(this.print(node)) : this.print(node);
@@ -245,12 +225,12 @@ export class Printer {
   /** @param {Node} node */
   product(node) {
     const f = this.format;
-    const [left, right] = [node.left ?? node.matrix, node.right ?? node.vector].map(alone);
+    const [left, right] = [node.left ?? node.matrix, node.right ?? node.vector];
     if (left.kind === "num" && right.kind === "num") return this.factors([left, right]);
     const sign = node.kind === "prod" && left.kind !== "num" ? f.signs.times : f.signs.space;
     // (a ⊙ b) cᵀ and (a bᵀ) ⊙ C: a product of vectors that is a matrix is kept apart from one of their units
     const row = left.kind === "matvec" ? left.vector : node.kind === "matvec" ? node.vector : null;
-    const apart = row !== null && ["transposed", "mat"].includes(row.kind) && left.kind !== node.kind;
+    const apart = row !== null && row.kind === "transposed" && left.kind !== node.kind;
     return f.row([this.inside(left, apart ? RIGHT : 3), sign, this.inside(right, RIGHT)]);
   }
 
@@ -280,8 +260,6 @@ export class Printer {
   /** @param {Node} node */
   quotient({ over, under }) {
     const f = this.format;
-    // no column fits on one line
-    if (over.kind === "vec" && over.entries.length > 1 && single(under) && !f.slash) return f.row([f.fraction(this.print(number(1)), this.print(under)), f.signs.space, this.print(over)]);
     return f.slash ? f.fraction(this.inside(over, 3), this.inside(under, RIGHT)) : f.fraction(this.print(over), this.print(under));
   }
 
@@ -289,15 +267,9 @@ export class Printer {
   call({ op, args, constants }) {
     const f = this.format;
     const texts = [...args, ...constants.map(number)].map((one) => this.print(one));
-    if (op === "concat") return f.concatenated ? f.concatenated(texts) : this.entries(texts);
+    if (op === "concat") return f.concatenated(texts);
     if (op in f.enclosed && texts.length === 1) return f.enclosed[op](texts[0]);
     return f.row([f.function(op), f.apply, f.arguments(texts)]);
-  }
-
-  /** @param {string[]} entries */
-  entries(entries) {
-    if (entries.length === 1) return entries[0];
-    return this.format.vector ? this.format.vector(entries) : this.format.matrix(entries.map((entry) => [entry]));
   }
 }
 

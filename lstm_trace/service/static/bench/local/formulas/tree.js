@@ -1,13 +1,16 @@
 // A small tree for mathematics: the content of a printed line, not its typesetting, as lstm_trace/formulas/tree.py has it.
 // SYMBOLIC writes a line in symbols, SCALAR one unit of it with numbers.
-const parse = (/** @type {string} */ _) => /** @type {Cell} */ ({}); // TODO
-import { show } from "../../../../lines/numbers.js";
+import { by_name, definition } from "../../../../../lines/cells.js";
+import { parse } from "../../../../../lines/grammar.js";
+import { show } from "../../../../../lines/numbers.js";
+import { is_identifier } from "../../../../../lines/syntax.js";
+import { OPERATIONS } from "../../../../../lines/table.js";
 
-/** @typedef {import("../../../../lines/types.js").Line} Line */
-/** @typedef {import("../../../../lines/types.js").Cell} Cell */
-/** @typedef {import("../../../../lines/types.js").Operand} Operand */
-/** @typedef {import("../../../../lines/types.js").Values} Values */
-/** @typedef {import("../../../../lines/numbers.js").Shown} Shown */
+/** @typedef {import("../../../../../lines/types.js").Line} Line */
+/** @typedef {import("../../../../../lines/types.js").Cell} Cell */
+/** @typedef {import("../../../../../lines/types.js").Operand} Operand */
+/** @typedef {import("../../../../../lines/types.js").Values} Values */
+/** @typedef {import("../../../../../lines/numbers.js").Shown} Shown */
 /** Identifies a number: scope, name, step, sequence (null for those of a parameter) and index. @typedef {[string, string, number | null, number | null, number[]]} Key */
 /** A node: its kind and its parts. @typedef {{kind: string, [part: string]: any}} Node */
 
@@ -19,13 +22,14 @@ const is_node = (/** @type {any} */ part) => part !== null && typeof part === "o
 /** The parts of a node that are nodes, in order; a number has none. @param {Node} node @returns {Node[]} */
 export function pieces(node) {
   if (node.kind === "num") return [];
-  return Object.values(node).flat(2).filter(is_node);
+  return Object.values(node).flat().filter(is_node);
 }
 
 /** The same node with changed pieces. @param {Node} node @param {(part: Node) => Node} change @returns {Node} */
 export function remade(node, change) {
   if (node.kind === "num") return node;
-  const each = (/** @type {any} */ part) => /** @type {any} */ (Array.isArray(part) ? part.map(each) : is_node(part) ? change(part) : part);
+  /** @type {(part: any) => any} */
+  const each = (part) => (Array.isArray(part) ? part.map(each) : is_node(part) ? change(part) : part);
   return /** @type {any} */ (Object.fromEntries(Object.entries(node).map(([name, part]) => [name, each(part)])));
 }
 
@@ -48,6 +52,8 @@ export const num = (shown, value, key = null) => ({ kind: "num", shown, value, k
 export const prod = (left, right) => ({ kind: "prod", left, right });
 /** @param {Node} matrix @param {Node} vector @returns {Node} */
 const matvec = (matrix, vector) => ({ kind: "matvec", matrix, vector });
+/** @param {Node} of @returns {Node} */
+const transposed = (of) => ({ kind: "transposed", of });
 /** @param {number[]} signs @param {Node[]} terms @returns {Node} */
 export const sum = (signs, terms) => ({ kind: "sum", signs, terms });
 /** @param {Node[]} terms */
@@ -60,8 +66,8 @@ export const call = (op, args, constants = []) => ({ kind: "call", op, args, con
 export const index = (of, at) => ({ kind: "index", of, at });
 /** @param {Node} left @param {Node} right @param {string} [sign] @returns {Node} */
 export const holds = (left, right, sign = ">") => ({ kind: "holds", left, right, sign });
-/** @param {"across" | "down" | "diagonal"} [way] @returns {Node} */
-export const dots = (way = "across") => ({ kind: "dots", way });
+/** What is left out. @type {Node} */
+const DOTS = { kind: "dots" };
 
 /** A number of an equation, as it was written: 1 and not 1.0. @param {number} value */
 export function number(value) {
@@ -70,22 +76,6 @@ export function number(value) {
 }
 
 // -- a line in symbols -------------------------------------------------------------------------------------------------
-
-/** The constants of an operation that need not be written. @type {{[op: string]: number[]}} */
-const DEFAULTS = { elu: [1] };
-const alike = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a.length === b.length && a.every((value, k) => value === b[k]);
-
-/** A vector as a row. @param {Node} vector @returns {Node} */
-function as_row(vector) {
-  if (vector.kind === "vec") return vector.entries.length > 1 ? { kind: "mat", rows: [vector.entries.map((/** @type {Node} */ entry) => (entry.kind === "dots" ? dots() : entry))] } : vector.entries[0];
-  return vector.kind === "num" ? vector : { kind: "transposed", of: vector };
-}
-
-/** A vector times a matrix that is a value, as a column, as all vectors are on paper. @param {Node} vector @param {Node} matrix */
-function as_column(vector, matrix) {
-  const turned = matrix.kind === "mat" ? { kind: "mat", rows: matrix.rows[0].map((/** @type {any} */ _, /** @type {number} */ k) => matrix.rows.map((/** @type {Node[]} */ row) => row[k])) } : { kind: "transposed", of: matrix };
-  return matvec(turned, vector);
-}
 
 /** @param {Line} line @param {Node} part */
 function slice({ constants: [begin, end] }, part) {
@@ -96,9 +86,9 @@ function slice({ constants: [begin, end] }, part) {
 const SYMBOLIC = {
   matvec: (_, [a, b]) => matvec(a, b),
   memvec: (_, [a, b]) => matvec(a, b),
-  vecmat: (_, [a, b]) => matvec({ kind: "transposed", of: b }, a), // vectors are columns on paper
-  outer: (_, [a, b]) => matvec(a, as_row(b)),
-  vecmem: (_, [a, b]) => as_column(a, b),
+  vecmat: (_, [a, b]) => matvec(transposed(b), a), // vectors are columns on paper
+  outer: (_, [a, b]) => matvec(a, b.kind === "num" ? b : transposed(b)),
+  vecmem: (_, [a, b]) => matvec(transposed(b), a),
   add: ({ constants }, parts) => sum(constants, parts),
   mul: ({ operands }, [a, b]) => (operands[0] === 1 ? b : prod(a, b)),
   div: (_, [over, under]) => ({ kind: "quot", over, under }),
@@ -110,7 +100,7 @@ const SYMBOLIC = {
 
 /** @param {Line} line @param {Node[]} parts @returns {Node} */
 export const symbolic = (line, parts) =>
-  SYMBOLIC[line.op]?.(line, parts) ?? call(line.op, parts, alike(line.constants, DEFAULTS[line.op] ?? []) ? [] : line.constants);
+  SYMBOLIC[line.op]?.(line, parts) ?? call(line.op, parts, line.constants.every((one, k) => one === OPERATIONS[line.op].constants[k][1]) ? [] : line.constants);
 
 /** The value of a call of a composite function is that call; `written_out` expands it. @param {Line} line @param {Cell} cell @returns {Node} */
 export function formula(line, cell) {
@@ -119,19 +109,10 @@ export function formula(line, cell) {
   return line.call.length ? call(String(name), parts) : symbolic(line, parts);
 }
 
-export const is_name = (/** @type {string} */ text) => /^[\p{XID_Start}_]\p{XID_Continue}*$/u.test(text);
-/** @type {WeakMap<Cell, Map<string, Line>>} */
-const BY_NAME = new WeakMap();
-/** A line of a cell. @param {Cell} cell @param {Operand} name @returns {Line | undefined} */
-export function line_of(cell, name) {
-  if (!BY_NAME.has(cell)) BY_NAME.set(cell, new Map(cell.lines.map((line) => [line.name, line])));
-  return BY_NAME.get(cell)?.get(/** @type {string} */ (name));
-}
-
 /** The symbol of a value of a cell or of one of its inputs: its name, or its expression if it has none. @param {string} name @param {Cell} cell @returns {Node} */
 export function value(name, cell) {
-  if (is_name(name)) return sym(name);
-  const line = line_of(cell, name);
+  if (is_identifier(name)) return sym(name);
+  const line = by_name(cell).get(name);
   return line ? formula(line, cell) : of_text(name, cell);
 }
 
@@ -142,18 +123,14 @@ export function value(name, cell) {
 function of_text(name, cell) {
   const summed = new Set(cell.sums.map((one) => one.name));
   const known = new Set([...cell.parameters, ...cell.gradient.filter(([made]) => summed.has(made)).map(([, of]) => of)]);
-  const words = [...new Set(name.match(/(?<![\p{L}\p{N}_])[\p{L}_][\p{L}\p{N}_]*(?![\p{L}\p{N}_(])/gu) ?? [])].filter((one) => !known.has(one));
+  const names = [...new Set(name.match(/(?<![\p{L}\p{N}_])[\p{L}_][\p{L}\p{N}_]*(?![\p{L}\p{N}_(])/gu) ?? [])].filter((one) => !known.has(one));
   const left = new Set([...name.matchAll(/([\p{L}\p{N}_]+) @ ([\p{L}\p{N}_]*)/gu)].filter(([, , b]) => !known.has(b)).map(([, a]) => a));
   const beside = [...new Set(name.match(/[\p{L}\p{N}_]+(?= @)|(?<=@ )[\p{L}\p{N}_]+/gu) ?? [])].filter((one) => !known.has(one));
-  const functions = cell.functions.map(({ name: called, arguments: names, defaults, body }) => {
-    const first = names.length - defaults.length;
-    return `${called}(${names.map((one, k) => (k < first ? one : `${one}=${defaults[k - first]}`)).join(", ")}) = ${body}`;
-  });
   for (const unknown of [left, ...subsets(beside)]) {
-    const fed = words.filter((one) => !unknown.has(one));
+    const fed = names.filter((one) => !unknown.has(one));
     try {
-      const made = parse([...functions, ...(fed.length ? [`input: ${fed.join(", ")}`] : []), `v = ${name}`, "output: v"].join("\n"));
-      return formula(/** @type {Line} */ (line_of(made, "v")), made);
+      const made = parse([...cell.functions.map(definition), ...(fed.length ? [`input: ${fed.join(", ")}`] : []), `v = ${name}`, "output: v"].join("\n"));
+      return formula(/** @type {Line} */ (by_name(made).get("v")), made);
     } catch {
       continue; // not with these matrices
     }
@@ -197,7 +174,7 @@ export function substituted(line, t, b, unit, array, leaf, most = null) {
     const stepped = arrays[i].shape.length === 3;
     return leaf(line.operands[i], stepped ? t : null, stepped ? b : null, place);
   };
-  const over = (/** @type {number} */ count, /** @type {(k: number) => Node} */ term) => kept(count, most).map((k) => (k === null ? dots() : term(k)));
+  const over = (/** @type {number} */ count, /** @type {(k: number) => Node} */ term) => kept(count, most).map((k) => (k === null ? DOTS : term(k)));
   const all = (/** @type {number} */ i) => over(width(i), (k) => at(i, k));
   switch (line.op) {
     case "matvec": case "memvec": case "vecmat": case "vecmem": {

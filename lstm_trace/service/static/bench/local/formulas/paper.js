@@ -16,7 +16,6 @@ const is_number = (/** @type {Node} */ node, /** @type {number} */ value) => sam
 /** The same formula as a person would write it. @param {Node} node @returns {Node} */
 export function on_paper(node) {
   switch (node.kind) {
-    case "vec": case "mat": return node;
     case "prod": case "factors": return times(...pieces(node).map(on_paper));
     case "sum": return total(node.terms.map((/** @type {Node} */ term, /** @type {number} */ k) => [node.signs[k], on_paper(term)]));
     case "neg": {
@@ -31,7 +30,7 @@ export function on_paper(node) {
 /** @param {Node} node @returns {Node[]} */
 const factors_of = (node) => (node.kind === "prod" || node.kind === "factors" ? pieces(node).flatMap(factors_of) : [node]);
 /** Whether a formula contains only single numbers, and neither symbols nor vectors. @param {Node} node @returns {boolean} */
-const of_numbers = (node) => !["sym", "vec", "mat"].includes(node.kind) && pieces(node).every(of_numbers);
+const of_numbers = (node) => node.kind !== "sym" && pieces(node).every(of_numbers);
 
 /** A product: numbers each in parentheses, symbols and vectors with a sign between them, equal ones squared. @param {Node[]} parts @returns {Node} */
 function times(...parts) {
@@ -100,7 +99,7 @@ function below(part, at) {
     const [of] = part.of.args;
     if (same(of, neg(at)) || (of.kind === "num" && at.kind === "num" && of.value === -at.value)) return at;
   }
-  return part.kind === "vec" ? part : remade(part, (one) => below(one, at));
+  return remade(part, (one) => below(one, at));
 }
 
 /** Whether a comparison of numbers is true; null if it is not one of numbers. @param {Node} condition */

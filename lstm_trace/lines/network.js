@@ -1,0 +1,250 @@
+// The stages of a network: cells for padding, for merged directions, with supplied lines and with added equations; and
+// other equations in the stages of a trace. See cell/network.py, cell/variants.py, model/edit.py.
+
+import { assigned, by_name, certain, closure, definition, equations, made, readers, states, with_holds, words, written } from "./cells.js";
+import { CellError } from "./errors.js";
+import { parse, partition, rows_of, split } from "./grammar.js";
+import { COMPOSITES, MERGED } from "./table.js";
+
+/** @typedef {import("./types.js").Cell} Cell */
+/** @typedef {import("./types.js").Stage} Stage */
+/** @typedef {import("./types.js").Scoped} Scoped */
+/** @typedef {[string, string][]} Pairs */
+
+const BUILT_IN = new Set(COMPOSITES.map(definition));
+
+/** What is before the first of a mark, without blanks around it. @param {string} text @param {string} mark */
+const before = (text, mark) => partition(text, mark)[0].trim();
+
+/** The cell for sequences with padding: at padding every state keeps its value. @param {Cell} cell @param {string} padding  zero, repeat or carry: the output there @param {Iterable<string>} [others]  names that are taken @returns {Cell} */
+export function masked(cell, padding, others = []) {
+  const taken = new Set([...by_name(cell).keys(), ...states(cell).keys(), ...others]);
+  const stem = ["y", "out", "out_out"].find((one) => !taken.has(`${one}_t`) && !taken.has(`${one}_prev`));
+  const carried = cell.carry.find(([, line]) => line === cell.output)?.[0];
+  const past = padding === "zero" ? "0" : padding === "repeat" ? `${stem}_prev` : carried;
+  if (!past) throw new CellError(["padding: carry needs a cell that carries its output; choose zero or repeat"]);
+  const carry = cell.carry.map(([state, line]) => `${state} <- where(valid, ${line}, ${state})`);
+  if (padding === "repeat") carry.push(`${stem}_prev <- ${stem}_t`);
+  return parse([
+    ...cell.functions.map(definition), `input: ${[...cell.inputs, "valid"].join(", ")}`,
+    ...[...equations(cell)].map(([name, right]) => `${name} = ${right}`),
+    ...(cell.declared.length ? [`matrix: ${cell.declared.join(", ")}`] : []),
+    `${stem}_t = where(valid, ${cell.output}, ${past})`, `carry: ${carry.join(", ")}`, `output: ${stem}_t`,
+  ].join("\n"));
+}
+
+/** The cell in which the two directions of a layer are merged. @param {string} merge */
+export const joined = (merge) => parse(`input: y_forward, y_reverse\ny_t = ${MERGED[merge]}\noutput: y_t`);
+
+/** The cell with more equations after its own; its states and output stay the same. @param {Cell} cell @param {string} extra @param {boolean} [padded] @returns {Cell} */
+export function extended(cell, extra, padded = false) {
+  const added = rows_of(extra), texts = added.map((row) => partition(row, "#")[0]);
+  const found = texts.findIndex((row) => before(row, ":") === "carry"), at = found < 0 ? added.length : found;
+  const pairs = found < 0 ? [] : split(partition(texts[at], ":")[2]).map(([part]) => part).filter(Boolean);
+  const named = new Set([...states(cell).keys(), ...pairs.map((part) => before(part, "<-"))]);
+  const given = new Set(texts.map((row) => before(row, "=")));
+  for (const word of new Set(words(texts.join("\n")))) { // a total needs no `carry:`
+    const stem = word.replace(/_prev$/, "");
+    if (stem && stem !== word && given.has(`${stem}_t`) && !named.has(word)) pairs.push(`${word} <- ${stem}_t`);
+  }
+  const carry = `carry: ${[...pairs, ...cell.carry.map((pair) => pair.join(" <- "))].join(", ")}`;
+  added.splice(at, 1, ...(pairs.length ? [carry] : []));
+  const rows = rows_of(cell.text).filter((row) => !row.startsWith("input:") && !(pairs.length && row.startsWith("carry:")));
+  const last = rows.findIndex((row) => /^(matrix|carry|output):/.test(row));
+  const whole = parse([...rows.slice(0, last), ...added, ...rows.slice(last)].join("\n"), cell.inputs, 1 - last);
+  if (whole.plain) throw new CellError(["the added equations have the row `hold:` or `scale:`; holds are given separately"]);
+  const own = whole.carry.filter(([state]) => !states(cell).has(state));
+  const full = made({ ...whole, carry: [...cell.carry, ...own] });
+  return parse(padded && own.length ? kept_at_padding(full, own, cell) : full.text);
+}
+
+/** The text of a cell that was extended by states of its own, which keep their values at padding. @param {Cell} whole @param {Pairs} own @param {Cell} cell */
+function kept_at_padding(whole, own, cell) {
+  /** @type {Map<string, string>} */
+  const kept = new Map();
+  const pairs = new Map(whole.carry.filter(([state]) => states(cell).has(state))), rights = equations(whole);
+  for (const [state, line] of own) {
+    pairs.set(state, line);
+    const right = rights.get(line);
+    if (right === undefined || by_name(cell).has(line) || kept.has(line)) pairs.set(state, `where(valid, ${line}, ${state})`);
+    else if (at_valid(whole, state) === null) kept.set(line, `where(valid, ${right.replace(/(.+) \/ (.+)/g, "quotient($1, $2)")}, ${state})`);
+  }
+  const rows = rows_of(whole.text).filter((row) => !/^(input|carry):/.test(row)).map((row) => {
+    const name = partition(row, " = ")[0];
+    return kept.has(name) ? `${name} = ${kept.get(name)}` : row;
+  });
+  const inputs = [...new Set([...whole.inputs, "valid"])].join(", ");
+  return [`input: ${inputs}`, ...rows, `carry: ${[...pairs].map((pair) => pair.join(" <- ")).join(", ")}`].join("\n");
+}
+
+/** The value at valid steps of the line that a state takes over, if the line keeps it at padding. @param {Cell} cell @param {string} state */
+function at_valid(cell, state) {
+  const line = by_name(cell).get(states(cell).get(state) ?? "");
+  const keeps = line && assigned(line) && line.op === "where" && line.operands[0] === "valid" && line.operands[2] === state;
+  return keeps ? String(line.operands[1]) : null;
+}
+
+/** The same cell with some lines supplied as inputs; lines that only they needed are removed. @param {Cell} cell @param {string[]} names @returns {Cell} */
+export function supplied(cell, names) {
+  for (const name of names) {
+    if (!by_name(cell).has(name) && !cell.inputs.includes(name)) throw new CellError([`given '${name}' is not a line of the cell`]);
+  }
+  if (!names.length) return cell;
+  const lines = cell.lines.filter((line) => !names.includes(line.name));
+  const fed = { ...cell, lines, inputs: [...new Set([...cell.inputs, ...names])] };
+  const unread = cell.lines.map((line) => line.name).filter((name) => !readers(cell).has(name));
+  const ends = [...unread, cell.output, ...states(cell).values()].filter((name) => !names.includes(name));
+  const left = made({ ...fed, lines: written(fed, closure(fed, ends)) });
+  const declared = new Set([...cell.declared, ...names.filter((name) => certain(cell).has(name))]);
+  const known = new Set([...left.inputs, ...states(left).keys(), ...left.parameters]);
+  return made({ ...left, declared: [...declared].filter((name) => known.has(name)) });
+}
+
+/** @typedef {{layers: number, directions: string[], merge: string, padding: string | null}} Form  of a network */
+
+/**
+ * The stages of layers of a cell.
+ * @param {Cell} cell
+ * @param {Form} form
+ * @param {string} [extra]  equations added to the last stage
+ * @param {{[scope: string]: string[]}} [given]  lines that are supplied
+ * @returns {Stage[]}
+ */
+export function stack(cell, { layers, directions, merge, padding }, extra = "", given = {}) {
+  const inner = padding ? masked(cell, padding, rows_of(extra).map((row) => before(row, "="))) : cell;
+  /** @type {Stage[]} */
+  const stages = [];
+  /** @param {number} layer @param {string} direction @param {Cell} own @param {{[input: string]: string}} from @param {boolean} last */
+  const add = (layer, direction, own, from, last) => {
+    const scope = `${layer}/${direction}`, names = Object.hasOwn(given, scope) ? given[scope] : [];
+    const here = extra && last && layer === layers - 1 ? extended(own, extra, padding !== null) : own;
+    const sources = here.inputs.map((name) => [name, Object.hasOwn(from, name) ? from[name] : "given"]);
+    for (const name of names) sources.push([name, "given"]);
+    stages.push({ layer, direction, scope, cell: supplied(here, names), sources: Object.fromEntries(sources), computed: null });
+    return `${scope}/${own.output}`;
+  };
+  const meets = directions.length > 1 && merge !== "none";
+  let source = "x";
+  for (let layer = 0; layer < layers; layer += 1) {
+    const ends = directions.map((direction) => add(layer, direction, inner, { x_t: source, valid: "valid" }, !meets));
+    [source] = ends;
+    if (meets) source = add(layer, "joined", joined(merge), { y_forward: ends[0], y_reverse: ends[1], valid: "valid" }, true);
+  }
+  return stages;
+}
+
+// -- the equations of a stage without those of the network -----------------------------------------------------------
+
+/** The lines that padding replaced, by what replaced them. @param {Cell} cell */
+const at_padding = (cell) => new Map(cell.lines.filter((line) => line.op === "where").map((line) => [line.name, line]));
+
+/** The carry of a cell with padding as it is without. @param {Cell} cell @returns {Pairs} */
+function carried(cell) {
+  const past = `${cell.output.replace(/_t$/, "")}_prev`, replaced = at_padding(cell);
+  return cell.carry.filter(([state, line]) => state !== past || line !== cell.output).map(([state, name]) => {
+    const line = replaced.get(name);
+    return [state, line && (name === cell.output || !assigned(line)) ? String(line.operands[1]) : name];
+  });
+}
+
+/** The equations of a cell without those that padding added after and between them, and later ones. @param {Cell} cell @param {boolean} padded */
+export function own_text(cell, padded) {
+  const { output } = cell, last = by_name(cell).get(output);
+  if (!padded || !last) return cell.text;
+  const inputs = cell.inputs.filter((name) => name !== "valid"), lines = cell.lines.slice(0, cell.lines.indexOf(last));
+  const known = new Set([...inputs, ...lines.map((line) => line.name)]); // no totals
+  const replaced = last.op === "where" ? String(last.operands[1]) : output;
+  return made({ ...cell, lines, carry: carried(cell).filter(([, line]) => known.has(line)), output: replaced, inputs }).text;
+}
+
+/** The equations that a cell has in addition to a bare one. @param {Cell} bare @param {Cell} cell @param {string[]} [padding]  names that padding added */
+export function added_text(bare, cell, padding = []) {
+  const known = new Set([...by_name(bare).keys(), ...padding]), own = padding.length ? carried(cell) : cell.carry;
+  const definitions = bare.functions.map(definition), added = own.filter(([state]) => !states(bare).has(state));
+  const totals = new Map((padding.length ? added : []).map(([state]) => [states(cell).get(state), at_valid(cell, state)]));
+  const fed = cell.inputs.filter((name) => !bare.inputs.includes(name) && !known.has(name));
+  const sums = rows_of(cell.text).filter((row) => row.startsWith("sum: ") && !bare.sums.length);
+  return [
+    ...cell.functions.map(definition).filter((text) => !definitions.includes(text) && !BUILT_IN.has(text)),
+    ...(fed.length ? [`input: ${fed.join(", ")}`] : []),
+    ...[...equations(cell)].filter(([name]) => !known.has(name)).map(([name, right]) => `${name} = ${totals.get(name) ?? right}`),
+    ...(added.length ? [`carry: ${added.map((pair) => pair.join(" <- ")).join(", ")}`] : []),
+    ...sums,
+  ].map((row) => `${row}\n`).join("");
+}
+
+// -- other equations -------------------------------------------------------------------------------------------------
+
+/** The number of layers, and the directions of each. @param {Stage[]} stages @param {string} merge @param {string | null} padding @returns {Form} */
+function form_of(stages, merge, padding) {
+  const there = new Set(stages.map((stage) => stage.direction));
+  const layers = 1 + Math.max(...stages.map((stage) => stage.layer));
+  return { layers, directions: ["forward", "reverse"].filter((one) => there.has(one)), merge, padding };
+}
+
+/** The equations that the last stage has in addition to those of the cell. @param {Stage[]} stages @param {Form} form */
+function extra_of(stages, form) {
+  const top = stages[stages.length - 1], padded = form.padding !== null, merges = top.direction === "joined";
+  const [below] = stages.filter((stage) => stage.direction === top.direction);
+  if (!merges && below === top) return "";
+  const bare = merges ? joined(form.merge) : parse(own_text(below.cell, padded));
+  return added_text(bare, top.cell, padded ? ["valid", top.cell.output] : []);
+}
+
+/** The equations of the cell in a text, and those that the last stage adds. @param {Stage[]} stages @param {Form} form @param {string} text @returns {[string, string]} */
+function separated(stages, form, text) {
+  const read = parse(text), cell = read.plain ?? read, alone = stages.length === 1;
+  const own = read.plain ? cell.text : text;
+  const halves = cell.inputs.filter((name) => name === "y_forward" || name === "y_reverse");
+  if (halves.length) {
+    const said = `the equations read ${halves.join(" and ")}: they merge the two directions, as set by the option merge`;
+    throw new CellError([`${said}; change the equations of a direction, ${stages[0].scope} for example`]);
+  }
+  const extra = alone ? "" : extra_of(stages.map(without_holds), form);
+  if (form.padding !== null && cell.inputs.includes("valid") && by_name(cell).has(cell.output)) {
+    const bare = own_text(cell, true), names = [...equations(cell).keys()];
+    const added = added_text(masked(parse(bare), form.padding, names.slice(names.indexOf(cell.output) + 1)), cell);
+    return [bare, added || extra];
+  }
+  const declared = rows_of(extra).filter((row) => row.startsWith("input:"));
+  const names = rows_of(extra).filter((row) => row.includes("=") && !declared.includes(row)).map((row) => before(row, "="));
+  if (alone || !names.some((name) => equations(cell).has(name))) return [own, extra];
+  const moved = rows_of(own).filter((row) => names.includes(before(row, "=")));
+  /** @param {string[]} rows */
+  const text_of = (rows) => rows.map((row) => `${row}\n`).join("");
+  return [text_of(rows_of(own).filter((row) => !moved.includes(row))), text_of([...declared, ...moved])];
+}
+
+/** @param {Stage} stage @returns {Stage} */
+function without_holds(stage) {
+  const cell = stage.cell.plain ?? stage.cell;
+  return { ...stage, cell };
+}
+
+/** The stage with exactly these lines made holdable, and these made scalable. @param {Stage} stage @param {string[]} held @param {string[]} [scaled] @returns {Stage} */
+export function with_stage_holds(stage, held, scaled = []) {
+  const before_holds = (stage.cell.plain ?? stage.cell).inputs, cell = with_holds(stage.cell, held, scaled);
+  const sources = before_holds.map((name) => [name, stage.sources[name]]);
+  for (const name of cell.inputs.slice(before_holds.length)) sources.push([name, "given"]);
+  return { ...stage, cell, sources: Object.fromEntries(sources) };
+}
+
+/**
+ * The forward stages of a trace with other equations, written as in a problem, or as in a stage. Lines that were held
+ * and still exist are held again; adjoint stages are left out.
+ * @param {Stage[]} stages
+ * @param {string} text
+ * @param {{merge?: string, padding?: string | null, given?: Scoped}} trace  merge and padding of its head; supplied lines
+ * @returns {Stage[]}
+ */
+export function with_equations(stages, text, { merge = "concat", padding = null, given = {} }) {
+  const forward = stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
+  const form = form_of(forward, merge, padding);
+  const [own, extra] = separated(forward, form, text), cell = parse(own);
+  const known = new Set([...words(extra), ...cell.parameters, ...by_name(cell).keys(), ...cell.inputs]);
+  const names = Object.fromEntries(Object.entries(given).map(([scope, here]) => [scope, Object.keys(here).filter((name) => known.has(name))]));
+  return stack(cell, form, extra, names).map((stage, k) => {
+    const { held, scaled } = forward[k].cell;
+    return with_stage_holds(stage, held, scaled);
+  });
+}

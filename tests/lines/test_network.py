@@ -1,0 +1,158 @@
+"""The stages that the page makes of a cell, and of other equations in a trace, against those of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.cell.network import forward_stages, stack
+from lstm_trace.cell.parse import parse
+from lstm_trace.cell.variants import named
+from lstm_trace.errors import LstmTraceError
+
+from ..support.cells_as_json import stage_json
+from ..support.every_cell import CELLS
+from ..support.page_modules import computed
+from ..support.tiers import some
+
+MAKE = """
+import { parse } from "LINES/grammar.js";
+import { stack, with_equations } from "LINES/network.js";
+import { CellError } from "LINES/errors.js";
+const make = ({ text, form, extra, given }) => stack(parse(text), form, extra, given);
+const edit = ({ stages, equations, how }) => with_equations(stages, equations, how);
+function answer(cases) {
+  return cases.map((one) => {
+    try {
+      return one.stages ? edit(one) : make(one);
+    } catch (error) {
+      if (error instanceof CellError) return error.problems;
+      throw error;
+    }
+  });
+}
+"""
+EXTRAS = (
+    "",
+    "p_t = softmax(W_hy @ {} + b_y)\n",
+    "input: target_t\nscale(z, k=2) = k * z\np_t = scale({})  # a readout\nL_t = squared_error(p_t, target_t)\n"
+    "S_t = S_prev + L_t\nN_t = 1 + N_prev\nM_t = S_t / N_t\n",
+    "carry: S_prev <- {}, T_prev <- q_t\nq_t = S_prev - {} + T_prev\n",
+    "q_t = r_prev + {}\n",
+)
+
+
+def forms() -> list[dict[str, Any]]:
+    found = []
+    paddings, merges = (None, "zero", "repeat", "carry"), ("concat", "sum", "mean", "product", "none")
+    for layers, directions, merge, padding in product((1, 2), (("forward",), ("forward", "reverse")), merges, paddings):
+        alone = len(directions) == 1
+        if (alone and merge != "concat") or (merge == "none" and layers > 1):
+            continue
+        found.append({"layers": layers, "directions": [*directions], "merge": merge, "padding": padding})
+    return found
+
+
+def test_stages_of_named_cells_are_the_same() -> None:
+    given, wanted = [], []
+    kinds = [named(kind, {"bias": "one", **options})[0] for kind, options in some(CELLS.values(), 3)]
+    matrices = parse("C_t = 0.5 * C_prev + outer(x_t, k) * G\nh_t = C_t @ x_t\nmatrix: G\ncarry: C_prev <- C_t")
+    for form, cell, extra in product(some(forms(), 4), [*kinds, matrices], EXTRAS):
+        meets = len(form["directions"]) > 1 and form["merge"] != "none"
+        text = extra.format(*["y_t" if meets else cell.output] * 2)
+        scope = f"{form['layers'] - 1}/forward"
+        supplied = {scope: [cell.lines[1].name]} if len(cell.lines) % 2 else {}
+        how = {**form, "directions": tuple(form["directions"])}
+        try:
+            wanted.append([stage_json(stage) for stage in stack(cell, **how, extra=text, given=supplied)])
+        except LstmTraceError as error:
+            wanted.append([*error.problems])
+        given.append({"text": cell.text, "form": form, "extra": text, "given": supplied})
+    made = computed(MAKE, given)
+    for one, page, python in zip(given, made, wanted, strict=True):
+        assert page == python, one
+    assert sum(isinstance(python[0], dict) for python in wanted) > len(wanted) / 2
+
+
+def traces() -> Iterator[lt.Trace]:
+    """Runs of networks: layers, directions, padding, added equations, holds, supplied lines."""
+    draw = np.random.default_rng(5)
+    for number, (form, extra) in enumerate(some(product(forms(), EXTRAS[:3]), 5)):
+        layers, directions, merge, padding = form.values()
+        weights: dict[str, Any] = {}
+        for layer, direction in product(range(layers), directions):
+            wide = 2 if layer == 0 else 3 * (2 if len(directions) > 1 and merge == "concat" else 1)
+            for gate in "rzh":
+                weights[f"{layer}/{direction}/W_x{gate}"] = draw.normal(size=(3, wide)).tolist()
+                weights[f"{layer}/{direction}/W_h{gate}"] = draw.normal(size=(3, 3)).tolist()
+                weights[f"{layer}/{direction}/b_{gate}"] = draw.normal(size=3).tolist()
+        given: dict[str, Any] = {}
+        problem = {
+            "cell": {"kind": "gru", "merge": merge, "padding": padding} if padding else {"kind": "gru", "merge": merge},
+            "weights": weights,
+            "x": draw.normal(size=(2, 3, 2)).tolist(),
+            "batch_first": True,
+            "given": given,
+            **({"lengths": [3, 1]} if padding else {}),
+        }
+        meets = len(directions) > 1 and merge != "none"
+        top = 3 * (2 if meets and merge == "concat" else 1)
+        if extra and merge != "none":
+            problem["extra"] = extra.format(*["y_t" if meets else "h_t"] * 2)
+            if "W_hy" in extra:
+                home = f"{layers - 1}/forward/"
+                weights |= {f"{home}W_hy": draw.normal(size=(2, top)).tolist(), f"{home}b_y": [0.5, -0.5]}
+            else:
+                given["target_t"] = draw.normal(size=(2, 3, top)).tolist()
+        if number % 4 == 1:
+            problem["hold"] = {"0/forward/h_t[0]": 0.5, f"{layers - 1}/forward/r_t": "*2"}
+        if number % 4 == 2:
+            given[f"{layers - 1}/forward/r_t"] = draw.normal(size=(2, 3, 3)).tolist()
+        yield lt.run(problem)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[lt.Trace]:
+    return [*traces()]
+
+
+def other(text: str, how: int) -> str:
+    """Other equations: the same, one changed, one more state, a readout left out."""
+    rows = text.splitlines()
+    if how == 1:
+        return text.replace("tanh(", "softsign(")
+    if how == 2:
+        at = next(k for k, row in enumerate(rows) if row.startswith("h_t ="))
+        rows[at] = f"u_t = 0.5 * u_prev + {rows[at].partition('=')[2]}\nh_t = u_t"
+        return "\n".join(rows).replace("carry: ", "carry: u_prev <- u_t, ")
+    if how == 3:
+        return "\n".join(row for row in rows if not row.startswith(("p_t =", "scale(", "L_t =", "S_t", "N_t", "M_t")))
+    return text
+
+
+def test_other_equations_in_a_trace_give_the_same_stages(runs: list[lt.Trace]) -> None:
+    given, wanted = [], []
+    for trace, how in product(runs, range(4)):
+        scope = forward_stages(trace.stages)[0]
+        text = other(scope.cell.text, how)
+        try:
+            changed = lt.edit(trace, {}, equations=text)
+        except LstmTraceError as error:
+            wanted.append([str(error)])
+        else:
+            wanted.append([stage_json(stage) for stage in changed.stages])
+        supplied = {at: dict.fromkeys(here) for at, here in trace.given.items()}
+        header = {"merge": trace.header.merge, "padding": trace.header.padding, "given": supplied}
+        given.append({"stages": [stage_json(stage) for stage in trace.stages], "equations": text, "how": header})
+    made = computed(MAKE, given)
+    same = 0
+    for one, page, python in zip(given, made, wanted, strict=True):
+        if isinstance(python[0], dict):
+            assert page == python, (one["equations"], one["how"])
+            same += 1
+    assert same > len(given) / 2
