@@ -188,7 +188,7 @@ export class Report {
   #terms({ scope, name }) {
     const stage = this.premises.stages.find((one) => one.scope === scope), line = stage?.cell.lines.find((one) => one.name === name);
     if (!stage || !line) return 0;
-    const sizes = line.operands.map((one) => (operand(this.ran, stage, one)?.data ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+    const sizes = line.operands.map((one) => Math.max(0, ...[...operand(this.ran, stage, one)?.data ?? []].map(Math.abs)));
     return line.op === "add" ? Math.max(...sizes) : sizes.reduce((all, one) => all * one, 1);
   }
 

@@ -52,7 +52,7 @@ const is_zero = (number) => every("mn[id], td[id]", number.closest(".item, tr, .
 
 /** @param {Report[]} reports */
 function editable(reports) {
-  const of = /** @type {Map<Element, {report: Report, place: Place, group: Element}>} */ (new Map());
+  const of = /** @type {Map<HTMLElement, {report: Report, place: Place, group: Element}>} */ (new Map());
   for (const report of reports) {
     const chained = report.body.querySelector(".chains") !== null;
     for (const place of report.places.filter(is_given)) {
@@ -82,7 +82,7 @@ function editable(reports) {
   restore.addEventListener("click", () => {
     for (const report of reports) report.restored();
     changed();
-    [...of.keys()].find((button) => button instanceof HTMLElement && button.tabIndex === 0)?.focus();
+    [...of.keys()].find((button) => button.tabIndex === 0)?.focus();
   });
   bar.append(status, restore);
   document.body.append(bar, field);
@@ -90,7 +90,7 @@ function editable(reports) {
   changed();
 
   let open = /** @type {HTMLElement | null} */ (null), before = /** @type {number | null} */ (null);
-  const here = () => /** @type {NonNullable<ReturnType<typeof of.get>>} */ (of.get(/** @type {Element} */ (open)));
+  const here = () => /** @type {NonNullable<ReturnType<typeof of.get>>} */ (of.get(/** @type {HTMLElement} */ (open)));
   const set = (/** @type {number | null} */ value) => { here().report.change(here().place, value); changed(); };
   const close = () => {
     const button = open;
