@@ -33,8 +33,8 @@ class HtmlPrinter(blocks.BlockPrinter):
     own: symbols given by the author. made: number to the id of the element in which it was computed, and the number.
     making: whether the current output computes its numbers, or uses them. mark: prefix of the ids in one of several
     reports on a page, to keep them unique. lower: how far its headings are below those of the page. linked: whether
-    numbers have ids and links at all. jumps: the ids of steps, by place. loose: the numbers that follow from values, and
-    have neither id nor link; their elements have their places in this list.
+    numbers have ids and links at all. jumps: the ids of steps, by place. loose: the numbers that follow from values and
+    have neither id nor link, whose elements have their places in this list; None if they are not collected.
     """
 
     trace: Trace | None

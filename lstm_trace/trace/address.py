@@ -370,8 +370,9 @@ def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = 
 
 
 def origin(trace: Trace, key: Key) -> Key:
-    """Where a number was computed: a state in the previous step, an input in another layer or in x; a weight of an adjoint
-    is that of its stage.
+    """Where a number was computed: a state in the previous step, an input in another layer or in x.
+
+    A weight of an adjoint is that of its stage.
     """
     scope, name, t, b, index = key
     if not scope:

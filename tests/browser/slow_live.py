@@ -22,7 +22,7 @@ def test_every_honest_page_agrees(driver: Browser, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["q22", "three-steps", "mlstm"])
 def test_of_100_damages_all_are_shown(driver: Browser, tmp_path: Path, name: str) -> None:
-    page, rng = run(name).report("html"), random.Random(len(name))
+    page, rng = run(name).report("html"), random.Random(len(name))  # noqa: S311
     for n in range(100):
         kind = ("number", "use", "equation", "words", "weight")[n % 5]
         other, old, new = damaged(page, kind, rng)

@@ -30,7 +30,9 @@ FAST = ("q22", "three-steps {'decimal_comma': True}", "gru by-hand-3", "stack 0 
 def press(driver: Browser, key: str, times: int = 1) -> None:
     for _ in range(times):
         text = {"text": "\r"} if key == "Enter" else {}
-        driver.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=CODES[key], **text)
+        driver.call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=CODES[key], **text
+        )
         driver.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=CODES[key])
 
 
@@ -73,7 +75,7 @@ def test_every_language_says_so(driver: Browser, tmp_path: Path, language: str) 
 
 @pytest.mark.parametrize("kind", ["number", "use", "equation", "words", "weight"])
 def test_damage_is_named(driver: Browser, tmp_path: Path, kind: str) -> None:
-    page, rng = run("q22").report("html"), random.Random(5)
+    page, rng = run("q22").report("html"), random.Random(5)  # noqa: S311
     other, old, new = damaged(page, kind, rng)
     opened(driver, tmp_path, other)
     assert driver.run("!!document.querySelector('.checked.faulty')"), (old, new)
@@ -86,7 +88,8 @@ def test_damage_is_named(driver: Browser, tmp_path: Path, kind: str) -> None:
 def test_a_damaged_premise_or_script_of_data_is_said(driver: Browser, tmp_path: Path) -> None:
     page = run("q19").report("html")
     for other in (
-        page.replace('"trace":{', '"trace":[', 1), page.replace('"W_xi":', '"V_xi":', 1), page.replace("<p>Wanted", "<p>Hidden"),
+        page.replace('"trace":{', '"trace":[', 1), page.replace('"W_xi":', '"V_xi":', 1),
+        page.replace("<p>Wanted", "<p>Hidden"),
         page.replace("</main>", "<p>More</p></main>", 1), re.sub(r'<mn id="n3".*?</mn>', "<mn>5</mn>", page),
     ):  # fmt: skip
         assert other != page
@@ -94,7 +97,9 @@ def test_a_damaged_premise_or_script_of_data_is_said(driver: Browser, tmp_path: 
         assert driver.run("!!document.querySelector('.checked.faulty')")
 
 
-@pytest.mark.parametrize(("name", "address", "value"), [("q22", "0/forward/W_xi[0,2]", 0.4), ("three-steps", "W_xi[2,2]", -0.25)])
+@pytest.mark.parametrize(
+    ("name", "address", "value"), [("q22", "0/forward/W_xi[0,2]", 0.4), ("three-steps", "W_xi[2,2]", -0.25)]
+)
 def test_a_change_by_keys_alone(driver: Browser, tmp_path: Path, name: str, address: str, value: float) -> None:
     """What the page shows then is what the report of the changed problem shows."""
     trace = run(name)
@@ -146,13 +151,16 @@ def test_what_is_not_a_number_is_not_taken(driver: Browser, tmp_path: Path) -> N
 
 def test_the_slider_shows_what_follows(driver: Browser, tmp_path: Path) -> None:
     trace = run("three-steps")
-    slide = "{ const t = document.querySelector('[name=t]'); t.value = 2; t.dispatchEvent(new Event('input', {bubbles: true})); }"
+    slide = "{ const t = document.querySelector('[name=t]'); t.value = 2; "
+    slide += "t.dispatchEvent(new Event('input', {bubbles: true})); }"
     texts = "[...document.querySelectorAll('.live text.value')].map((e) => e.textContent)"
     opened(driver, tmp_path, edit(trace, {"W_hi[1,1]": 2.0}).report("html"))
     driver.run(slide)
     expected = driver.run(texts)
     opened(driver, tmp_path, trace.report("html"))
-    driver.run("[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith('W_hi[1,1]')).click()")
+    driver.run(
+        "[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith('W_hi[1,1]')).click()"
+    )
     driver.run("document.querySelector('.new').value = '2'")
     press(driver, "Enter")
     driver.run(slide)

@@ -61,7 +61,8 @@ def test_the_premises_are_a_trace_without_lines() -> None:
     again = lt.load(json.dumps(data).encode())
     assert again.stages == trace.stages
     assert not any(again.lines.values())
-    assert again.x is not None and trace.x is not None
+    assert again.x is not None
+    assert trace.x is not None
     np.testing.assert_array_equal(again.x, trace.x)
     for scope, here in trace.parameters.items():
         for name, array in here.items():
@@ -72,7 +73,7 @@ def test_nothing_that_the_trace_says_of_itself_is_in_it() -> None:
     """Titles and names come from strangers, and the page has them as text where it shows them."""
     source = {"title": "</script><b>", "notes": "<!-- a", "weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0]]}
     text = lt.run({**source, "ask": ["i_t"], "names": {"x": ["<script>"]}}).report("html")
-    assert not re.search("script><b>|<!-- a|<script>[^\"]", text.replace(live.script(False), ""))
+    assert not re.search('script><b>|<!-- a|<script>[^"]', text.replace(live.script(False), ""))
     assert embedded(text)["trace"]["title"] == ""
 
 

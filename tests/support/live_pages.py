@@ -13,7 +13,9 @@ import numpy as np
 import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 
-EXAMPLES = tuple(sorted(p.name.removesuffix(".yaml") for p in files("lstm_trace.examples").iterdir() if p.name[-1] == "l"))
+EXAMPLES = tuple(
+    sorted(p.name.removesuffix(".yaml") for p in files("lstm_trace.examples").iterdir() if p.name[-1] == "l")
+)
 LANGUAGES = ("de", "en", "es", "fr", "zh")
 #: Options of a report, each tried with some examples.
 OPTIONS = (

@@ -33,12 +33,14 @@ from ..diagram.diagram import DIGITS, UNITS
 MOST = 20_000
 #: The sentences of the script.
 SAID = (
-    "agree", "agree.1", "limits", "wrong", "other", "text", "missing", "faults", "failed", "hint", "change", "changed", "given",
+    "agree", "agree.1", "limits", "wrong", "other", "text", "missing", "faults", "failed", "hint", "change", "changed",
+    "given",
 )  # fmt: skip
 #: Elements whose text, without that of such elements within them, is compared with what was written.
-BLOCKS = frozenset(
-    "h1 h2 h3 h4 h5 p li tr pre div section article figure figcaption summary svg text math script".split()
-)
+BLOCKS = frozenset({
+    "h1", "h2", "h3", "h4", "h5", "p", "li", "tr", "pre", "div", "section", "article", "figure", "figcaption",
+    "summary", "svg", "text", "math", "script",
+})  # fmt: skip
 
 
 def is_live(shown: View) -> bool:
@@ -113,7 +115,7 @@ def _place(values: Values, node: Num, key: Key | None = None) -> _Place | None:
     if value != node.value and not (isnan(value) and isnan(node.value)):
         return None
     given, short = values.written(node.key)
-    name = key[1]
+    name = str(key[1])
     line = trace.stage(key[0]).cell.states.get(name, name) if key[0] else name
     shown = values.style.show(value, line, given=given, short=short)
     residue = shown != node.shown
@@ -141,7 +143,7 @@ def _located(trace: Trace, key: Key) -> tuple[str, str, Array, int] | None:
     return None
 
 
-def _at(array: Array, *index: int | None) -> int:
+def _at(array: Array, *index: Any) -> int:
     return int(np.ravel_multi_index(index, array.shape))
 
 
@@ -160,8 +162,7 @@ def _json(kind: str, text: str) -> str:
 
 @cache
 def script(arithmetic: bool) -> str:
-    """The script that computes, without its comments. arithmetic: whether with other arithmetics than those of JavaScript.
-    """
+    """The script that computes, without its comments. arithmetic: whether with those that JavaScript does not have."""
     left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
     text = inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
     return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/|^[^\S\n]+", "", text, flags=re.S | re.M)
@@ -194,8 +195,8 @@ def written(body: str) -> str:
                 open_blocks.pop()
         else:
             if tag in BLOCKS:
-                sums.append(here := [])
-                open_blocks.append(here)
+                sums.append([])
+                open_blocks.append(sums[-1])
             open_blocks[-1] += [tag, *(unescape(quoted or bare) for quoted, bare in _ATTRIBUTE.findall(attributes))]
             if empty and tag in BLOCKS:
                 open_blocks.pop()
