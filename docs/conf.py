@@ -37,7 +37,9 @@ MADE = Path(__file__).parent / "made"
 TOP = {f"{name}.md": name.lower() for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG")}
 #: A notebook is a page as well, by this name, with the outputs that it keeps; it can be downloaded.
 NOTEBOOKS = {"docs/notebook.ipynb": "notebook", "docs/tour.ipynb": "tour-notebook"}
-html_extra_path = [Path(path).name for path in NOTEBOOKS]
+#: The bench as one file, which the front page leads to.
+BENCH = "bench.html"
+html_extra_path = [*(Path(path).name for path in NOTEBOOKS), f"{MADE.name}/{BENCH}"]
 REFERENCE = {"commands": "Commands", "python": "Python"}
 
 
@@ -68,11 +70,14 @@ def linked(text: str, here: str) -> str:
 
 
 def read_page(app: Any, page: str, source: list[str]) -> None:
-    """Adapt a page as it is read: its links, and of the index the navigation, which its own lists are."""
+    """Adapt a page as it is read: its links; of the index the navigation, which its own lists are, and the bench."""
     if page.startswith(MADE.name):
         return
     source[0] = linked(source[0], "docs")
     if page == "index":
+        before, mark, after = source[0].partition("**Try it**")
+        assert mark, "docs/index.md: expected **Try it**, which leads to the bench"
+        source[0] = f'{before}**<a href="{BENCH}">Try it</a>**{after}'
         for caption, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", source[0], re.M | re.S):
             pages = [f"{words} <{target}>" for words, target in re.findall(r"^- \[(.*?)\]\((.*?)\.md\)", body, re.M)]
             if caption == "Reference":
@@ -180,6 +185,7 @@ def setup(app: Any) -> None:
     for name, text in {**pages, "commands.md": commands(), "python.rst": python()}.items():
         if not (MADE / name).exists() or (MADE / name).read_text("utf-8") != text:
             (MADE / name).write_text(text, encoding="utf-8")
+    main(["bench", "-o", str(MADE / BENCH)], standalone_mode=False)
     app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", plain, priority=100)  # before napoleon
     app.connect("autodoc-process-signature", without_options)

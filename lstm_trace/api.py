@@ -68,6 +68,7 @@ from .weights.formats.arrays import beside
 from .weights.read import Found, read_model
 
 if TYPE_CHECKING:
+    from .offline.bench import Bench
     from .one_value.derivation import ValueDerivation
     from .remote import Client
     from .report.report import Sheet
@@ -316,6 +317,30 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
 
 
 @checked
+def bench(*sources: Any, language: Language | None = None) -> Bench:
+    """Make the bench as one page that computes in the browser, without a server (docs/bench.md).
+
+    Args:
+        sources: what it begins with, before the examples: traces, problems as mappings, or paths of either; all of them
+            small enough for a page.
+        language: of the page, until another is chosen.
+
+    Returns:
+        The page: a notebook shows it in a cell, `save("bench.html")` writes it to a file that loads nothing.
+
+    Raises:
+        TooLargeError: for a source with lines of more than 64 units, or more than 200,000 values.
+        LstmTraceError: for a source that cannot be traced.
+
+    >>> bench({"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0]], "ask": ["i_t"]})
+    <Bench of ... kB; save('bench.html') writes it>
+    """
+    from .offline.bench import bench as made, named
+
+    return made(named(sources, [as_trace(source)[0] for source in sources]), language)
+
+
+@checked
 def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Unpack[RunArguments]) -> DifferenceExplanation:
     """Split the difference of one value, b minus a, exactly over everything it was computed from (docs/attribution.md).
 
@@ -421,7 +446,7 @@ __all__ = [  # noqa: RUF022
     # Verify and compare
     "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "mistakes_of", "inspect", "lines",
     # Explain
-    "explain", "derivation", "profile", "sheet",
+    "explain", "derivation", "profile", "sheet", "bench",
     # Gradients and training
     "adjoint", "backward", "gradients", "train", "watch",
     # The functions of the exercises

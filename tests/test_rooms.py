@@ -21,8 +21,8 @@ ROOMS = (
     "weights.onnx", "weights.formats", "weights.live_modules", "model", "verification", "backpropagation",
     "explanation", "mistakes", "lifting", "view", "frames", "plot", "report.content", "report.in_words",
     "report.compact", "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "export",
-    "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
-    "service.server", "remote", "api", "testing", "cli", "cli.verbs",
+    "export.excel", "offline", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes",
+    "service.app", "service.server", "remote", "api", "testing", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"

@@ -9,7 +9,13 @@ from .display import escape
 
 
 def whole(
-    language: str, title: str, body: str, styles: Iterable[str], scripts: Iterable[str] = (), styled: bool = False
+    language: str,
+    title: str,
+    body: str,
+    styles: Iterable[str],
+    scripts: Iterable[str] = (),
+    styled: bool = False,
+    code: str = "",
 ) -> str:
     """The complete page.
 
@@ -20,8 +26,14 @@ def whole(
         styles: style sheets, as for `asset`, in addition to that of every page.
         scripts: the scripts; nothing else can run.
         styled: whether elements of the body have style attributes, which a hash cannot permit.
+        code: a script as text, which runs after the others (see `inlined`).
     """
-    style, script = "".join(map(asset, ("base/page.css", *styles))), "".join(map(asset, scripts))
+    style, script = "".join(map(asset, ("base/page.css", *styles))), "".join(map(asset, scripts)) + code
+    return framed(language, title, body, style, script, styled)
+
+
+def framed(language: str, title: str, body: str, style: str, script: str = "", styled: bool = False) -> str:
+    """The same from the text of its style sheet and its script, without the style of every page."""
     allowed = "'unsafe-inline'" if styled else _hash(style)
     policy = f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
     policy += f"; script-src {_hash(script)}" if script else ""

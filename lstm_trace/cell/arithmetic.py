@@ -33,6 +33,8 @@ CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EM
 MOST_DECIMALS, MOST_BITS = 15, 32
 #: Format to the digits of its significand and its smallest normal exponent, in base 2 (IEEE 754-2019, table 3.5).
 FORMATS: dict[str, tuple[int, int]] = {"float32": (24, -126), "float16": (11, -14), "bfloat16": (8, -126)}
+#: Those that pages offer: the decimals to which exercises round, and a common fixed-point format of chips.
+COMMON = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 #: The name of full precision, to override a problem's arithmetic.
 FULL_PRECISION = "float64"
 #: The names that `find` accepts, for messages and help.

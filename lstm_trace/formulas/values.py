@@ -89,14 +89,20 @@ class Values:
                 key = (scope, name, t, b, index := (index[0] * grid[1] + index[1],))
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
-            given = self._premise(key) if self.style.written else None
-            if given is not None and id(given) not in self._short:  # no value has more decimals than are shown
-                self._short[id(given)] = self.style.is_short(given)
-            short = given is not None and self._short[id(given)]
-            found = Num(self.style.show(value, line, self._noise(key, value), given is not None, short), value, key)
+            given, short = self.written(key)
+            found = Num(self.style.show(value, line, self._noise(key, value), given, short), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
         return found
+
+    def written(self, key: Key) -> tuple[bool, bool]:
+        """Whether a number is displayed as it was written down, and whether no value of its array has more decimals
+        than are shown.
+        """
+        given = self._premise(key) if self.style.written else None
+        if given is not None and id(given) not in self._short:
+            self._short[id(given)] = self.style.is_short(given)
+        return given is not None, given is not None and self._short[id(given)]
 
     def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec | tree.Mat:
         """A whole vector or matrix, with dots if it has more than `most` entries, or rows or columns."""
@@ -157,7 +163,7 @@ class Values:
         terms = [term[0] for term in products(arithmetic, row, here)]
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
             return None
-        shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
+        shown = [Num(self.style.show(float(term), line.name), float(term), ()) for term in terms]
         return plus(tuple(Dots() if k is None else shown[k] for k in kept(len(terms), most)))
 
     # -- the sign between a formula and its value ---------------------------------------------------------------------
@@ -192,7 +198,7 @@ class Values:
         if name in stage.cell.by_name:  # for concatenations and slices, the number itself
             line = stage.cell.by_name[name]
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
-            return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
+            return self._premise(copied.key) if isinstance(copied, Num) and copied.key else None
         before = made(self.trace, key)
         if name in stage.cell.states and before[2] not in self.trace.span:
             return self.trace.initial.get(scope, {}).get(name)
@@ -380,7 +386,7 @@ class Noise:
                 off += _half(a * b)
             return a * b, off
         value, key = cast(Num, term).value, cast(Num, term).key
-        exact = fraction(value) if key is None else self.exact.of(key)
+        exact = self.exact.of(key) if key else fraction(value)
         if exact is None or not np.isfinite(value):
             return value, _half(value)
         return value, abs(float(Fraction(float(value)) - exact))

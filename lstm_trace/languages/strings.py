@@ -131,13 +131,35 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     """The texts of the service's page in one language, by tab and key.
 
     They are in separate files, since reports need none of them and TOML is slow to read; texts shared with reports
-    (`page/shared.toml`) are taken from there.
+    (`page/shared.toml`) are taken from there. Those of a tab `values` say what a number is.
     """
     own, shared = _table(f"page/{language}"), _table("page/shared")
     report = words(language).table
     return {
         tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
-    }
+    } | {"values": number_texts(language)}
+
+
+#: The strings of places, and of what a number is for.
+_OF_NUMBERS = re.compile(
+    r"(about|cell|direction|lstm|slstm|gru|rnn)\..*|share(\.\w+)?|(unit|entry|output)(\.named)?|unit\.matrix|step(\.named)?"
+    r"|diagram(\.next|\.out)?|layer|place|row|list|aside|stop(\.next)?"
+)
+
+
+def number_texts(language: str) -> dict[str, str]:
+    """The strings of a report that a page needs for a run that it computes itself, by key; `the.…` only for gates.
+
+    >>> number_texts("de")["about.input"], number_texts("en").keys() == number_texts("de").keys()
+    ('eine Eingabe: gegeben, nicht berechnet', True)
+    """
+    table = words(language).table
+
+    def needed(key: str) -> bool:
+        gate = key.startswith("the.") and f"did{key.removeprefix('the')}" in table
+        return gate or _OF_NUMBERS.fullmatch(key) is not None
+
+    return {key: text for key, text in table.items() if needed(key)}
 
 
 def capital(text: Text) -> Text:

@@ -56,6 +56,18 @@ function active(stage) {
   return made({ ...cell, lines: lines_of(stage), carry: cell.carry.filter(([, line]) => there.has(line)), inputs: [...cell.inputs, ...fed], declared });
 }
 
+/** @type {WeakMap<Cell, Map<string, Cell>>} */
+const known = new WeakMap();
+
+/** The adjoint of a stage's cell; it depends on no number, so that one is made for all runs with other premises.
+ *  @param {Stage} stage @param {{[name: string]: string[]}} seeds @param {{[name: string]: number}} widths */
+function adjoint_of(stage, seeds, widths) {
+  const made_of = known.get(stage.cell) ?? new Map(), key = JSON.stringify([stage.computed, seeds, widths]);
+  known.set(stage.cell, made_of);
+  if (!made_of.has(key)) made_of.set(key, adjoint(active(stage), seeds, widths));
+  return /** @type {Cell} */ (made_of.get(key));
+}
+
 /** The adjoint stages, in order of computation, and the weights that they are given. @param {Trace} trace @param {Scoped} seeds @returns {{stages: Stage[], given: Scoped}} */
 function adjoint_stages(trace, seeds) {
   /** @type {Stage[]} */
@@ -84,7 +96,7 @@ function adjoint_stages(trace, seeds) {
       }
     }
     if (!Object.keys(here).length) continue;
-    const back = adjoint(active(stage), here, trace.widths[scope]);
+    const back = adjoint_of(stage, here, trace.widths[scope]);
     for (const name of back.inputs) sources[name] ??= `${scope}/${name}`;
     stages.push({ layer, direction, scope: own, cell: back, sources, computed: null });
     const of = new Map(back.gradient.map(([line, name]) => [name, line]));

@@ -22,7 +22,7 @@ from ..frames.frame import arrow
 from ..frames.table import TraceTable
 from ..languages.strings import words
 from ..report.content import notations
-from ..report.diagram import diagram
+from ..report.diagram.diagram import caption
 from ..report.in_words.sentences import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
@@ -36,15 +36,10 @@ from .describing import RunPremise, SymbolsReply, held_units, named, premises as
 from .kept import opened
 from .records import Number, ReadRoute, Record, as_json
 
-#: Number of characters of numbers below 100 in a picture, besides their decimals: sign, two digits, mark.
-_ROOM = 4
 #: Maximum number of steps for which the page reports what is left of earlier ones: 35 ms per thousand.
 _REMEMBERED = 2000
 #: Maximum number of decimals in a page if none are requested: 5 is the maximum in a problem of hand size.
 _DECIMALS = 5
-#: Number of cached drawings, by everything that they show.
-_drawn: dict[tuple[Any, ...], diagram.Diagram] = {}
-_DRAWN = 64
 
 
 Layer = Annotated[int | None, Field(description="from 0; optional if there is only one")]
@@ -115,7 +110,6 @@ class StepReply(Record):
     Attributes:
         held: the units of lines that are held at this step.
         shown: the values of lines, states and inputs as displayed.
-        texts: by the key of a spot of the picture.
     """
 
     t: int
@@ -127,27 +121,8 @@ class StepReply(Record):
     inputs: dict[str, list[Number] | None]
     x: list[Number]
     shown: dict[str, list[str]]
-    texts: dict[str, str]
     caption: str
     in_words: list[str]
-
-
-class PictureSpot(Record):
-    """A node of the picture."""
-
-    key: str
-    line: str
-    kind: str
-
-
-class PictureReply(Record):
-    """A drawing."""
-
-    svg: str
-    width: float
-    height: float
-    description: str
-    spots: list[PictureSpot]
 
 
 class ValueSelection(BaseModel):
@@ -257,8 +232,7 @@ def step(
         direction: `forward`, `reverse` or `joined`; None likewise.
         t: the position in the input; negative ones count from the end.
         batch: the sequence, from 0.
-        unit: the unit that is shown of lines with more than `live_units` units (if None, the first ones); and the one
-            whose values are in the picture if it has no room for all.
+        unit: the unit that is shown of lines with more than `live_units` units (if None, the first ones).
         live_units: maximum number of units of a line that is shown completely.
         look: how numbers and names are shown.
 
@@ -296,7 +270,6 @@ def step(
             units = [min(unit, array.shape[-1] - 1)]
         texts(name, units)
         lines.append(StepLine(name, to_list(array[at, batch, units]), units))
-    picture = drawing(trace, stage, values.style, look)
     reply = StepReply(
         t,
         batch,
@@ -307,8 +280,7 @@ def step(
         inputs={name: read(name) for name in plain_stage(stage).inputs},
         x=[] if trace.x is None else to_list(trace.x[at, batch]),
         shown=shown,
-        texts=diagram.shown(picture, values, t, batch, unit),
-        caption=diagram.caption(trace, stage, t, batch, picture.said),
+        caption=caption(trace, stage, t, batch, words(look.language, trace.header.count_from)),
         in_words=said(trace, stage, t, batch, values.style, look.language),
     )
     return as_json(reply)
@@ -333,23 +305,6 @@ def style(trace: Trace, look: Look) -> Style:
     return replace(found, digits=min(found.digits, _DECIMALS))
 
 
-def picture(path: str, layer: Layer = None, direction: Direction = None, look: Look = LOOK) -> bytes:
-    """Return the drawing of the cell, with empty texts in place of a step's values.
-
-    It is the same for all runs of a cell with the same widths.
-    """
-    whole = opened(path)
-    trace = looked_at(whole, look)
-    found = drawing(trace, place(trace, layer, direction), style(whole, look), look)
-    wide, tall = found.size
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
-    )
-    spots = [PictureSpot.from_attributes(spot) for spot in found.flow.spots]
-    return as_json(PictureReply(svg, wide, tall, found.description, spots))
-
-
 def symbols(path: str, look: Look = LOOK) -> bytes:
     """Return the names of lines and premises in a notation; one that joins two products has lines of its own."""
     trace = opened(path)
@@ -361,35 +316,6 @@ def looked_at(trace: Trace, look: Look) -> Trace:
     return notations.applied(counted_from(trace, look.count_from), look.notation, None, look.language)[0]
 
 
-def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:
-    """The drawing of a stage; its layout takes some 20 ms, so it is cached by everything that it shows."""
-    symbols, stage = trace.header.symbols, plain_stage(stage)  # holds change the values, not the cell
-    room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
-    said = look.language, trace.header.count_from
-    key = stage.scope, stage.cell.text, stage.computed, *said, tuple(room.items()), tuple(symbols.items())
-    if key not in _drawn:
-        if len(_drawn) >= _DRAWN:
-            del _drawn[next(iter(_drawn))]
-        _drawn[key] = diagram.Diagram(stage, room, words(*said), symbols)
-    return _drawn[key]
-
-
-def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
-    """Number of characters for the values of each name: enough for any number below 100, so that edits keep the
-    layout.
-    """
-    found = {}
-    for name, taken in diagram.widths(stage, values, alone=True).items():
-        array = values.array(stage.scope, name)
-        wide = array.shape[-1] if array is not None else 1
-        count = diagram.count(values.trace, stage, name, wide, alone=True)
-        usual = count * (_ROOM + digits) + 2 * (count - 1)
-        grid = values.trace.grid(stage.scope, name) if count == 1 < wide else None
-        entry = len(f"[{grid[0]},{grid[1]}] ") if grid else 0  # is named if it stands alone
-        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual) + entry
-    return found
-
-
 def _rows(trace: Trace, batch: int | None) -> range:
     return range(*Selection(batch=batch).rows(trace).indices(trace.batch))
 
@@ -398,6 +324,5 @@ def _rows(trace: Trace, batch: int | None) -> range:
 VIEWS = (
     ReadRoute("premises", premises, PremisesReply),
     ReadRoute("step", step, StepReply),
-    ReadRoute("picture", picture, PictureReply),
     ReadRoute("symbols", symbols, SymbolsReply),
 )

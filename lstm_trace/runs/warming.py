@@ -23,5 +23,4 @@ def warm() -> None:
         path = f"{folder}/{made.id}.safetensors"
         reading.premises(path, None, 1000)
         reading.step(path, None, None, 0, 0, None, 64, look)
-        reading.picture(path, None, None, look)
         comparing.at(path, "0/h_t[0]", None, look)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import lstm_trace as lt
 from lstm_trace.runs.describing import HeldLine, holding_of
-from lstm_trace.runs.reading import Look, step
 
 from ..support.kept_runs import Kept
 
@@ -38,14 +35,6 @@ def test_the_columns_of_matrices_are_described(kept: Kept) -> None:
     found = kept.make(problem=PROBLEM | other | {"initial": {"c_prev": [[1.0, 2.0], [3.0, 4.0]]}})
     assert found["columns"]["0/forward"]["c0"] == 2
     assert "columns" not in kept.make(example="q22")  # of vectors alone
-
-
-def test_the_picture_names_the_entry_of_a_matrix_that_it_shows(kept: Kept) -> None:
-    path = kept.path(kept.make(problem=PROBLEM))
-    texts = json.loads(step(path, unit=1))["texts"].values()
-    assert {"[0,1] 2", "[0,1] 4.0000"} <= {*texts}
-    texts = json.loads(step(path, unit=9, look=Look(count_from=1)))["texts"].values()  # as if there were more
-    assert {"[2,2] 4", "[2,2] 8.0000"} <= {*texts}
 
 
 def test_a_run_that_asks_for_a_matrix_has_the_gradient_of_its_first_entry(kept: Kept) -> None:

@@ -7,7 +7,6 @@ import json
 import re
 import sys
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -21,8 +20,6 @@ from lstm_trace.runs.asked import NoArrowError
 from lstm_trace.runs.reading import Look, ValueSelection
 
 from ..support.kept_runs import Kept
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def stepped(kept: Kept, run: Any, t: int = 0, look: Look | None = None, unit: int | None = None, live: int = 64) -> Any:
@@ -115,7 +112,7 @@ def test_a_step_has_the_numbers_of_the_trace(kept: Kept) -> None:
         before = trace["c_t"][t - 1, 0] if t else [0.0, 0.0]
         np.testing.assert_array_equal(found["states"]["c_prev"], before)
         np.testing.assert_array_equal(found["x"], trace.x[t, 0] if trace.x is not None else ())
-        shown = [float(text.replace("−", "-")) for text in found["texts"]["c_t"].split(", ")]
+        shown = [float(text.replace("−", "-")) for text in found["shown"]["c_t"]]
         np.testing.assert_allclose(shown, trace["c_t"][t, 0], atol=5e-4)
     assert stepped(kept, run, -1)["t"] == 2
     with pytest.raises(MissingError, match="t 3 does not exist"):
@@ -161,7 +158,7 @@ def test_a_reverse_direction_remembers_later_steps(kept: Kept) -> None:
 
 def test_how_numbers_are_shown(kept: Kept) -> None:
     run = kept.make(example="three-steps")
-    assert stepped(kept, run, look=Look(digits=1))["texts"]["c_t"] == "0.8, 0.0"
+    assert stepped(kept, run, look=Look(digits=1))["shown"]["c_t"] == ["0.8", "0.0"]
     with pytest.raises(OptionError, match="there is no notation 'torch'"):
         stepped(kept, run, look=Look(notation="torch"))
     with pytest.raises(OptionError, match="there is no language 'xx'"):
@@ -174,32 +171,3 @@ def test_of_a_wide_line_some_units_are_shown(kept: Kept) -> None:
     one = stepped(kept, run, live=1, unit=1)["lines"][0]
     trace = lt.load(kept.path(run))
     assert (one["units"], one["values"]) == ([1], [trace[one["name"]][0, 0, 1]])
-
-
-def test_a_picture_is_a_tree_with_a_place_for_each_value(kept: Kept) -> None:
-    run = kept.make(example="three-steps")
-    found = json.loads(reading.picture(kept.path(run), None, None, Look()))
-    tree = ElementTree.fromstring(found["svg"])  # noqa: S314 - our own
-    assert tree.tag == f"{SVG}svg"
-    assert "<style" not in found["svg"]
-    assert " style=" not in found["svg"]
-    texts = stepped(kept, run)["texts"]
-    places = {
-        group.get("data-spot"): group.find(f"{SVG}text")
-        for group in tree.iter(f"{SVG}g")
-        if group.get("class") == "tip"
-    }
-    assert texts.keys() <= places.keys()
-    assert {spot["key"] for spot in found["spots"] if spot["kind"] != "sink"} == places.keys()
-    for key, text in places.items():
-        assert text is not None, key
-        assert (text.get("class") or "").startswith("value")
-    assert f'viewBox="0 0 {found["width"]:.0f} {found["height"]:.0f}"' in found["svg"]
-
-
-def test_an_edit_leaves_the_picture_as_it_is(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = kept.make(example="three-steps")
-    picture = reading.picture(kept.path(run), None, None, Look())
-    monkeypatch.setattr("lstm_trace.report.diagram.placement.order", lambda *_: pytest.fail("placed again"))
-    for value in (-2.5, 0.123456, 30.0):
-        assert reading.picture(kept.path(kept.edit(run, {"0/forward/W_xc[0,0]": value})), None, None, Look()) == picture

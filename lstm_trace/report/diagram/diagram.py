@@ -19,9 +19,8 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words, words_for
 from ...plot.furniture import MarkedPlain, cut_to_room, spans, text as svg_text, text_width
-from ...trace.address import columns_of
 from ...trace.held import plain
-from ...trace.labels import axis, step_label
+from ...trace.labels import step_label
 from ...trace.trace import Trace
 from . import placement
 from .graph import CellGraph, DiagramNode, Edge, flow, reached
@@ -30,11 +29,8 @@ from .graph import CellGraph, DiagramNode, Edge, flow, reached
 DIGITS, UNITS = 3, 3
 
 
-def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
-    """The values of one step and row by spot, rounded: the first few if there are more than `UNITS`.
-
-    unit: for a line of more than `UNITS` hidden units, the only one that is shown; in a matrix with its row and column.
-    """
+def shown(picture: Diagram, values: Values, t: int, b: int) -> dict[str, str]:
+    """The values of one step and row by spot, rounded: the first few if there are more than `UNITS`."""
     found: dict[str, str] = {}
     scope = picture.stage.scope
     for spot in picture.flow.spots:
@@ -43,26 +39,14 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
             continue
         wide = array.shape[-1]
         places = range(wide if wide <= UNITS else UNITS - 1)
-        if unit is not None and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
-            places = range(min(unit, wide - 1), wide)[:1]
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
-        if len(places) == 1 < wide and (columns := columns_of(values.trace, scope, spot.line)):
-            entry = [k + values.trace.header.count_from for k in divmod(places[0], columns)]
-            texts = [f"[{entry[0]},{entry[1]}] {texts[0]}"]
-        texts += ["…"] if 1 < len(places) < wide else []
+        texts += ["…"] if len(places) < wide else []
         found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
     return found
 
 
-def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
-    """How many of the `wide` values of a name get room. alone: one of many hidden units is shown."""
-    line = stage.cell.by_name.get(name)  # not with one value for each input or output
-    hidden = axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
-    return 1 if alone and wide > UNITS and hidden else min(wide, UNITS)
-
-
-def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
-    """About how many characters the values of each name of a stage take, at any step. alone: as for `count`."""
+def widths(stage: Stage, values: Values) -> dict[str, int]:
+    """About how many characters the values of each name of a stage take, at any step."""
     found: dict[str, int] = {}
     for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
         array = values.array(stage.scope, name)
@@ -70,7 +54,7 @@ def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
             continue
         size = np.abs(array[np.isfinite(array)])
         whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
-        n = count(values.trace, stage, name, array.shape[-1], alone)
+        n = min(array.shape[-1], UNITS)
         found[name] = n * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (n - 1)
     return found
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...base.arrays import by_key, runs
 from ...base.display import escape
-from ...base.page import whole
+from ...base.page import asset, whole
 from ...cell.network import Stage
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
@@ -37,10 +37,15 @@ from ...view.view import Place, View
 from ..diagram import diagram
 from ..sections.long_run import named_steps
 from ..sections.sections import Chapter, parts
+from . import live
 
 #: How many times as long as paper a page may be, since it folds; the longest that stays within LARGEST characters.
 FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
+#: The sections with sentences and pictures that follow from the numbers.
+TELLING = frozenset(
+    {"not_finite", "over_time", "in_words", "closer", "by_size", "shares", "experiments", "training", "pictured"}
+)
 #: A notebook stores what it shows: at most this many characters, unless everything was requested.
 LARGEST_PART = 400_000
 #: How many maps are drawn, and their pixels in all: their part of the page takes at most 0.5 MB.
@@ -136,7 +141,11 @@ def page(views: Sequence[View], title: str) -> str:
         body = _one(longer[0]) if len(longer) == 1 else _several(longer, title)
         body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
         body += f"\n{wider(words.language)}"
-        text = whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", SCRIPT))
+        code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
+        if any(map(live.is_live, longer)):
+            body += f"\n{live.said(words)}"
+            body, code = f"{body}\n{live.written(body)}", live.script(any(map(live.needs_arithmetic, longer))) + code
+        text = whole(words.language, title, body, STYLES, code=code)
         if len(text) <= LARGEST:
             break
     return text
@@ -166,21 +175,23 @@ def _nav(words: Words, links: str) -> str:
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
     """The text before the first section, the sections, and links to them. mark, lower: see `Printer`."""
-    found = ReportPage.of(shown, mark=mark, lower=lower)
+    found = ReportPage.of(shown, mark=mark, lower=lower, loose=[] if live.is_live(shown) else None)
     first, *rest = parts(shown)
     top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []
     links: list[str] = []
-    sections = [section for part in rest for section in _sections(found, part)]
+    sections = [(*section, part.section in TELLING) for part in rest for section in _sections(found, part)]
     if not shown.tabled and (maps := _maps(found)):
         head = escape(shown.words.word("over.time"))
-        sections.append((head, f"{found.printer.head(2, head)}\n{maps}"))
-    for head, body in sections:
+        sections.append((head, f"{found.printer.head(2, head)}\n{maps}", True))
+    for head, body, tells in sections:
         if head:  # the bar has no heading
-            main.append(f'<section id="s{mark}{len(links)}">{body}</section>')
+            main.append(f'<section id="s{mark}{len(links)}"{" class=tells" * tells}>{body}</section>')
             links.append(f'<li><a href="#s{mark}{len(links)}">{head}</a></li>')
         else:
             main.append(body)
+    if live.is_live(shown):
+        main.append(live.data(shown, found.printer))
     return top, "\n".join(main), "".join(links)
 
 

@@ -23,6 +23,7 @@
   const copy = (element) => {
     const twin = element.cloneNode(true);
     twin.querySelectorAll("[id]").forEach((e) => e.removeAttribute("id"));
+    twin.querySelectorAll("button").forEach((e) => e.replaceWith(...e.childNodes));
     twin.querySelectorAll("a").forEach((e) => { e.removeAttribute("href"); e.classList.add("hit"); });
     return twin;
   };
@@ -123,7 +124,8 @@
       $$(".live", report).forEach((figure) => {
         figure.hidden = figure.id !== data.cells[scope];
         if (figure.hidden) return;
-        const texts = data.texts[scope][row][data.steps.indexOf(t)];
+        // other ones if a given number was changed
+        const texts = report.texts ? report.texts(figure, t, +row) : data.texts[scope][row][data.steps.indexOf(t)];
         $$("g.tip", figure).forEach((spot, k) => {
           $("text", spot).textContent = texts[k];
           spot.setAttribute("aria-label", `${spot.dataset.said}: ${texts[k]}`);

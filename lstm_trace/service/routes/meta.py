@@ -1,4 +1,4 @@
-"""Available choices, limits, equations while they are typed, and jobs."""
+"""Available choices, limits, and jobs."""
 
 from __future__ import annotations
 
@@ -7,30 +7,25 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Response
-from pydantic import Field
 
 from ... import __version__
 from ...base.files import read_data
-from ...cell.arithmetic import FORMATS
+from ...cell.arithmetic import COMMON
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName
 from ...examples import examples, text
 from ...languages import languages
 from ...languages.strings import words
-from ...runs import describing, plotting
-from ...runs.asked import RequestBody
+from ...runs import plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ...runs.records import Record
 from ...weights.read import readable
-from ..jobs import LATER, JobRecord, JsonRoute, Service
+from ..jobs import JobRecord, JsonRoute, Service
 from ..settings import Limits
 
 # Functions that read files are plain functions, which FastAPI calls in another thread: other requests need not wait.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
-
-#: The number of decimals to which exercises round, and a common fixed-point format of chips.
-ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
 class Health(Record):
@@ -120,12 +115,6 @@ class Choices(Record):
     plots: PlotChoices
 
 
-class Equations(RequestBody):
-    """A cell as text."""
-
-    equations: str = Field(examples=["h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t"])
-
-
 @router.get("/health", response_model=Health)
 async def health() -> Any:
     """Report whether the service is running, and its version."""
@@ -169,17 +158,11 @@ def choices() -> Any:
     return Choices(
         languages=[Language(code, words(code).word("language")) for code in languages()],
         notations=get_args(NotationName),
-        arithmetics=ARITHMETICS,
+        arithmetics=COMMON,
         formats=[FileKind(name, file.options) for name, file in FILES.items()],
         models=readable(),
         plots=PlotChoices(plotting.kinds(), plotting.COMMON, tuple(plotting.FORMATS)),
     )
-
-
-@router.post("/equations", response_model=describing.CellText, responses=LATER)
-async def read_equations(service: Service, body: Equations) -> Response:
-    """Parse equations, and report what they need; an error is reported with its line and a caret below the position."""
-    return await service.jobs.reply(describing.equations, body.equations)
 
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])

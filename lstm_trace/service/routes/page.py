@@ -15,6 +15,8 @@ from ...runs.printing import MEDIA as TYPES
 #: Served files, by suffix; files with other suffixes are not part of the page.
 MEDIA = {suffix: TYPES[suffix] for suffix in (".html", ".js", ".css", ".json", ".svg", ".png", ".woff2", ".txt")}
 STATIC = Path(__file__).parents[1] / "static"
+#: The modules that compute, which belong to no page; those of the bench find them above `/static/`.
+LINES = STATIC.parents[1] / "lines"
 #: The style sheets of pictures, cells, values over time and documents, shared by files and the page.
 SHARED = [STATIC.parents[1] / name for name in ("report/diagram/diagram.css", "plot/plot.css", "documents/blocks.css")]
 
@@ -24,10 +26,11 @@ WORDS = {f"words/{code}.json": code for code in languages()}
 
 
 def page_router(folder: Path = STATIC) -> APIRouter:
-    """The routes of the page: `/`, the icon, and every file in `folder` under `/static/`."""
+    """The routes of the page: `/`, the icon, every file in `folder` under `/static/`, and the modules that compute."""
     router = APIRouter(include_in_schema=False)
     names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
     files = {path.relative_to(folder).as_posix(): path for path in names} | {path.name: path for path in SHARED}
+    modules = {path.name: path for path in sorted(LINES.glob("*.js"))}
     methods = ["GET", "HEAD"]
 
     @router.api_route("/", methods=methods)
@@ -46,6 +49,12 @@ def page_router(folder: Path = STATIC) -> APIRouter:
         if name in WORDS:
             return _sent(request, json.dumps(page_texts(WORDS[name]), ensure_ascii=False).encode(), MEDIA[".json"])
         raise HTTPException(404, f"the page has no file {name!r}")
+
+    @router.api_route("/lines/{name}", methods=methods)
+    def lines(request: Request, name: str) -> Response:
+        if name not in modules:
+            raise HTTPException(404, f"the page has no file {name!r}")
+        return _sent(request, modules[name].read_bytes(), MEDIA[".js"])
 
     return router
 

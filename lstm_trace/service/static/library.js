@@ -1,6 +1,6 @@
 import { html, useEffect, useRef, useState } from "./vendor/standalone.module.js";
 import { get, part, patch, remove } from "./api.js";
-import { allExamples } from "./shared/picker.js";
+import { allExamples } from "./shared/examples.js";
 import { useLoaded, useSettled } from "./shared/loaded.js";
 import { Confirm } from "./library/confirm.js";
 import { titleOf } from "./shared/describe.js";

@@ -1,25 +1,9 @@
+import { texts } from "./texts.js";
+
 // Every text that the page itself says. The server makes words/CODE.json from lstm_trace/languages/page/CODE.toml: copy
 // en.toml to a file named by the language's code, translate it, and list the code here.
 
 const LANGUAGES = ["de", "en", "es", "fr", "zh"];
-
-const files = new Map();
-
-async function read(url) {
-  const reply = await fetch(url);
-  if (!reply.ok) throw new Error(`${url}: ${reply.status}`); // a problem document is no language
-  return reply.json();
-}
-
-/** The texts of a file, fetched once. */
-function texts(code) {
-  if (!files.has(code)) {
-    const found = read(new URL(`./words/${code}.json`, import.meta.url));
-    files.set(code, found);
-    found.catch(() => files.delete(code)); // asked for again, once the server is back
-  }
-  return files.get(code);
-}
 
 /** The text of a key in one language, or undefined. A key with a form for one thing has it under `key.1`. */
 function text(language, key, one) {

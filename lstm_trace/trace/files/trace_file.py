@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
@@ -26,7 +27,7 @@ from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import BYTES, checked
 from ..holding import as_number
-from ..trace import Trace
+from ..trace import Header, Trace
 from ..window import arrays
 from . import FORMAT
 from .manifest import assembled, manifest, read_trace, readable
@@ -136,6 +137,21 @@ MOST = 15_000_000
 
 def to_json(trace: Trace) -> str:
     """The trace as JSON text, one row of an array per line."""
+    return _pretty(_contents(trace), 0) + "\n"
+
+
+def premises_json(trace: Trace) -> str:
+    """The premises of a trace and its equations, without its values and what it says of itself, as short JSON text."""
+    header = Header(
+        kind="equations", dtype=trace.header.dtype, merge=trace.header.merge, padding=trace.header.padding,
+        arithmetic=trace.header.arithmetic,
+    )  # fmt: skip
+    data = _contents(replace(trace, header=header, lines={}, sums={}))
+    return json_text(data, allow_nan=False, separators=(",", ":"), default=to_list)
+
+
+def _contents(trace: Trace) -> dict[str, Any]:
+    """What the file of a trace contains, with its arrays."""
     states: dict[str, dict[str, Any]] = {}
     for _, scope, state, array in arrays(trace, "initial"):
         states.setdefault(state, {})[scope] = array
@@ -147,13 +163,12 @@ def to_json(trace: Trace) -> str:
         "initial": states,
         "given": trace.given,
     }
-    data = manifest(trace).model_dump(exclude_defaults=False) | {
+    return manifest(trace).model_dump(exclude_defaults=False) | {
         "parameters": trace.parameters,
         "inputs": {k: v for k, v in inputs.items() if v is not None and not (isinstance(v, dict) and not v)},
         "lines": trace.lines,
         **({"sums": trace.sums} if trace.sums else {}),
     }
-    return _pretty(data, 0) + "\n"
 
 
 def are_tensors(content: bytes) -> bool:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 anyio_backend = test_dropped_runs.anyio_backend
 
 
-PARTS = ["", "/spec", "/premises", "/values", "/step", "/picture", "/symbols", "/at/0/h_t[0]"]
+PARTS = ["", "/spec", "/premises", "/values", "/step", "/symbols", "/at/0/h_t[0]"]
 
 
 async def ended(client: AsyncClient, href: str) -> Any:

@@ -66,7 +66,7 @@ def test_whatever_is_asked_of_a_run_is_answered(api: Any) -> None:
         }
         question |= {"of": text, **({"against": pair["b"]} if draw.random() < 0.4 else {})}
         replies = [
-            *(api.get(f"{at}/{view}", params=query) for view in ("values", "step", "picture", "premises")),
+            *(api.get(f"{at}/{view}", params=query) for view in ("values", "step", "premises")),
             api.get(f"{at}/at/{quote(text, safe='/')}", params=query),
             api.get(f"{at}/download/report.txt", params=query),
             api.post(f"{at}/edits", json=edits),

@@ -125,7 +125,6 @@ def test_what_is_shown_of_a_run(api: Any) -> None:
     step = api.get(f"{at}/step", params={"t": 1, "language": "fr", "digits": 2}).json()
     assert next(line["values"] for line in step["lines"] if line["name"] == "c_t") == trace["c_t"][1, 0].tolist()
     assert "unité" in " ".join(step["in_words"])
-    assert api.get(f"{at}/picture").json()["svg"].startswith("<svg")
     weights = {one["address"]: one for one in api.get(f"{at}/premises").json()["premises"]}["0/forward/W_xi"]
     assert weights["values"] == trace.parameters["0/forward"]["W_xi"].tolist()
     number = api.get(f"{at}/at/1/c_t[0]", params={"of": "2/h_t[1]", "digits": 3}).json()
@@ -259,7 +258,6 @@ def test_replies_are_as_described(api: Any) -> None:
         ("/runs/{id}/values", "get"): api.get(f"{at}/values"),
         ("/runs/{id}/premises", "get"): api.get(f"{at}/premises"),
         ("/runs/{id}/step", "get"): api.get(f"{at}/step"),
-        ("/runs/{id}/picture", "get"): api.get(f"{at}/picture"),
         ("/runs/{id}/at/{address}", "get"): api.get(f"{at}/at/1/c_t[0]?of=2/h_t[0]"),
         ("/diffs", "post"): api.post("/diffs", json={"a": a["id"], "b": b.json()["id"]}),
         ("/diffs/map", "get"): api.get(f"/diffs/map?a={a['id']}&b={b.json()['id']}&line=c_t"),

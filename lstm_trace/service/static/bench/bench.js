@@ -14,10 +14,10 @@ import { NumberPanel } from "./number/panel.js";
 import { has_step } from "./state/places.js";
 import { Pictures } from "./pictures/pictures.js";
 import { Changed } from "./step/changed.js";
+import { InWords } from "./step/in_words.js";
 import { Picture } from "./step/picture.js";
 import { Steps } from "./step/steps.js";
 import { by_name, StepTable } from "./step/table.js";
-import { Prose } from "./symbols.js";
 import { Toolbar } from "./toolbar.js";
 
 // large parts of the page, drawn again when what they show has changed and not at each step of a run on its way
@@ -59,8 +59,16 @@ function Summary({ run, said }) {
   return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
 }
 
+/** Offers the runs on the bench to the comparison; the server makes those that it does not have. */
+async function offered(session, runs) {
+  for (const [name, run] of Object.entries(runs)) {
+    const kept = run && (await session.runs.on_server(run).catch(() => null));
+    benchRuns[name] = kept ? { id: kept.id, title: run.title } : null;
+  }
+}
+
 /** One cell: its givens, its picture at a step, and the number that is looked at. */
-export function Bench({ params, go, settings, choices, said, active = true, tell }) {
+export function Bench({ params, go, settings, choices, said, active = true, tell, alone = false }) {
   const [session, state] = useSession({ params, settings, go, active });
   const [large, setLarge] = useState(false);
   const [wide, setWide] = useState(false); // whether the picture has a row of its own
@@ -70,7 +78,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const named = useNotation(session, run, settings);
   const item_title = useItemTitle(state.source);
   useEffect(() => tell?.(run?.arithmetic ?? ""), [run?.arithmetic]);
-  useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
+  useEffect(() => { if (!active) offered(session, { present: run, pinned: pinned?.run }); }, [run, pinned, active]);
   const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
   const view = useView(session, run, "step", session.step_params());
   const there = (other) => (other && has_step(other, state) ? other : null);
@@ -91,7 +99,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "options"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
-  const toolbar = html`<${Toolbar} session=${session} state=${state} title=${item_title || run?.title || ""} settings=${settings} choices=${choices} go=${go} said=${said} />`;
+  const toolbar = html`<${Toolbar} session=${session} state=${state} title=${item_title || run?.title || ""} settings=${settings} choices=${choices} go=${go} alone=${alone} said=${said} />`;
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const shared = { session, state, said };
@@ -109,18 +117,16 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
         <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} padding=${view.data?.inputs?.valid?.[0] === 0} said=${said} />
         <${Fault} error=${view.error} retry=${view.retry} said=${said} />
-        <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />
+        ${(view.data || !view.error) && html`<${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />`}
         <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
       </section>
-      <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
-        ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
-          <h2 id="words-title">${said("bench.in_words")}</h2>
-          <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
+      <div class=${`middle${widest <= NARROW && !alone ? " narrow" : ""}`}>
+        ${!alone && html`<${InWords} session=${session} run=${run} step=${view.data} params=${session.step_params()} language=${settings.language} said=${said} />`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
           <${MemoTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
-        <${MemoPictures} session=${session} state=${plotted} settings=${settings} choices=${choices} count=${count} said=${said} />
+        ${choices.plots && html`<${MemoPictures} session=${session} state=${plotted} settings=${settings} choices=${choices} count=${count} said=${said} />`}
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${MemoNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>

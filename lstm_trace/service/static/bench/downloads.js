@@ -18,8 +18,8 @@ const isInFull = (name) => isTable(name) && !name.endsWith(".xlsx");
 /** Whether it is one of the tables; the server has a list of their formats. */
 const isTable = (name) => name.startsWith("values.");
 
-/** @param {{run: object, title: string}} props title: that stands above the bench, until another is typed here */
-export function Downloads({ run, title: usual, settings, choices, said }) {
+/** @param {{session: object, run: object, title: string}} props title: that stands above the bench, until another is typed here */
+export function Downloads({ session, run, title: usual, settings, choices, said }) {
   const [typed, setTyped] = useState(null);
   const title = typed ?? usual;
   useEffect(() => setTyped(null), [usual]);
@@ -32,7 +32,8 @@ export function Downloads({ run, title: usual, settings, choices, said }) {
     const headed = read.includes("title") && title.trim() && title !== run.title ? { title: title.trim() } : {};
     return { ...Object.fromEntries(sent.map((option) => [option, settings[option]])), ...headed };
   };
-  const url = (name) => href(`/runs/${part(run.id)}/download/${part(name)}`, query(name));
+  const url = (id, name) => href(`/runs/${part(id)}/download/${part(name)}`, query(name));
+  const wanted = (name) => async () => session.runs.file(run, name, title) ?? url((await session.runs.on_server(run)).id, name);
   const { load, shown: saving } = useSaving(said);
   const shown = (names) => names.filter((name) => offered.length === 0 || offered.includes(name));
   const files = { ...FILES, values: [...offered.filter(isTable), ...FILES.values] };
@@ -42,7 +43,7 @@ export function Downloads({ run, title: usual, settings, choices, said }) {
     <div class="sheet">
       <label class="field tall" for="download-title"><span class="label">${said("bench.download.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>
       ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
-        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${url(name)} download onClick=${(event) => load(event, url(name), name)}>${name}</a>`)}</span></div>`)}
+        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${url(run.id, name)} download onClick=${(event) => load(event, wanted(name), name)}>${name}</a>`)}</span></div>`)}
       ${saving}
     </div></details>`;
 }

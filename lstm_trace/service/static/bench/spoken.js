@@ -36,8 +36,17 @@ function words_of_line(run, line, count, said) {
   return [product(line.name), ...unit, ...place(run, line, count, said)];
 }
 
+const known = new WeakMap(); // words by address, for the stages of a run, which an edit of a number leaves as they are
+
 /** A number of a run in words. @param {{count: number, said: Function}} how */
 export function spoken(run, address, { count, said }) {
+  if (!known.has(run.stages)) known.set(run.stages, new Map());
+  const here = known.get(run.stages), key = `${said.language} ${count} ${address}`;
+  if (!here.has(key)) here.set(key, in_words(run, address, count, said));
+  return here.get(key);
+}
+
+function in_words(run, address, count, said) {
   const line = line_of(run, address);
   const cell = cell_of(run, address);
   const premise = run.premises.find((one) => one.address === cell?.array);

@@ -1,11 +1,10 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
-import { get, post } from "../api.js";
+import { get } from "../api.js";
 import { Fault } from "../parts.js";
-import { written } from "../route.js";
-import { tagsOf } from "../shared/describe.js";
-import { allExamples } from "../shared/picker.js";
+import { allExamples } from "../shared/examples.js";
 import { Downloads } from "./downloads.js";
 import { Blank } from "./given/blank.js";
+import { Save } from "./save.js";
 
 // Above the bench: what it starts from, what was done, and where its results go.
 
@@ -24,31 +23,7 @@ function useSources() {
   return { examples, items, cells, library };
 }
 
-function Save({ run, settings, said }) {
-  const [title, setTitle] = useState(run.title);
-  const [tags, setTags] = useState("");
-  const [answer, setAnswer] = useState({});
-  const shown = useRef(run);
-  shown.current = run;
-  useEffect(() => { setTitle(run.title); setAnswer({}); }, [run]);
-  const save = async (event) => {
-    event.preventDefault();
-    setAnswer({ busy: true });
-    const wanted = { run: run.id, title, tags: tagsOf(tags) };
-    const found = await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error }));
-    if (shown.current === run) setAnswer(found); // else it is the answer for another run than the one beside it
-  };
-  return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
-    <form class="sheet" onSubmit=${save}>
-      <label class="field tall" for="save-title"><span class="label">${said("bench.save.title")}</span><input id="save-title" type="text" value=${title} onInput=${(event) => setTitle(event.target.value)} /></label>
-      <label class="field tall" for="save-tags"><span class="label">${said("bench.save.tags")}</span><input id="save-tags" type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
-      <button type="submit" class="main" disabled=${answer.busy}>${said("bench.save.do")}</button>
-      <${Fault} error=${answer.error} said=${said} />
-      ${answer.item && html`<p class="good" role="status">${said(answer.item.new ? "bench.save.done" : "bench.save.there")} <a href=${written("library", {}, settings)}>${said("shell.library")}</a></p>`}
-    </form></details>`;
-}
-
-export function Toolbar({ session, state, title, settings, choices, go, said }) {
+export function Toolbar({ session, state, title, settings, choices, go, alone, said }) {
   const { run, source, entries, index, pinned, busy, fault } = state;
   const { examples, items, cells, library } = useSources();
   const blank = useRef(null);
@@ -56,7 +31,10 @@ export function Toolbar({ session, state, title, settings, choices, go, said }) 
   const open = (name) => { setChoosing(false); go("bench", { source: name }); };
   const known = [...examples.map((one) => `example:${one.name}`), ...items.map((one) => `item:${one.id}`)].includes(source);
   useEffect(() => { if (choosing) blank.current?.showModal?.(); else blank.current?.close?.(); }, [choosing]);
-  const compare = () => go("compare", { a: `run:${pinned.run.id}`, b: `run:${run.id}` });
+  const compare = async () => {
+    const [a, b] = await Promise.all([pinned.run, run].map((one) => session.runs.on_server(one)));
+    go("compare", { a: `run:${a.id}`, b: `run:${b.id}` });
+  };
   return html`<div class="toolbar">
     <label class="field" for="source"><span class="label">${said("bench.source")}</span>
       <select id="source" value=${source} onFocus=${library} onChange=${(event) => (event.target.value === "blank" ? setChoosing(true) : open(event.target.value))}>
@@ -78,12 +56,12 @@ export function Toolbar({ session, state, title, settings, choices, go, said }) 
           ? html`<span class="tag pinned" id="pinned" title=${pinned.run.id}>A</span>
             <button type="button" id="repin" onClick=${() => session.pin()}>${said("bench.repin")}</button>
             <button type="button" id="unpin" onClick=${() => session.unpin()}>${said("bench.unpin")}</button>
-            <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
+            ${!alone && html`<button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`}`
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
       <div class="row-of taken">
-        <${Downloads} run=${run} title=${title} settings=${settings} choices=${choices} said=${said} />
-        <${Save} run=${run} settings=${settings} said=${said} />
+        <${Downloads} session=${session} run=${run} title=${title} settings=${settings} choices=${choices} said=${said} />
+        ${!alone && html`<${Save} session=${session} run=${run} settings=${settings} said=${said} />`}
       </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "pinned" && html`<div class="whole"><p class="bad">${said("bench.pin_failed")}</p>

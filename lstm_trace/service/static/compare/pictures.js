@@ -37,7 +37,7 @@ export function Pictures({ a, b, params, set, at, row, choose, settings, choices
     <${Fault} error=${error} said=${said} />
     ${kind && loading && !value && html`<p class="waiting">${said("shell.loading")}</p>`}
     ${kind && value && !error && html`<${Drawn} svg=${value} here=${at ?? {}} choose=${pick} tell=${tell} language=${language} busy=${loading} said=${said} />
-      <p class="row-of saves"><span class="label">${said("bench.picture_save")}</span>${formats.map((format) => html`<a key=${format} id=${`save-${format}-of-two`} href=${url(format)} download onClick=${(event) => load(event, url(format), `${name(chosen)}, ${format.toUpperCase()}`)}>${format === "json" ? "Vega-Lite" : format.toUpperCase()}</a>`)}</p>
+      <p class="row-of saves"><span class="label">${said("bench.picture_save")}</span>${formats.map((format) => html`<a key=${format} id=${`save-${format}-of-two`} href=${url(format)} download onClick=${(event) => load(event, async () => url(format), `${name(chosen)}, ${format.toUpperCase()}`)}>${format === "json" ? "Vega-Lite" : format.toUpperCase()}</a>`)}</p>
       ${saving}`}
   </section>`;
 }

@@ -1,17 +1,11 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get } from "../api.js";
+import { allExamples } from "./examples.js";
 import { useLoaded, useSettled } from "./loaded.js";
 
 // A field that finds a source: what is on the bench, the examples, the library. Type to search, arrow keys to move.
 
 const LISTED = 30;
-
-let examples = null;
-/** The examples, asked for once. */
-export function allExamples() {
-  examples ??= get("/examples").catch((error) => { examples = null; throw error; });
-  return examples;
-}
 
 const holds = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());
 

@@ -4,15 +4,19 @@ import { Fault, Progress } from "../parts.js";
 
 // Files of the server that are kept: a link that is followed by the page itself, since the file may take some time.
 
-/** `load(event, url, name)` saves a file; `shown` says how far it is, or why it is not there. */
+/**
+ * `load(event, wanted, name)` saves a file; `shown` says how far it is, or why it is not there.
+ * wanted: finds its address on the server, or the file itself, `{blob, label}`.
+ */
 export function useSaving(said) {
   const [state, setState] = useState({});
-  const load = async (event, url, name) => {
+  const load = async (event, wanted, name) => {
     event.preventDefault();
     const stop = new AbortController();
     setState({ name, stop, progress: null });
     try {
-      const { blob, label } = await file(url, { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
+      const found = await wanted();
+      const { blob, label } = found.blob ? found : await file(found, { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = label || name;

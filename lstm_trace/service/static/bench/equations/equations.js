@@ -1,5 +1,4 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
-import { post } from "../../api.js";
 import { parameter_shapes, zeros } from "../../shared/blank.js";
 import { AboutHolds } from "../given/held.js";
 import { Missing } from "./missing.js";
@@ -10,18 +9,19 @@ import { renamed } from "./slips.js";
 const PAUSE = 300; // milliseconds after the last key before a text is checked
 
 /** Checks a text; what is said about it belongs to that text alone. */
-function useCheck(text, wanted) {
+function useCheck(session, text, wanted) {
   const [answer, setAnswer] = useState({ text: "", found: null, error: null });
   useEffect(() => {
     if (!wanted) return undefined;
-    const stop = new AbortController();
-    const timer = setTimeout(() => {
-      post("/equations", { equations: text }, { signal: stop.signal }).then(
-        (found) => setAnswer({ text, found, error: null }),
-        (error) => !stop.signal.aborted && setAnswer({ text, found: null, error }),
-      );
-    }, PAUSE);
-    return () => { clearTimeout(timer); stop.abort(); };
+    const check = () => {
+      try {
+        setAnswer({ text, found: session.runs.equations(text), error: null });
+      } catch (error) {
+        setAnswer({ text, found: null, error });
+      }
+    };
+    const timer = setTimeout(check, PAUSE);
+    return () => clearTimeout(timer);
   }, [text, wanted]);
   return answer;
 }
@@ -42,7 +42,7 @@ export function Equations({ session, state, stage, said }) {
     shown.current = own;
   }, [own]);
   const edited = text !== own;
-  const { text: checked, found, error } = useCheck(text, open && edited);
+  const { text: checked, found, error } = useCheck(session, text, open && edited);
   const known = useMemo(() => new Set(run.premises.map((one) => one.name)), [run]);
   const missing = edited && checked === text && found ? found.parameters.filter((name) => !known.has(name)) : [];
   const sizes = useMemo(() => {

@@ -43,7 +43,8 @@ export function Pictures({ session, state, settings, choices, count, said }) {
     if (at) session.select(at);
     else session.look({ t: place.t });
   };
-  const url = (format) => href(`/runs/${part(run.id)}/plot/${kind.kind}`, { ...query, format });
+  const url = (id, format) => href(`/runs/${part(id)}/plot/${kind.kind}`, { ...query, format });
+  const wanted_file = (format) => async () => url((await session.runs.on_server(run)).id, format);
   const here = { t, scope: line_of(run, address)?.scope ?? scope, unit };
   return html`<section class="panel pictures" id="pictures" aria-labelledby="pictures-title">
     <h2 id="pictures-title">${said("bench.pictures")}</h2>
@@ -54,7 +55,7 @@ export function Pictures({ session, state, settings, choices, count, said }) {
     ${kind && html`<${Fault} error=${error} retry=${retry} said=${said} />`}
     ${kind && busy && !data && html`<p class="waiting">${said("shell.loading")}</p>`}
     ${kind && data && !error && html`<${Drawn} svg=${data} here=${here} choose=${choose} tell=${tell} language=${settings.language} busy=${busy} said=${said} />
-      <p class="row-of saves"><span class="label">${said("bench.picture_save")}</span>${formats.map((format) => html`<a key=${format} id=${`save-${format}`} href=${url(format)} download onClick=${(event) => load(event, url(format), `${name(plot)}, ${format.toUpperCase()}`)}>${format === "json" ? "Vega-Lite" : format.toUpperCase()}</a>`)}</p>
+      <p class="row-of saves"><span class="label">${said("bench.picture_save")}</span>${formats.map((format) => html`<a key=${format} id=${`save-${format}`} href=${url(run.id, format)} download onClick=${(event) => load(event, wanted_file(format), `${name(plot)}, ${format.toUpperCase()}`)}>${format === "json" ? "Vega-Lite" : format.toUpperCase()}</a>`)}</p>
       ${saving}`}
   </section>`;
 }

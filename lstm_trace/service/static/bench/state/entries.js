@@ -14,3 +14,11 @@ export const alike = (a, b) => (a.equations ?? null) === (b.equations ?? null) &
 
 /** An entry after some more edits, and with other equations or holds. */
 export const continued = (entry, edits, change) => ({ ...entry, edits: joined(entry.edits, edits, array_of), ...change });
+
+/** The edits that lead from one entry of the history to another; null where edits alone do not. */
+export function added(from, to) {
+  const more = to.edits.filter((edit) => !from.edits.includes(edit));
+  const covered = ({ address }) => more.some((one) => one.address === address || one.address === array_of(address));
+  const kept = from.edits.every((edit) => to.edits.includes(edit) || covered(edit));
+  return kept && alike(from, to) ? more : null;
+}

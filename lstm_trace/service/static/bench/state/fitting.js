@@ -1,5 +1,4 @@
 import { line_address, line_of, numbers_of, unit_of } from "../../shared/addresses.js";
-import { alike } from "./entries.js";
 import { array_of, cell_of, entry, has, input_address, input_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
@@ -94,12 +93,4 @@ export function overlaid(run, premises, { address, value }) {
 export function edited({ entries, index }) {
   const before = entries[index - 1]?.edits ?? [];
   return new Set(entries[index].edits.filter((edit) => !before.includes(edit)).map(({ address }) => address));
-}
-
-/** The edits that lead from one entry of the history to another; null where edits alone do not. */
-export function added(from, to) {
-  const more = to.edits.filter((edit) => !from.edits.includes(edit));
-  const covered = ({ address }) => more.some((one) => one.address === address || one.address === array_of(address));
-  const kept = from.edits.every((edit) => to.edits.includes(edit) || covered(edit));
-  return kept && alike(from, to) ? more : null;
 }

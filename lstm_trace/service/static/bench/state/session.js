@@ -1,15 +1,13 @@
-import { continued, same, UNCHANGED } from "./entries.js";
-import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
+import { Runs } from "../runs/runs.js";
+import { FIRST } from "../runs/served.js";
+import { added, continued, same, UNCHANGED } from "./entries.js";
+import { overlaid, place_of, same_cell, still, wide } from "./fitting.js";
 import { edits_of, params_of, run_of, run_text } from "./link.js";
 import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
 import { array_of, has } from "./places.js";
-import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
 // and the number that is looked at. Every change gives a new state; the page is drawn from it.
-
-/** What an empty bench shows: several steps, so that the gates have something to keep and to forget. */
-const FIRST = "example:three-steps";
 
 const START = {
   source: "", entries: [UNCHANGED], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
@@ -139,11 +137,6 @@ export class Session extends EventTarget {
 
   at_params(state = this.state) {
     return { of: state.of, ...this.#asked() };
-  }
-
-  picture_params(state = this.state) {
-    const [layer, direction] = state.scope.split("/");
-    return { layer, direction, language: this.settings.language, notation: this.settings.notation };
   }
 
   // -- looking -----------------------------------------------------------------------------------------------------

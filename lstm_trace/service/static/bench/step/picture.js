@@ -1,8 +1,8 @@
-import { html, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
-import { Fault } from "../../parts.js";
 import { columns_of, counted_index, line_of } from "../../shared/addresses.js";
-import { useView } from "../hooks.js";
+import { NotationError } from "../local/notations.js";
+import { digits_of, picture, texts_of } from "../local/picture.js";
 import { spoken, unit_name } from "../spoken.js";
 import { ROOM } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
@@ -13,8 +13,10 @@ import { differs, history_of } from "./table.js";
 
 const LEAST = 0.59; // of its size: smaller, a picture could not be read (its letters have 13 to 17 px, here 7 to 10)
 
+const LETTER = 7.8; // width of a letter of a value
+
 /** Puts the texts and marks of a step into the picture that is there. */
-function written(svg, { spots, texts, held, values, before, pinned, state, at, stage, count, said }) {
+function written(svg, { spots, texts, room, held, values, before, pinned, state, at, stage, count, said }) {
   const chosen = line_of(at.run, state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
@@ -37,6 +39,10 @@ function written(svg, { spots, texts, held, values, before, pinned, state, at, s
     }
     const text = node.querySelector("text");
     text.textContent = texts[spot.key] ?? "";
+    if (text.textContent.length > room[spot.line]) { // a number of 100 or more
+      text.setAttribute("textLength", Math.round(LETTER * room[spot.line]));
+      text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    } else text.removeAttribute("textLength");
     const [now, was, kept] = [values, before, pinned].map((all) => all?.get(spot.line) ?? new Map());
     const words = address && spoken(at.run, address, { count, said });
     const changed = [...now].some(([unit, value]) => differs(value, was.get(unit)));
@@ -76,13 +82,27 @@ function too_wide(frame, width) {
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count, set_wide }) {
+/** The drawing of the cell; null until its values are there, undefined in a notation that does not have this cell, as the step says. */
+function useDrawing({ drawn, scope, step, settings: { notation, digits }, said }) {
+  const decimals = useMemo(() => (digits === "" || digits === undefined ? step && digits_of(step) : Number(digits)), [drawn, digits, Boolean(step)]);
+  return useMemo(() => {
+    if (!step || !drawn?.stages.some((stage) => stage.scope === scope)) return null;
+    try {
+      return picture(drawn, scope, { notation, digits: decimals, said });
+    } catch (error) {
+      if (error instanceof NotationError) return undefined;
+      throw error;
+    }
+  }, [drawn, scope, notation, decimals, said]);
+}
+
+export function Picture({ settings, state, at, stage, step, values, before, pinned, pick, said, large, count, set_wide }) {
   const [wider, setWider] = useState(false);
   const place = useRef(null);
-  const { data, error, retry } = useView(session, state.drawn, "picture", session.picture_params());
+  const data = useDrawing({ drawn: state.drawn, scope: stage?.scope, step, settings, said });
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
-    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, held: step.held, values, before, pinned, state, at, stage, count, said });
+    if (svg && data && step) written(svg, { spots: data.spots, texts: texts_of(data, step, state.unit, count), room: data.room, held: step.held, values, before, pinned, state, at, stage, count, said });
   });
   useLayoutEffect(() => {
     const frame = place.current;
@@ -93,19 +113,18 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
     });
     watch.observe(frame);
     return () => watch.disconnect();
-  }, [data, large, Boolean(error)]);
+  }, [data, large]);
   const chosen = (event) => {
     const spot = event.target.closest("g.tip[data-address]");
     if (!spot || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
     pick(spot.dataset.address);
   };
-  if (error) return html`<${Fault} error=${error} retry=${retry} said=${said} />`;
   const long = (stage?.lines ?? []).filter((line) => line.width > ROOM && axis_of(stage, line.name) === "h");
   const matrices = long.filter((line) => columns_of(at.run, stage.scope, line.name));
   const wide = Math.max(0, ...long.filter((line) => !matrices.includes(line)).map((line) => line.width));
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
-    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
+    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : data === null && html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>
   ${wider && html`<p class="quiet-text hint" id="picture-scrolls">↔ ${said("bench.picture_scrolls")}</p>`}
   ${wide > 0 && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", wide, Math.min(state.unit, wide - 1), count, said) })}</p>`}

@@ -9,6 +9,8 @@ import { SymbolText } from "../symbols.js";
 
 // All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
 
+const FLASHES = 120; // numbers that flash when they change: an animation of many more would take longer than a frame
+
 /** The values of a step by name: lines, states and inputs, each as unit to value. */
 export function by_name(step, stage) {
   const found = new Map();
@@ -48,12 +50,12 @@ function grouped(run, stage, sizes, joined) {
 /** Decimals of a number as it is printed. */
 const decimals = (text) => /\.(\d+)/.exec(text)?.[1].length ?? 4;
 
-function Cell({ address, words, span, now, text, was, kept, held, state, pick, stop, said }) {
+function Cell({ address, words, span, now, text, was, kept, held, state, flashes, pick, stop, said }) {
   if (now === undefined) return html`<td></td>`;
   const changed = differs(now, was);
   const texts = [...(held ? [said("bench.held")] : []), ...history_of({ now, was, kept, said })];
   const delta = kept === undefined ? null : value_of(now) - value_of(kept);
-  const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen", held && "held"].filter(Boolean).join(" ");
+  const classes = ["num", changed && "changed", changed && flashes && `flash-${state.commit % 2}`, address === state.address && "chosen", held && "held"].filter(Boolean).join(" ");
   // what a notation makes of two products has no address: it is shown, and nothing is behind it
   if (address === null) return html`<td colspan=${span}><span class="num plain" title=${full(now)}>${text}</span></td>`;
   return html`<td colspan=${span} class=${span > 1 ? "single" : undefined}>
@@ -90,7 +92,9 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
     });
     return { labels: heads.map(label), rows };
   });
-  const wide = [...Array(Math.max(...groups.map(({ labels }) => labels.length))).keys()];
+  const moved = before ? [...values].reduce((n, [name, line]) => n + [...line].filter(([unit, value]) => differs(value, before.get(name)?.get(unit))).length, 0) : 0;
+  const flashes = moved <= FLASHES;
+  const wide = [...Array(Math.max(0, ...groups.map(({ labels }) => labels.length))).keys()];
   // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
   const table = useRef(null);
   const [row, setRow] = useState("");
@@ -119,7 +123,7 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
               const unit = cells[column];
               const address = line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null;
               return html`<${Cell} key=${column} address=${address} words=${address && spoken(run, address, { count, said })} span=${alone ? wide.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
-                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} held=${step?.held?.[name]?.includes(unit)} state=${state} pick=${pick} stop=${key === current} said=${said} />`;
+                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} held=${step?.held?.[name]?.includes(unit)} state=${state} flashes=${flashes} pick=${pick} stop=${key === current} said=${said} />`;
             })}
           </tr>`;
         })}</tbody>`)}

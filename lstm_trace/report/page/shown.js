@@ -1,0 +1,116 @@
+import { minus, plus, ratio, times } from "../../lines/numbers.js";
+
+// What a page shows, as text: its sentences, its numbers, and what was written.
+
+/** @import { Fraction, Shown } from "../../lines/numbers.js" */
+
+/** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
+export const every = (selector, root = document) => [...root.querySelectorAll(/** @type {"p"} */ (selector))];
+/** @param {Element} element */
+export const json = (element) => JSON.parse(element.textContent ?? "");
+const said = json(every("script.said")[0]);
+/** A sentence of the page. @param {string} key @param {{[name: string]: unknown}} [fields] @returns {string} */
+export const word = (key, fields = {}) => said[key].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => fields[name]);
+/** @param {number} n */
+export const agreement = (n) => word(n === 1 ? "agree.1" : "agree", { n: String(n).replace(/\B(?=(\d{3})+$)/g, said.thousands) });
+
+// -- what was written -------------------------------------------------------------------------------------------------
+
+export const BLOCKS = new Set("h1 h2 h3 h4 h5 p li tr pre div section article figure figcaption summary svg text math script".split(" "));
+
+/** A sum as `written` of live.py has it. @param {string} text */
+function sum(text) {
+  let crc = -1;
+  for (const byte of new TextEncoder().encode(text.replace(/[ \n\t\r\f]+/g, ""))) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
+  }
+  return (~crc >>> 0) % 36 ** 5;
+}
+
+/** The blocks that are not as they were written, and whether their number is another. @returns {{blocks: Set<Element>, other: boolean}} */
+export function changed_blocks() {
+  const sums = json(every("script.written")[0]), own = /** @type {Map<Element, string>} */ (new Map([[document.body, ""]]));
+  /** @param {Node} node @param {Element} block */
+  const walk = (node, block) => {
+    if (!(node instanceof Element)) return void own.set(block, own.get(block) + (node.textContent ?? ""));
+    if (node.matches("template, script:not([type]), script.written")) return;
+    const tag = node.localName.toLowerCase(), here = BLOCKS.has(tag) ? node : block;
+    own.set(here, (own.get(here) ?? "") + tag + [...node.attributes].map((one) => one.value).join(""));
+    for (const child of node.childNodes) walk(child, here);
+  };
+  for (const child of document.body.childNodes) walk(child, document.body);
+  const blocks = [...own].filter(([, text], k) => sum(text) !== parseInt(sums.slice(5 * k, 5 * k + 5), 36));
+  return { blocks: new Set(blocks.map(([block]) => block)), other: own.size * 5 !== sums.length };
+}
+
+// -- numbers as text --------------------------------------------------------------------------------------------------
+
+/** A number as it is printed: with a real minus, and its power of ten raised if `raised`. @param {Shown} shown @param {boolean} [raised] */
+export function printed({ negative, digits, exponent }, raised = true) {
+  const text = (negative ? "−" : "") + ({ inf: "∞", nan: "NaN" }[digits] ?? digits);
+  return exponent === null ? text : `${text}${raised ? "×10" : "e"}${String(exponent).replace("-", "−")}`;
+}
+
+/** The number that a text stands for. @param {string} text */
+export const number_of = (text) => Number(text.trim().replace("×10", "e").replace(/[−–]/g, "-").replace(",", ".").replace("∞", "Infinity") || NaN);
+
+/** How many decimals a text has, less its exponent. @param {string} text */
+export const decimals = (text) => {
+  const [, part = "", exponent = "0"] = /^[^.,]*[.,]?(\d*)(?:×10(.*))?$/.exec(text) ?? [];
+  return part.length - Number(exponent.replace("−", "-"));
+};
+
+/** Put a number into an element. @param {Element} element @param {string} text */
+export function write(element, text) {
+  const [number, exponent] = text.split("×10");
+  element.textContent = exponent ? "" : number;
+  if (!exponent) return;
+  const whole = document.createElement("span"), raised = document.createElement("sup");
+  raised.textContent = exponent;
+  whole.append(`${number}×10`, raised);
+  element.append(whole);
+}
+
+/** The exact value of a sum of products of printed numbers; null for any other text. @param {string} text @returns {Fraction | null} */
+export function value_of(text) {
+  const tokens = text.match(/\d+(?:[.,]\d+)?|[()+−⊙]/g) ?? [];
+  if (!tokens.length || tokens.join("") !== text.replace(/\s/g, "")) return null;
+  let at = 0;
+  const factor = () => {
+    const token = tokens[at++];
+    if (token === "(") {
+      const found = sum();
+      if (tokens[at++] !== ")") throw new SyntaxError(text);
+      return found;
+    }
+    if (!/^\d/.test(token)) throw new SyntaxError(text);
+    const [whole, part = ""] = token.split(/[.,]/);
+    return ratio(BigInt(whole + part), 10n ** BigInt(part.length));
+  };
+  const product = () => {
+    let found = factor();
+    while (at < tokens.length && !/[)+−]/.test(tokens[at])) {
+      if (tokens[at] === "⊙") at++;
+      found = times(found, factor());
+    }
+    return found;
+  };
+  /** @returns {Fraction} */
+  const sum = () => {
+    let found = ratio(0n);
+    for (let first = true; first || /[+−]/.test(tokens[at] ?? ""); first = false) {
+      const less = tokens[at] === "−";
+      if (/[+−]/.test(tokens[at])) at++;
+      found = plus(found, less ? minus(product()) : product());
+    }
+    return found;
+  };
+  try {
+    const found = sum();
+    return at === tokens.length ? found : null;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return null;
+    throw error;
+  }
+}

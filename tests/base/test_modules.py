@@ -1,0 +1,95 @@
+"""ES modules as one classic script: what runs in it, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lstm_trace.base import modules
+from lstm_trace.base.modules import inlined
+
+
+def made_of(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], **options: dict[str, str]) -> str:
+    """The script of modules given as text, the first of which is the entry."""
+    monkeypatch.setattr(modules, "asset", files.__getitem__)
+    return inlined(next(iter(files)), **options)
+
+
+def printed(script: str) -> list[str]:
+    """The lines that node prints when it runs a classic script."""
+    if not (node := shutil.which("node")):
+        pytest.skip("running scripts needs node")
+    ran = subprocess.run([node, "-"], input=script, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+FILES = {
+    "page/main.js": """import { Box, twice as double, later } from "../low/box.js";
+import * as names from "./names.js";
+import "./first.js";
+const own = 1;
+console.log(double(new Box(3).size), names.longest, names.ß, own);
+later().then(console.log);""",
+    "page/names.js": """import { twice } from "../low/box.js";
+export const longest = twice(21);
+const a = "é", b = 1;
+export { a as ß, b };""",
+    "page/first.js": """console.log("first");""",
+    "low/box.js": """const own = 2; // not the one of another module
+export class Box { constructor(n) { this.size = n * own; } }
+export function twice(n) { return 2 * n; }
+export async function later() { return "</script><!--"; }
+console.log("box");""",
+}
+
+
+def test_modules_run_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = made_of(monkeypatch, FILES)
+    assert printed(script) == ["box", "first", "12 42 é 1", "</script><!--"]
+    assert not re.search("</script|<!--", script)
+
+
+def test_a_module_is_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "a/main.js": 'import { said } from "./api.js";\nconsole.log(said());',
+        "b/api.js": 'import { base } from "../a/base.js";\nexport const said = () => `here: ${base}`;',
+        "a/base.js": "export let base = 7;",
+    }
+    assert printed(made_of(monkeypatch, files, replaced={"a/api.js": "b/api.js"})) == ["here: 7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('import x from "./b.js";', 'main.js: expected a named import or export, found: import x from "./b.js";'),
+        ("export default 3;", "export default 3;"),
+        ('export * from "./b.js";', "export *"),
+        ("export const { a } = {};", "export const { a } = {};"),
+    ],
+)
+def test_other_imports_and_exports_are_refused(monkeypatch: pytest.MonkeyPatch, text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)):
+        made_of(monkeypatch, {"main.js": text, "b.js": ""})
+
+
+def test_a_circle_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    circle = {"a.js": 'import { b } from "./b.js";', "b.js": 'import { a } from "./a.js";'}
+    with pytest.raises(ValueError, match=re.escape("circle: a.js -> b.js -> a.js")):
+        made_of(monkeypatch, circle)
+
+
+def test_the_modules_of_the_page_are_one_script() -> None:
+    script = inlined("service/static/bench/state/fitting.js")
+    names = re.findall(r"\bmodule_\d+(?==\(\(\)=>)", script)
+    assert len(set(names)) == len(names) >= 3
+    assert printed(script) == []
+    vendored = inlined("service/static/vendor/standalone.module.js")
+    end = "})();\n"
+    assert vendored.endswith(end)
+    asking = "console.log(JSON.stringify(Object.keys(module_0).sort().slice(0, 3)));"
+    assert json.loads(printed(vendored.removesuffix(end) + asking + end)[0]) == ["Component", "createContext", "h"]

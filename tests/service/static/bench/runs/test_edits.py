@@ -1,0 +1,180 @@
+"""Edits of small runs in the page: the traces that the package makes, with its premises, and proven by verify."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.engine.run import in_arithmetic, with_holds
+from lstm_trace.examples import text as example
+from lstm_trace.trace.files.trace_file import to_json
+
+MGU = "f_t = sigmoid(W_f @ x_t + U_f @ h_prev)\nh_t = f_t * h_prev + (1 - f_t) * tanh(W_h @ x_t)\ncarry: h_prev <- h_t"
+GATE = """z_i = W_xi @ x_t + W_hi @ h_prev + b_i
+i_t = sigmoid(z_i)
+c_tilde = tanh(W_xc @ x_t + W_hc @ h_prev + b_c)
+f_t = 1 - i_t
+s_t = f_t * s_prev + i_t * c_tilde + v
+h_t = tanh(s_t)
+carry: h_prev <- h_t, s_prev <- s_t
+output: h_t"""
+LONGER = [[1.5, -2.0], [0.25, 3.0], [1.0, 1.0], [-4.0, 0.5], [0.0, 2.0]]
+NEW = {"0/forward/W_f": [[1.0, 2.0], [3.0, -4.0]], "U_f": [[0.5, 0.0], [0.0, -0.5]], "W_h": [[1.0, 0.0], [2.0, 1.0]]}
+
+
+def random(layers: int = 2, directions: int = 2, **options: Any) -> lt.Trace:
+    draw = np.random.default_rng(7)
+    width = 3 * directions
+    weights = {
+        f"{layer}/{way}/{name}": draw.normal(size=(3, {"x": 4 if layer == 0 else width, "h": 3}[name[2]]))
+        if name.startswith("W")
+        else draw.normal(size=3)
+        for layer in range(layers)
+        for way in ("forward", "reverse")[:directions]
+        for name in (*(f"W_{s}{g}" for s in "xh" for g in "ifco"), *(f"b_{g}" for g in "ifco"))
+    }
+    return lt.run(weights, draw.normal(size=(5, 3, 4)), **options)
+
+
+def supplied() -> lt.Trace:
+    draw = np.random.default_rng(3)
+    weights = {f"W_{s}{g}": draw.normal(size=(3, 4 if s == "x" else 3)) for s in "xh" for g in "co"}
+    given = {name: draw.uniform(size=(5, 3)) for name in ("i_t", "f_t")}
+    return lt.run(weights, draw.normal(size=(5, 4)), given=given)
+
+
+#: The trace before, what is changed in it, and what the package calls that.
+CASES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "a weight": ("three-steps", {"edits": {"0/forward/W_xi[0,1]": 0.5}}),
+    "numbers of every kind": (
+        "three-steps",
+        {"edits": {"0/forward/b_f[1]": -2.5, "1/0/x_t[0]": 3.25, "0/forward/0/h0[1]": 0.75, "0/forward/0/c0[0]": -1.0}},
+    ),
+    "names without a place": ("three-steps", {"edits": {"W_ho[2,1]": 2.0, "b_c": [0.5, 0.25], "h0": [0.1, 0.2]}}),
+    "more steps": ("three-steps", {"edits": {"x": LONGER}}),
+    "fewer steps": ("three-steps", {"edits": {"x": LONGER[:2], "0/forward/b_i[0]": 1.0}}),
+    "labels of steps": ("rnn-softmax", {"edits": {"x": np.eye(4)[[0, 1, 2]].tolist()}}),
+    "another cell": ("three-steps", {"equations": MGU, "edits": NEW}),
+    "another cell, and a number of it": ("three-steps", {"equations": MGU, "edits": NEW | {"b_i": [1.0, 1.0]}}),
+    "a new weight": ("three-steps", {"equations": GATE, "edits": {"0/forward/v": [0.0, 0.5], "W_xi[1,1]": 9.0}}),
+    "two layers and directions": (
+        random,
+        {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}},
+    ),
+    "equations of layers": (random, {"equations": GATE.replace(" + v", "")}),
+    "padding": ("batch", {"edits": {"1/2/x_t[0]": -3.0}}),
+    "equations with padding": ("batch", {"equations": "c_t = tanh(W_xc @ x_t)\nh_t = c_t * c_t\noutput: h_t"}),
+    "supplied lines": (supplied, {"edits": {"0/forward/1/0/f_t[2]": 0.75, "0/forward/i_t": [[0.5] * 3] * 5}}),
+    "a matrix memory": ("mlstm", {"edits": {"0/0/x_t[0]": 0.25, "0/forward/0/C_prev[1,0]": 0.5}}),
+    "a readout": ("readout", {"edits": {"0/forward/W_hy[0,1]": 1.5}}),
+    "held": ("three-steps", {"holds": {"0/forward/f_t[1]": 0.0, "0/forward/1/0/c_t[0]": "*0.5", "tanh(c_t)[1]": 0.25}}),
+    "held in one layer, and in both": (random, {"holds": {"1/reverse/2/1/i_t[0]": 0.5, "h_t[2]": "*-1"}}),
+    "held and edited": ("three-steps", {"holds": {"0/forward/2..2/0/o_t": 1.0}, "edits": {"W_xo[1,1]": -1.0}}),
+    "held, with more steps": ("three-steps", {"holds": {"0/forward/f_t[1]": 0.0}, "edits": {"x": LONGER}}),
+    "by hand": ("three-steps", {"arithmetic": "by-hand-3", "edits": {"W_xi[1,2]": 0.0625}}),
+    "half precision": ("q22", {"arithmetic": "float16"}),
+    "fixed point": ("gru", {"arithmetic": "q4.12"}),
+}  # fmt: skip
+#: What is refused, and words of the message.
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a line": ("three-steps", {"edits": {"i_t[0]": 1.0}}, "i_t is computed, and only premises can be edited: W_xi"),
+    "no such entry": ("three-steps", {"edits": {"0/forward/W_xi[2,0]": 1.0}}, "W_xi[2,0]"),
+    "no such step": ("three-steps", {"edits": {"3/0/x_t[0]": 1.0}}, "the run has steps 0 to 2"),
+    "a text": ("three-steps", {"edits": {"W_xi[0,0]": "many"}}, "a weight is a finite number"),
+    "a name of two stages": ("random", {"edits": {"W_xi[0,0]": 1.0}}, "write 0/forward/W_xi"),
+    "another width": ("three-steps", {"edits": {"x": [[1.0, 2.0, 3.0]]}}, "expected steps of 2 numbers"),
+    "no equation": ("three-steps", {"edits": {"v": [1.0, 2.0]}}, "no equation reads v"),
+    "equations": ("three-steps", {"equations": "h_t = tanh(W @ x_t"}, "h_t = tanh(W @ x_t"),
+    "no weight": ("three-steps", {"equations": MGU}, "W_f"),
+    "no line": ("three-steps", {"holds": {"0/forward/g_t[0]": 1.0}}, "there is no line 'g_t'"),
+    "a held word": ("three-steps", {"holds": {"f_t[0]": "half"}}, "expected a finite number, or '*0.5'"),
+    "a step that is not held": ("three-steps", {"holds": {"0/forward/7/0/f_t[0]": 1.0}}, "the run has no such number"),
+    "steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 6}}, "given for 5 steps"),
+}  # fmt: skip
+
+
+@cache
+def before(name: Any) -> lt.Trace:
+    return {random: random, "random": random, supplied: supplied, "supplied": supplied}.get(
+        name, lambda: lt.run(json_of(name))
+    )()
+
+
+def json_of(name: str) -> dict[str, Any]:
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load(example(name))
+    return found
+
+
+def asked(trace: lt.Trace, change: dict[str, Any]) -> str:
+    pairs = {
+        key: [{"address": a, "value": v} for a, v in change[key].items()] for key in ("edits", "holds") if key in change
+    }
+    return json.dumps({"file": to_json(trace), "change": change | pairs})
+
+
+@cache
+def answers() -> list[dict[str, Any]]:
+    if not (node := shutil.which("node")):
+        pytest.skip("what the page computes is computed by node here, which is not installed")
+    rows = [asked(before(name), change) for name, change, *_ in (*CASES.values(), *REFUSED.values())]
+    script = Path(__file__).with_name("edit.mjs")
+    ran = subprocess.run([node, script], input="\n".join(rows), capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    return [json.loads(row) for row in ran.stdout.splitlines()]
+
+
+def expected(trace: lt.Trace, change: dict[str, Any]) -> lt.Trace:
+    """What the service made of it until the page did."""
+    if "arithmetic" in change:
+        trace = in_arithmetic(trace, change["arithmetic"])
+    if "holds" in change:
+        trace = with_holds(trace, change["holds"])
+    if "edits" in change or "equations" in change:
+        edits = {address: np.array(value) for address, value in change.get("edits", {}).items()}
+        trace = lt.edit(trace, edits, change.get("equations"))
+    return trace
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_edit_gives_the_trace_of_the_package(name: str) -> None:
+    start, change = CASES[name]
+    answer = answers()[list(CASES).index(name)]
+    assert "file" in answer, "\n".join(answer["problems"])
+    found, own = lt.load(answer["file"].encode()), expected(before(start), change)
+    assert lt.verify(found).verdict == "verified"
+    assert lt.diff(own, found).verdict in ("identical", "same")
+    assert found.steps == own.steps
+    assert [stage.cell.text for stage in found.stages] == [stage.cell.text for stage in own.stages]
+    assert all({*here} <= {*found.lines[scope]} for scope, here in own.lines.items())
+    assert found.header.names == own.header.names
+    assert found.header.step_labels == own.header.step_labels
+    for part in ("parameters", "initial", "given"):
+        one, two = getattr(found, part), getattr(own, part)
+        assert {s: {*here} for s, here in one.items() if here} == {s: {*here} for s, here in two.items() if here}, part
+        for scope, here in two.items():
+            for key, array in here.items():
+                assert np.array_equal(one[scope][key], array), (part, scope, key)
+    assert np.array_equal(found.x, own.x) if own.x is not None else found.x is None
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused(name: str) -> None:
+    answer = answers()[len(CASES) + list(REFUSED).index(name)]
+    assert REFUSED[name][2] in "\n".join(answer.get("problems", ["accepted"]))
+
+
+def test_what_changed_is_what_the_package_says() -> None:
+    for name, (start, change) in list(CASES.items())[:8]:
+        found = answers()[list(CASES).index(name)]["changes"]
+        own = lt.changes(before(start), expected(before(start), change))
+        assert [(one["scope"], one["line"]) for one in found] == [(one.scope, one.line) for one in own], name
+        assert [one["largest"] for one in found] == pytest.approx([one.largest for one in own], rel=1e-12), name
