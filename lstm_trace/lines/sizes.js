@@ -1,4 +1,4 @@
-import { certain, matrices, reads } from "./cells.js";
+import { certain, hold_names, matrices, reads } from "./cells.js";
 import { OPERATIONS } from "./table.js";
 
 // The widths of values, and the rows and columns of matrices, as lstm_trace/cell/shapes.py decides them for arrays that
@@ -206,64 +206,65 @@ class StageSizes {
   *problems() {
     yield* this.missing;
     if (this.missing.length) return;
-    const blamed = new Set();
+    const { scope, cell } = this.stage, blamed = new Set();
     for (const line of this.lines) {
-      const [name, said] = this.width(line.name) ? this.misfit(line) : [line.name, `the width of line \`${line.name}\` is not known`];
-      if (said && !blamed.has(name)) yield `${this.stage.scope}: ${said}`;
-      if (said) blamed.add(name);
+      const [name, said] = (line.op.endsWith("vec") || line.op.startsWith("vec") ? this.apart(line) : this.unlike(line)) ?? [];
+      if (name && !blamed.has(name)) yield `${scope}: ${said}`;
+      blamed.add(name);
     }
-    for (const [state, line] of this.stage.cell.carry) {
+    for (const [state, line] of cell.carry) {
       const [here, there] = [this.width(line), this.width(state)];
-      if (here && here !== there) {
-        yield `${this.stage.scope}: line \`${line}\` has width ${here}, and is carried as ${state}, which has width ${there}`;
-      }
+      if (here && here !== there) yield `${scope}: line \`${line}\` has width ${here}, and is carried as ${state}, which has width ${there}`;
+    }
+    for (const [line, { hold, to, scale, by }] of hold_names(cell)) {
+      const odd = [hold, to, scale, by].find((name) => this.widths.has(name) && this.width(name) !== this.width(line));
+      if (odd && this.width(line)) yield `${scope}: ${odd} has width ${this.width(odd)}; ${line}, which is held, has ${this.width(line)}`;
     }
   }
 
-  /** The name that is wrong and a message, or nothing. @param {Line} line @returns {[string, string]} */
-  misfit(line) {
-    const { name, op, operands, constants } = line, at = `line \`${name}\``;
-    if (op === "matvec" || op === "vecmat") {
-      const [matrix, vector, inner] = op === "matvec" ? [operands[0], operands[1], 1] : [operands[1], operands[0], 0];
-      const shape = this.shapes.get(String(matrix)) ?? [], width = this.width(vector);
-      if (shape.length !== 2) return [String(matrix), `${matrix} has shape ${shaped(shape)}; ${at} needs a matrix (rows, columns)`];
-      if (shape[inner] === width) return ["", ""];
-      const others = this.lines.filter((one) => one.op === op && one.operands[inner] === vector);
-      const all = others.every((one) => this.shapes.get(String(one.operands[1 - inner]))?.[inner] === shape[inner]);
-      if (others.length > 1 && all) return [String(vector), `${vector} has width ${width}; ${at} needs ${shape[inner]}`];
-      const needed = shape.map((size, axis) => (axis === inner ? width : size));
-      return [String(matrix), `${matrix} has shape ${shaped(shape)}; ${at} needs ${shaped(needed)}, since ${vector} has width ${width}`];
+  /** The name that is wrong in a product, and a message; nothing if it fits. @param {Line} line @returns {[string, string] | undefined} */
+  apart({ name, op, operands }) {
+    const inner = op.endsWith("vec") ? 1 : 0, [matrix, vector] = [operands[1 - inner], operands[inner]].map(String);
+    const memory = op.includes("mem"), width = this.width(vector), at = `line \`${name}\``;
+    const shape = memory ? (this.grids.get(matrix) ?? []) : (this.shapes.get(matrix) ?? []);
+    const needed = shape.map((size, axis) => (axis === inner ? width : size)), found = `has shape ${shaped(shape)}`;
+    if (shape.length !== 2) return [matrix, `${matrix} ${found}; ${at} needs a matrix (rows, columns)`];
+    if (shape[inner] === width && (!memory || product([...shape]) === this.width(matrix))) return undefined;
+    const others = this.lines.filter((one) => one.op === op && one.operands[inner] === vector);
+    const alone = others.length > 1 && others.every((one) => this.shapes.get(String(one.operands[1 - inner]))?.[inner] === shape[inner]);
+    if (alone) return [vector, `${vector} has width ${width}; ${at} needs ${shape[inner]}`];
+    return [matrix, `${matrix} ${found}; ${at} needs ${shaped(needed)}, since ${vector} has width ${width}`];
+  }
+
+  /** The name that is wrong in any other line, and a message; nothing if it fits. @param {Line} line @returns {[string, string] | undefined} */
+  unlike(line) {
+    const { name, op, operands, constants } = line, named = [...new Set(reads(line))], at = `line \`${name}\``, own = this.width(name);
+    const grid = named.find((one) => this.shapes.get(one)?.length === 2 && !this.matrices.has(one));
+    if (grid) return [grid, `${grid} has shape ${shaped(this.shapes.get(grid) ?? [])}; ${at} needs a vector`];
+    if (op === "slice" && constants[1] > this.width(operands[0])) {
+      return [name, `${at} reads units ${constants[0]} to ${constants[1] - 1} of ${operands[0]}, which has width ${this.width(operands[0])}`];
     }
-    const widths = operands.map((operand) => this.width(operand));
-    const vector = operands.findIndex((o) => typeof o === "string" && this.shapes.get(o)?.length === 2 && !this.matrices.has(o));
-    if (vector >= 0) {
-      const o = String(operands[vector]);
-      return [o, `${o} has shape ${shaped(this.shapes.get(o) ?? [])}; ${at} needs a vector`];
-    }
-    if (op === "slice" && constants[1] > widths[0]) {
-      return [name, `${at} reads units ${constants[0]} to ${constants[1] - 1} of ${operands[0]}, which has width ${widths[0]}`];
-    }
-    const parts = [...new Set(reads(line))].map((one) => `${one}: ${this.width(one)}`).join(", ");
-    const unlike = [name, `${at}: the widths of its operands do not fit (${parts})`];
-    if (op === "memvec" || op === "vecmem") {
-      const [matrix, inner] = op === "memvec" ? [widths[0], widths[1]] : [widths[1], widths[0]];
-      const grid = this.grids.get(String(operands[op === "memvec" ? 0 : 1])) ?? [0, 0];
-      return matrix % inner || grid[op === "memvec" ? 1 : 0] !== inner ? /** @type {[string, string]} */ (unlike) : ["", ""];
-    }
-    if (!keeps(op)) return ["", ""];
-    const most = this.width(name);
-    const odd = operands.filter((operand) => typeof operand === "string" && ![1, most].includes(this.width(operand)));
-    const common = operands.find((operand) => typeof operand === "string" && !this.shapes.has(operand) && this.width(operand) > 1);
-    const wrong = reads(line).find((one) => this.shapes.has(one) && common !== undefined && ![1, this.width(common)].includes(this.width(one)));
-    if (!odd.length && !this.crossed(line)) return ["", ""];
-    if (!wrong) return /** @type {[string, string]} */ (unlike);
-    return [wrong, `${wrong} has shape ${shaped(this.shapes.get(wrong) ?? [])}; ${at} needs (${this.width(common ?? 1)},)`];
+    const odd = keeps(op) ? named.filter((one) => this.width(one) !== own && (this.width(one) > 1 || this.rigid(one, line))) : [];
+    if (own && !odd.length && !(keeps(op) && this.crossed(line))) return undefined;
+    const weight = odd.length ? named.find((one) => this.shapes.has(one) && this.width(one) > 1) : undefined;
+    const other = named.find((one) => one !== weight && this.width(one) > 1);
+    if (weight && other) return [weight, `${weight} has shape ${shaped(this.shapes.get(weight) ?? [])}; ${at} needs (${this.width(other)},)`];
+    return [name, `${at}: the widths of its operands do not fit (${named.map((one) => `${one}: ${this.width(one)}`).join(", ")})`];
+  }
+
+  /** Whether a value of one unit may not stand for all units of a line: a product that is added to wider ones, for which
+   *  a matrix of one row is a mistake. @param {string} name @param {Line} line */
+  rigid(name, line) {
+    const of = (/** @type {string} */ one) => this.lines.find((other) => other.name === one)?.op ?? "";
+    const bare = (/** @type {string} */ one) => ["matvec", "vecmat"].includes(of(one));
+    return line.op === "add" && bare(name) && reads(line).some((one) => bare(one) && this.width(one) > 1);
   }
 
   /** Whether a line on each unit reads matrices of other rows and columns than its own. @param {Line} line */
   crossed(line) {
     const own = this.grids.get(line.name);
-    return !!own && reads(line).some((name) => {
+    if (!own) return false;
+    return (own[0] && own[1] && own[0] * own[1] !== this.width(line.name)) || reads(line).some((name) => {
       const grid = this.wide(name) && this.grids.get(name);
       return grid && grid.some((size, axis) => size && size !== own[axis]);
     });

@@ -1,7 +1,7 @@
 import { dtype_rounding } from "./arithmetic.js";
-import { by_name, reads, within } from "./cells.js";
+import { by_name, number, reads, within } from "./cells.js";
 import { parse } from "./grammar.js";
-import { sizes } from "./sizes.js";
+import { lines_of, sizes } from "./sizes.js";
 import { extent, mapped } from "./values.js";
 
 // Trace files as JSON: read with checks, since they come from strangers, and written as Python writes them.
@@ -58,9 +58,9 @@ class Reader {
     let at = 0;
     const fill = (/** @type {any} */ part, /** @type {number} */ axis) => {
       if (axis === shape.length) {
-        const number = typeof part === "string" && Object.hasOwn(WORDS, part) ? WORDS[part] : part;
-        if (typeof number !== "number") throw new FileError(`${where}: expected a number, found ${JSON.stringify(part).slice(0, 40)}`);
-        data[at++] = this.rounded(number);
+        const read = typeof part === "string" && Object.hasOwn(WORDS, part) ? WORDS[part] : part;
+        if (typeof read !== "number") throw new FileError(`${where}: expected a number, found ${JSON.stringify(part).slice(0, 40)}`);
+        data[at++] = this.rounded(read);
       } else if (!Array.isArray(part) || part.length !== shape[axis]) {
         throw new FileError(`${where} is ragged: expected ${shape[axis]} entries at each place of axis ${axis}`);
       } else for (const one of part) fill(one, axis + 1);
@@ -138,9 +138,10 @@ function stages_of(infos) {
     /** @type {Stage} */
     const stage = { layer, direction, scope, cell, sources: mapped(mapping(sources, `${scope}: sources`), String), computed: null };
     if (computed != null) stage.computed = computed_of(cell, computed, scope);
+    const lines = lines_of(stage), used = new Set([...lines.flatMap(reads), ...cell.carry.map(([, line]) => line)]);
     for (const [name, source] of Object.entries(stage.sources)) {
-      const [before] = source.split("/").length > 2 ? [source.split("/").slice(0, 2).join("/")] : [source];
-      if (!["x", "valid", "given"].includes(source) && !found.has(before)) throw new FileError(`${scope}: the source of ${name} is ${source}, which no earlier stage has`);
+      const known = ["x", "valid", "given"].includes(source) || found.has(source.split("/", 2).join("/")) || !used.has(name);
+      if (!known) throw new FileError(`${scope}: the source of ${name} is ${source}, which no earlier stage has`);
     }
     found.set(scope, stage);
   }
@@ -165,10 +166,8 @@ function computed_of(cell, computed, scope) {
 /** A float as Python writes it: `1.0`, `1e-05`, and `-0.0`, which JavaScript would write as 0. @param {number} value */
 export function float_text(value) {
   if (!Number.isFinite(value)) return `"${value}"`;
-  const [digits, power] = Math.abs(value).toExponential().split("e"), exponent = Number(power), sign = value < 0 || Object.is(value, -0) ? "-" : "";
-  if (exponent < -4 || exponent > 15) return `${sign}${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
-  const plain = exponent < 0 ? Math.abs(value).toFixed(digits.replace(".", "").length - 1 - exponent) : String(Math.abs(value));
-  return sign + plain + (plain.includes(".") ? "" : ".0");
+  const text = Object.is(value, -0) ? "-0" : number(value);
+  return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
 /** An array as nested lists, one row to a line. @param {Values} values @param {string} pad */
