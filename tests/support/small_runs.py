@@ -78,7 +78,12 @@ _CUSTOM = (
 
 def _network(random: Random, rng: np.random.Generator) -> dict[str, Any]:
     """A problem with an LSTM of one or two layers."""
-    inputs, units, steps, rows = (random.randint(1, n) for n in (4, 3, 4, 3))
+    inputs, units, steps, rows = (
+        random.randint(1, 4),
+        random.randint(1, 3),
+        random.choice((1, 3, 4)),
+        random.randint(1, 3),
+    )
     layers, both = random.choice((1, 1, 2)), random.random() < 0.3
     bias, peephole, coupled = random.choice(("none", "one", "two")), random.random() < 0.3, random.random() < 0.2
     options = {"peephole": peephole, "coupled": coupled, "bias": bias, "clip": random.choice((None, None, 0.8))}

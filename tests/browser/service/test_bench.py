@@ -211,7 +211,7 @@ def test_the_downloaded_problem_runs_to_the_same_numbers(page: Page, tmp_path: A
     path = tmp_path / "problem.yaml"
     download.value.save_as(path)
     trace, found = lt.run(path), on_page(page)
-    assert found["0/forward/0/0/h_t[1]"] == trace["h_t"][0, 0, 1]
+    assert found["0/forward/0/0/h_t[1]"] == pytest.approx(trace["h_t"][0, 0, 1], rel=1e-13)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -18,7 +18,8 @@ export const summed = ({ op, operands }) => (op === "vecmat" || op === "vecmem" 
 /** A line computed from the numbers of its operands at one step and sequence. @param {Line} line @param {{data: Float64Array, shape: number[]}[]} operands @param {number} width @param {boolean} single */
 export function computed({ op, constants }, operands, width, single) {
   const out = new Float64Array(width), rounded = single ? Math.fround : Number;
-  const read = operands.map(({ data, shape }) => ({ data, at: 0, width: /** @type {number} */ (shape.at(-1)), unit: data.length === 1 ? 0 : 1 }));
+  const fit = (/** @type {Float64Array} */ data) => (single && data.length === 1 ? data.map(rounded) : data); // a number of an equation
+  const read = operands.map(({ data, shape }) => ({ data: fit(data), at: 0, width: /** @type {number} */ (shape.at(-1)), unit: data.length === 1 ? 0 : 1 }));
   OPERATIONS[op](out, 0, width, read, single ? constants.map(rounded) : constants, rounded);
   return single ? out.map(rounded) : out;
 }

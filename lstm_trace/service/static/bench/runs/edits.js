@@ -1,4 +1,5 @@
 import { by_name, closure, states } from "../../../../lines/cells.js";
+import { parse, places_of, pointed } from "../../../../lines/grammar.js";
 import { with_equations } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
 import { sizes } from "../../../../lines/sizes.js";
@@ -27,7 +28,22 @@ export function edited(trace, { edits = [], holds = [], equations = null, arithm
   // what was held of equations that are not there any more is not held any more
   const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
   if (left.length) now = with_held({ ...now, ...sizes(now) }, left);
-  return started(run(now));
+  try {
+    return started(run(now));
+  } catch (error) {
+    throw equations ? advised(error, equations) : error;
+  }
+}
+
+/** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */
+function advised(error, equations) {
+  const places = places_of.get(parse(equations));
+  return new EditError(...(error.problems ?? [error.message]).map((/** @type {string} */ problem) => {
+    const [, shaped, matrix, line] = /((\w+) has shape \(\d+, \d+\)); line `(.* \* .*)` needs a vector$/.exec(problem) ?? [];
+    if (!line) return problem;
+    const other = line.split(" * ").filter((part) => part !== matrix).join(" * "), factor = /^\w+$/.test(other) ? other : `(${other})`;
+    return pointed(`${shaped}: * multiplies unit by unit; a matrix times a vector is written \`${matrix} @ ${factor}\``, places?.get(line), matrix);
+  }));
 }
 
 /** The line that an address names. @param {string} address */
@@ -61,15 +77,16 @@ function in_arithmetic(trace, arithmetic) {
   return head.arithmetic === name && head.dtype === "float64" ? trace : { ...trace, head: { ...head, dtype: "float64", arithmetic: name } };
 }
 
-/** With the weights that edits give as a whole, where the equations read some that are not there yet.
+/** With the weights in the order of the equations, and those that edits give as a whole and that are not there yet.
  *  @param {Trace} trace @param {{address: string, value: any}[]} edits @returns {Trace} */
 function with_arrays(trace, edits) {
   const parameters = { ...trace.parameters };
   for (const { scope, cell } of forward_stages(trace)) {
-    for (const name of cell.parameters.filter((one) => !parameters[scope]?.[one])) {
+    parameters[scope] = Object.fromEntries(cell.parameters.flatMap((name) => {
+      const there = trace.parameters[scope]?.[name];
       const given = edits.find(({ address, value }) => Array.isArray(value) && (address === name || address === `${scope}/${name}`));
-      if (given) parameters[scope] = { ...parameters[scope], [name]: array_of(given.address, given.value) };
-    }
+      return there || given ? [[name, there ?? array_of(given?.address ?? "", given?.value)]] : [];
+    }));
   }
   return { ...trace, parameters };
 }
