@@ -20,24 +20,17 @@ from tests.browser.chromium import PROGRAM
 
 ADDRESS = "0/forward/W_xi[0,0]"
 MOVES = 60
-DRAG = """async ([address, way]) => {
+#: What a pointer does: `[what, address, way]`. A move is over when everything that follows is computed and laid out.
+POINTER = """async ([what, address, way]) => {
   const cell = document.querySelector(`td[role=gridcell][data-address="${address}"]`);
-  const how = { bubbles: true, button: 0, pointerId: 1, pointerType: "mouse", clientY: 0 };
-  const event = (type, x) => way && cell.dispatchEvent(new PointerEvent(type, { ...how, clientX: x }));
-  const idle = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  const how = { bubbles: true, button: 0, pointerId: 1, pointerType: "mouse", clientY: 0, clientX: 10 + 3 * way };
   cell.setPointerCapture = () => {};
-  event("pointerdown", 0);
-  await idle();
   const begun = performance.now();
-  event("pointermove", 10 + 3 * way);
+  if (what) cell.dispatchEvent(new PointerEvent(what, { ...how, clientX: what === "pointerdown" ? 0 : how.clientX }));
   const { port1, port2 } = new MessageChannel();
   await new Promise((done) => { port1.onmessage = done; port2.postMessage(0); });
   document.body.getBoundingClientRect();
-  const took = performance.now() - begun;
-  await idle();
-  event("pointerup", 10 + 3 * way);
-  await idle();
-  return took;
+  return performance.now() - begun;
 }"""
 
 
@@ -57,12 +50,15 @@ def measured(page: Any) -> tuple[list[float], list[float]]:
         return 1000 * found["TaskDuration"]
 
     processor, clock = [], []
+    page.evaluate(POINTER, ["pointerdown", ADDRESS, 0])
     for move in range(MOVES):
         start = busy()
-        page.evaluate(DRAG, [ADDRESS, 0])  # what it takes to look on
+        page.evaluate(POINTER, ["", ADDRESS, 0])  # what it takes to look on
         before = busy()
-        clock.append(page.evaluate(DRAG, [ADDRESS, move % 7 + 1]))
+        clock.append(page.evaluate(POINTER, ["pointermove", ADDRESS, move % 7 + 1]))
         processor.append(busy() - before - (before - start))
+        page.wait_for_timeout(30)
+    page.evaluate(POINTER, ["pointerup", ADDRESS, 0])
     return processor[10:], clock[10:]
 
 

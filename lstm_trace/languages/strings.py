@@ -127,14 +127,6 @@ def _table(language: str) -> Any:
     return packaged(f"languages/{language}.toml")
 
 
-#: The texts that say what a number is and where it belongs (`bench/local/words.js`, `about.js`); of the last group it
-#: is enough that they are there.
-_NUMBER = re.compile(
-    r"(about|cell|direction|share)\.|(list|stop|stop\.next|aside|diagram|layer|place|row|share|unit\.matrix"
-    r"|(step|unit|entry|output)(\.named)?)$|((?P<there>did|the)\.\w+\.\w+_t)$"
-)
-
-
 def page_texts(language: str) -> dict[str, dict[str, str]]:
     """The texts of the service's page in one language, by tab and key.
 
@@ -143,16 +135,14 @@ def page_texts(language: str) -> dict[str, dict[str, str]]:
     """
     own, shared = _table(f"page/{language}"), _table("page/shared")
     report = words(language).table
-    numbers = ((key, _NUMBER.match(key)) for key in report)
-    values = {key: "" if found["there"] else report[key] for key, found in numbers if found}
     return {
         tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
-    } | {"values": values}
+    } | {"values": number_texts(language)}
 
 
 #: The strings of places, and of what a number is for.
 _OF_NUMBERS = re.compile(
-    r"(about|direction|lstm|slstm|gru|rnn)\..*|share(\.\w+)?|(unit|entry|output)(\.named)?|unit\.matrix|step(\.named)?"
+    r"(about|cell|direction|lstm|slstm|gru|rnn)\..*|share(\.\w+)?|(unit|entry|output)(\.named)?|unit\.matrix|step(\.named)?"
     r"|diagram(\.next|\.out)?|layer|place|row|list|aside|stop(\.next)?"
 )
 

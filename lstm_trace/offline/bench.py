@@ -41,13 +41,14 @@ REPLACED = {
         "texts.js": "texts.js",
         "bench/runs/served.js": "served.js",
         "bench/save.js": "nothing.js",
+        "bench/step/in_words.js": "nothing.js",
         "bench/pictures/pictures.js": "nothing.js",
     }.items()
 }
 STYLES = (f"{PAGE}/app.css", "report/diagram/diagram.css", f"{PAGE}/bench/bench.css")
 #: A key of the words, or its beginning, as a text of the script; and words that may follow the name of a tab.
 _KEY = re.compile(r"""["'`]([a-z_]+\.\w[\w.]*)(\$\{)?""")
-_STYLED = re.compile(r"/\*.*?\*/|^\s+|\n", re.M | re.S)  # comments and lines of style sheets
+_STYLED = re.compile(r"/\*.*?\*/|^\s+|\n|(?<=[{};,])\s+|\s+(?=[{};])", re.M | re.S)  # what style sheets do without
 _WORD = re.compile(r"""["'](\w+)["']|\b(\w+):""")
 
 
@@ -154,7 +155,7 @@ def _blank(name: str, bias: Literal["none", "one"]) -> Trace:
 
 def _premises(trace: Trace) -> dict[str, Any]:
     """A trace in the format of a trace file, without its lines, which the page computes."""
-    found: dict[str, Any] = json.loads(to_json(trace))
+    found: dict[str, Any] = json.loads(to_json(trace), parse_float=_short)
     kind, options = found["cell"]["kind"], found["cell"]["options"]
     if kind in KINDS:  # what is as usual need not be said
         usual = {field.name: field.default for field in fields(KINDS[kind])}
@@ -162,6 +163,12 @@ def _premises(trace: Trace) -> dict[str, Any]:
     return {
         key: value for key, value in found.items() if value not in ("", [], {}, None) and key not in ("lines", "sums")
     }
+
+
+def _short(digits: str) -> float | int:
+    """A number, without the decimal point of a whole one; zero may have a sign, which only a point keeps."""
+    number = float(digits)
+    return int(number) if (number.is_integer() and number and abs(number) < 1e15) or digits == "0.0" else number
 
 
 def _check(name: str, trace: Trace) -> None:

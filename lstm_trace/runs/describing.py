@@ -1,4 +1,4 @@
-"""The description of a run: its cell, its stages with their lines, premises, requested lines; and of equations."""
+"""The description of a run: its cell, its stages with their lines, premises, requested lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ..base.arrays import Array, describe
 from ..base.display import visible
 from ..cell.lines import names_of
 from ..cell.network import Stage, forward_stages
-from ..cell.parse import parse
 from ..errors import OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
@@ -26,7 +25,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import DescribedSchema, Number, Record, as_json
+from .records import DescribedSchema, Number, Record
 
 #: Maximum number of step labels sent to a page, and width of one in columns.
 LABELS, COLUMNS = 1 << 13, 16
@@ -36,31 +35,6 @@ Layers = tuple[Mapping[str, Any], ...]
 
 
 Address = Annotated[str, Field(description="layer/direction/t/b/line[unit]")]
-
-
-class LineName(Record):
-    """A line of a cell.
-
-    Attributes:
-        op: the operation, as in the column `op` of a CSV file.
-    """
-
-    name: str
-    op: str
-
-
-class CellText(Record):
-    """The contents of a text of equations.
-
-    Attributes:
-        states: each state with the line whose value it takes at the next step.
-    """
-
-    lines: list[LineName]
-    parameters: list[str]
-    inputs: tuple[str, ...]
-    states: Mapping[str, str]
-    output: str
 
 
 class RunCell(Record):
@@ -212,13 +186,6 @@ class SymbolsReply(Record):
 
     stages: list[NamedStage]
     premises: dict[str, str]
-
-
-def equations(text: str) -> bytes:
-    """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
-    cell = parse(text)
-    lines = [LineName.from_attributes(line) for line in cell.lines]
-    return as_json(CellText.from_attributes(cell, lines=lines, parameters=list(cell.parameters)))
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:

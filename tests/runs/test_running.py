@@ -15,10 +15,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 import lstm_trace as lt
+from lstm_trace.cell.parse import parse
 from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError, OptionError, TooLargeError
 from lstm_trace.examples import examples, text
 from lstm_trace.model.model import Model
-from lstm_trace.runs import describing, running
+from lstm_trace.runs import running
 from lstm_trace.runs.asked import NotJsonError
 from lstm_trace.runs.kept import Bounds
 
@@ -221,8 +222,7 @@ def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: s
     text = run["stages"][0]["equations"]
     again = kept.edit(run, equations=text)
     assert (again["changed"], [stage["equations"] for stage in again["stages"]]) == ([], [text])
-    said = json.loads(describing.equations(text))
-    assert said["output"] == run["stages"][0]["output"]
+    assert parse(text).output == run["stages"][0]["output"]
     doubled = kept.edit(run, equations=re.sub(r"(?m) = (?!where)([^/\n]*)$", r" = 2 * (\1)", text))
     assert max(change["largest"] for change in doubled["changed"]) > 0
 

@@ -148,14 +148,15 @@ def test_who_asks() -> None:
 
 def test_one_user_does_not_starve_another(tmp_path: Path) -> None:
     """Equations that take a worker for seconds, in six requests at once; the client of another user waits for none."""
-    slow = json.dumps({"equations": "h_t = x_t" + " + x_t" * 9_000}).encode()
+    text = "h_t = x_t" + " + x_t" * 9_000 + "\ny_t = tang(h_t)"  # refused each time, so that no run is kept
+    slow = json.dumps({"problem": {"cell": {"equations": text}, "weights": {}, "x": [[1.0]]}}).encode()
     with serving(tmp_path, "--seconds", "4") as server:
         stop = threading.Event()
 
         def hog() -> None:
             while not stop.is_set():
                 request = urllib.request.Request(  # noqa: S310
-                    f"{server.api}/equations", slow, {"Content-Type": "application/json"}
+                    f"{server.api}/runs", slow, {"Content-Type": "application/json"}
                 )
                 try:
                     urllib.request.urlopen(request, timeout=30).close()  # noqa: S310

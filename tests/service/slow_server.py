@@ -108,7 +108,7 @@ def test_however_it_ends_nothing_is_left(tmp_path: Path, number: signal.Signals,
 
 def test_it_ends_while_a_connection_is_open(tmp_path: Path) -> None:
     with serving(tmp_path) as server, socket.create_connection(("127.0.0.1", port_of(server))) as connection:
-        connection.sendall(b"POST /api/v1/equations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nhalf")
+        connection.sendall(b"POST /api/v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nhalf")
         time.sleep(0.2)
         began = time.monotonic()
         server.process.send_signal(signal.SIGINT)
@@ -176,9 +176,9 @@ def test_what_comes_over_a_socket(tmp_path: Path) -> None:
             (HEALTH.replace("127.0.0.1", "attacker.example").encode() + b"Connection: close\r\n\r\n", b"400"),
             (b"GET /api/v1/health HTTP/1.0\r\n\r\n", b"400"),  # without a Host
             (b"no http at all\r\n\r\n", b"400"),
-            (b"POST /api/v1/equations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+            (b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
             (
-                b"POST /api/v1/equations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks,
                 b"400",
             ),
@@ -193,8 +193,9 @@ def test_what_comes_over_a_socket(tmp_path: Path) -> None:
 
 def test_a_client_that_goes_frees_its_worker(tmp_path: Path) -> None:
     """Without that, requests of a page that took them back would fill the waiting room."""
-    slow = json.dumps({"equations": "h_t = x_t" + " + x_t" * 9_000})
-    head = "POST /api/v1/equations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    text = "h_t = x_t" + " + x_t" * 9_000 + "\ny_t = tang(h_t)"
+    slow = json.dumps({"problem": {"cell": {"equations": text}, "weights": {}, "x": [[1.0]]}})
+    head = "POST /api/v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     sent = f"{head}Content-Length: {len(slow)}\r\n\r\n{slow}".encode()
     with serving(tmp_path, "--at-once", "1") as server:
         for _ in range(30):

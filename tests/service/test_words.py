@@ -18,7 +18,8 @@ from .. import ROOT
 STATIC = ROOT / "lstm_trace" / "service" / "static"
 PAGE = ROOT / "lstm_trace" / "languages" / "page"
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PAGE.glob("*.toml")) if path.stem != "shared"}
-LANGUAGES = {code: page_texts(code) for code in FILES}
+#: What a number is, `values`, is said in words of reports, whose tests are elsewhere.
+LANGUAGES = {code: {tab: here for tab, here in page_texts(code).items() if tab != "values"} for code in FILES}
 WORDS = LANGUAGES["en"]
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 KEYS = {f"{tab}.{part}" for tab, parts in WORDS.items() for part in parts}
@@ -136,8 +137,8 @@ def test_the_server_sends_what_the_files_say() -> None:
 
     app = FastAPI()
     app.include_router(page_router())
-    for language, texts in LANGUAGES.items():
-        assert json.loads(ask(app, f"/static/words/{language}.json").body) == texts
+    for language in LANGUAGES:
+        assert json.loads(ask(app, f"/static/words/{language}.json").body) == page_texts(language)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -222,3 +223,11 @@ def test_marks_of_the_language(language: str) -> None:
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_spaces_that_must_not_break_can_be_seen(language: str) -> None:
     assert not set("\u00a0\u202f") & set(FILES[language])
+
+
+def test_the_words_of_a_number_are_those_that_its_modules_name() -> None:
+    modules = "\n".join((STATIC / "bench" / "local" / f"{name}.js").read_text("utf-8") for name in ("about", "words"))
+    named = set(re.findall(r"""["'`]((?:about|share|unit|step)(?:\.\w+)*)["'`]""", modules))
+    assert {"about.weight", "about.result.1", "share.little", "unit.matrix", "step.named"} <= named
+    for code in FILES:
+        assert named <= page_texts(code)["values"].keys() | {"unit"}, code

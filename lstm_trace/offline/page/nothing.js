@@ -1,4 +1,5 @@
-// What a page by itself does not have: a library, and pictures that a server draws.
+// What a page by itself does not have: a library, and what a server draws and writes.
 
+export const InWords = () => null;
 export const Save = () => null;
 export const Pictures = () => null;

@@ -1,4 +1,4 @@
-"""Available choices, limits, equations while they are typed, and jobs."""
+"""Available choices, limits, and jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Response
-from pydantic import Field
 
 from ... import __version__
 from ...base.files import read_data
@@ -17,13 +16,12 @@ from ...cell.notations import NotationName
 from ...examples import examples, text
 from ...languages import languages
 from ...languages.strings import words
-from ...runs import describing, plotting
-from ...runs.asked import RequestBody
+from ...runs import plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ...runs.records import Record
 from ...weights.read import readable
-from ..jobs import LATER, JobRecord, JsonRoute, Service
+from ..jobs import JobRecord, JsonRoute, Service
 from ..settings import Limits
 
 # Functions that read files are plain functions, which FastAPI calls in another thread: other requests need not wait.
@@ -117,12 +115,6 @@ class Choices(Record):
     plots: PlotChoices
 
 
-class Equations(RequestBody):
-    """A cell as text."""
-
-    equations: str = Field(examples=["h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t"])
-
-
 @router.get("/health", response_model=Health)
 async def health() -> Any:
     """Report whether the service is running, and its version."""
@@ -171,12 +163,6 @@ def choices() -> Any:
         models=readable(),
         plots=PlotChoices(plotting.kinds(), plotting.COMMON, tuple(plotting.FORMATS)),
     )
-
-
-@router.post("/equations", response_model=describing.CellText, responses=LATER)
-async def read_equations(service: Service, body: Equations) -> Response:
-    """Parse equations, and report what they need; an error is reported with its line and a caret below the position."""
-    return await service.jobs.reply(describing.equations, body.equations)
 
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])

@@ -45,7 +45,9 @@ def opened(chromium: Browser, file: Path) -> Iterator[Opening]:
     contexts: list[Any] = []
     heard: list[str] = []
 
-    def open_page(hash: str = "", *, path: Path = file, width: int = 1280, dark: bool = False, touch: bool = False) -> Page:
+    def open_page(
+        hash: str = "", *, path: Path = file, width: int = 1280, dark: bool = False, touch: bool = False
+    ) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale="en-GB",
             accept_downloads=True, reduced_motion="reduce", has_touch=touch, is_mobile=touch, offline=True,

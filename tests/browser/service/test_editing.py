@@ -106,8 +106,7 @@ def test_equations_that_cannot_be_run_stay_to_be_put_right(page: Page) -> None:
     assert field.input_value() == wrong
     said = page.locator("#equations-failed").inner_text().splitlines()
     assert said == [
-        "equation 1: W_xi has shape (2, 2): * multiplies unit by unit; a matrix times a vector is written "
-        "`W_xi @ x_t`",
+        "equation 1: W_xi has shape (2, 2): * multiplies unit by unit; a matrix times a vector is written `W_xi @ x_t`",
         "    z_i = W_xi*x_t + W_hi @ h_prev + b_i",
         "          ^",
     ]

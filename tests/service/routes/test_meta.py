@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 import lstm_trace
-from lstm_trace.errors import CellError
 
 from ... import ROOT
 from ...support.serving import Server
@@ -21,6 +20,7 @@ pytest.importorskip("fastapi")
 
 
 from lstm_trace.cell.arithmetic import COMMON
+from lstm_trace.cell.parse import parse
 from lstm_trace.service.settings import Limits
 
 
@@ -54,9 +54,7 @@ def test_cells_are_runnable_texts(server: Server) -> None:
     _, found = ask(server, "/cells")
     assert [cell["name"] for cell in found] == ["lstm", "slstm", "gru", "rnn"]
     for cell in found:
-        status, read = ask(server, "/equations", {"equations": cell["equations"]})
-        assert status == 200
-        assert {"h_prev"} <= read["states"].keys()
+        assert {"h_prev"} <= parse(cell["equations"]).states.keys()
         assert "bias" in cell["options"]
     assert found[0]["title"] == "An LSTM cell"
 
@@ -89,37 +87,6 @@ def test_choices_are_all_understood(server: Server) -> None:
         trace = lstm_trace.run(weights, x, cell={"equations": "h_t = W_x @ x_t"}, arithmetic=name)
         assert abs(trace["h_t"].item() - math.pi) > 0, name
     assert found["arithmetics"] == list(COMMON)
-
-
-def test_equations_say_what_they_need(server: Server) -> None:
-    text = "z_t = W_x @ x_t + W_h @ h_prev + b\nh_t = tanh(z_t)\ncarry: h_prev <- h_t\noutput: h_t"
-    assert ask(server, "/equations", {"equations": text}) == (
-        200,
-        {
-            "lines": [
-                {"name": "W_x @ x_t", "op": "matvec"},
-                {"name": "W_h @ h_prev", "op": "matvec"},
-                {"name": "z_t", "op": "add"},
-                {"name": "h_t", "op": "tanh"},
-            ],
-            "parameters": ["W_x", "W_h", "b"],
-            "inputs": ["x_t"],
-            "states": {"h_prev": "h_t"},
-            "output": "h_t",
-        },
-    )
-
-
-@pytest.mark.parametrize("text", ["h_t = tang(x_t)", "a = W @\nb = 1 +", "", "x" * 70_000, "h = " + "(" * 5000])
-def test_equations_that_are_wrong_have_the_message_of_the_parser(server: Server, text: str) -> None:
-    with pytest.raises(CellError) as expected:
-        lstm_trace.run({}, [[1.0]], cell={"equations": text or " "})
-    status, found = ask(server, "/equations", {"equations": text or " "})
-    assert status == 422
-    for problem in found["problems"]:
-        assert problem in str(expected.value)
-    if "tang" in text:
-        assert found["detail"].splitlines()[1:] == ["    h_t = tang(x_t)", "          ^"]
 
 
 def test_jobs_that_are_not_there(server: Server) -> None:

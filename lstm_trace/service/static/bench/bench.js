@@ -14,10 +14,10 @@ import { NumberPanel } from "./number/panel.js";
 import { has_step } from "./state/places.js";
 import { Pictures } from "./pictures/pictures.js";
 import { Changed } from "./step/changed.js";
+import { InWords } from "./step/in_words.js";
 import { Picture } from "./step/picture.js";
 import { Steps } from "./step/steps.js";
 import { by_name, StepTable } from "./step/table.js";
-import { Prose } from "./symbols.js";
 import { Toolbar } from "./toolbar.js";
 
 // large parts of the page, drawn again when what they show has changed and not at each step of a run on its way
@@ -120,10 +120,8 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
         <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />
         <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
       </section>
-      <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
-        ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
-          <h2 id="words-title">${said("bench.in_words")}</h2>
-          <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
+      <div class=${`middle${widest <= NARROW && !alone ? " narrow" : ""}`}>
+        ${!alone && html`<${InWords} session=${session} run=${run} step=${view.data} params=${session.step_params()} language=${settings.language} said=${said} />`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
           <${MemoTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />

@@ -6,7 +6,7 @@ import * as steps from "../local/step.js";
 // What the page says of a run that it computed, in the form in which the server says it of its own.
 
 /** The words of numbers and formulas in a language, which are there before anything is asked. @param {string} [language] */
-const texts = (language = "en") => (loaded(language) ?? loaded("en")).values;
+const texts = (language = "en") => (loaded(language) ?? loaded("en"))?.values ?? {};
 
 /** @param {{language?: string, notation?: string, digits?: any, count_from?: any}} params as in addresses: an empty text is the usual choice */
 const look = ({ language, digits, count_from, ...rest }) => ({

@@ -117,12 +117,17 @@ export class Runs {
     return run;
   }
 
-  /** A part of a run: `step`, `at/…`, `premises`, `symbols`, or `plot/…`, which only a server draws. */
+  /** Whether a part of a run is computed here. */
+  #here(run, path) {
+    return this.#traces.has(run) && (path in VIEW || path.startsWith("at/"));
+  }
+
+  /** A part of a run: `step`, `at/…`, `premises`, `symbols`; `plot/…` and `in_words`, which only a server makes. */
   view(run, path, params = {}) {
     const key = `${run.id} ${path} ${JSON.stringify(params)}`;
     let reply = this.#views.get(key);
     if (reply) return reply;
-    if (this.#traces.has(run) && !path.startsWith("plot/")) {
+    if (this.#here(run, path)) {
       try {
         const found = this.#answer(this.#traces.get(run), path, params);
         reply = Promise.resolve(found);
@@ -143,12 +148,12 @@ export class Runs {
   /** That part, if it is there already. */
   ready(run, path, params = {}) {
     const key = `${run.id} ${path} ${JSON.stringify(params)}`;
-    if (!this.#views.has(key) && this.#traces.has(run) && !path.startsWith("plot/")) this.view(run, path, params).catch(() => {});
+    if (!this.#views.has(key) && this.#here(run, path)) this.view(run, path, params).catch(() => {});
     return this.#ready.get(this.#views.get(key));
   }
 
   async #read(run, path, params) {
-    return served.read((await this.on_server(run)).id, this.#specs.get(run), path, params);
+    return served.read((await this.on_server(run)).id, this.#specs.get(run), path === "in_words" ? "step" : path, params);
   }
 
   /** The same run on the server, which makes it where it was computed here. @returns {Promise<{id: string}>} */

@@ -94,13 +94,20 @@ def test_adjoint_and_random_cells() -> None:
     compared(every_stage([*adjoints, *filter(None, drawn)]))
 
 
-def test_hostile_texts() -> None:
-    """Names of several scripts, captions in Chinese, TeX that no symbol has, and markup in it."""
+def test_odd_cells_and_hostile_texts() -> None:
+    """A root, a product that two sums read, negative numbers in circles; names of several scripts, captions in Chinese,
+    TeX that no symbol has, and markup in it.
+    """
+    odd = (
+        "q_t = sqrt(x_t * x_t)\na_t = 1 - W @ q_t\ne_t = (a_t * -2 + b) / 3\nh_t = (V @ q_t + b) * (V @ q_t - e_t)\n"
+        "output: h_t"
+    )
+    rooted = lt.run({"W": [[0.5, -1.0]], "V": [[2.0, 0.75]], "b": [0.25]}, [[1.0, -2.0]], cell={"equations": odd})
     text = "变量 = tanh(W_é @ x_t + b_变量)\nh_t = 变量 * 变量 - é2 * x_t\noutput: h_t"
     foreign = lt.run({"W_é": [[1.0]], "b_变量": [0.5], "é2": [2.0]}, [[1.0]], cell={"equations": text})
     evil = {"h_t": '</title><script>"&', "变量": r"\hat{\mathbf{q}}_{in}^{(t-1)}", "b_变量": r"\mathcal{B}^{\prime}"}
     traces = [replace(foreign, header=replace(foreign.header, symbols=symbols)) for symbols in ({}, evil)]
-    compared([case(trace, trace.stages[0], "zh") for trace in traces])
+    compared([case(trace, trace.stages[0], "zh") for trace in (rooted, *traces)])
 
 
 def test_the_parts_of_a_picture_are_those_of_python() -> None:
