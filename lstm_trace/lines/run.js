@@ -39,12 +39,14 @@ class Moving {
   }
 }
 
+/** How many numbers a run may compute here: 80 MB. */
+const MOST = 10_000_000;
 const WHOLE = dtype_rounding("float64");
 
 /**
  * The trace with all lines computed from its premises, and its sums.
  *
- * Throws ShapeError for arrays that are missing or do not fit.
+ * Throws ShapeError for arrays that are missing or do not fit, and for a run that is too large for a page.
  * @param {Trace} trace   its lines are not read, unless `stages` leaves some out
  * @param {readonly Stage[]} [stages]   only these stages are computed, the lines of others stay as they are
  * @returns {Trace}
@@ -52,6 +54,9 @@ const WHOLE = dtype_rounding("float64");
 export function run(trace, stages = trace.stages) {
   const head = /** @type {any} */ (trace.head), rounded = dtype_rounding(head.dtype);
   const { widths, grids } = sizes(trace);
+  const [steps, batch] = extent(trace);
+  const count = stages.reduce((sum, stage) => lines_of(stage).reduce((all, line) => all + steps * batch * widths[stage.scope][line.name], sum), 0);
+  if (count > MOST) throw new ShapeError([`the run has ${count} numbers; here are at most ${MOST}: run it with the lstm-trace program`]);
   /** @type {Scoped} */
   const lines = Object.create(null);
   /** @type {Trace} */
@@ -95,15 +100,14 @@ function starts(trace) {
 function by_definition(trace, stage, rounded) {
   const whole = rounded === WHOLE;
   const { program, out, order, batch } = laid_out(trace, stage, rounded);
-  const steps = program.map(({ line, width, data, operands }) =>
-    ({ operation: OPERATIONS[line.op], width, data, operands, constants: whole ? line.constants : line.constants.map(rounded) }));
   trace.lines[stage.scope] = out;
   for (const t of order) {
-    for (const { operation, width, data, operands, constants } of steps) {
+    for (const { line, width, data, operands } of program) {
+      const operation = OPERATIONS[line.op];
       for (let b = 0; b < batch; b++) {
         for (let k = 0; k < operands.length; k++) operands[k].move(t, b);
         const at = (t * batch + b) * width;
-        operation(data, at, width, operands, constants, rounded);
+        operation(data, at, width, operands, line.constants, rounded);
         if (!whole) for (let k = at; k < at + width; k++) data[k] = rounded(data[k]);
       }
     }
