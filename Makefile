@@ -14,6 +14,7 @@ QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_room
 
 # the modules of the page have their types in comments, which TypeScript checks
 TSC := npx -y -p typescript@5 tsc
+LOCAL := lstm_trace/service/static/bench/local
 TYPED_AS := --noEmit --allowJs --checkJs --strict --noUnusedLocals --target es2022 --lib es2023 --module esnext \
 	--moduleResolution bundler
 
@@ -68,8 +69,10 @@ lint: .venv/lint ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if command -v npx >/dev/null; then echo '$(TSC) …' && $(TSC) $(TYPED_AS) lstm_trace/lines/*.js; \
-	  else echo 'The types of lstm_trace/lines are not checked: that needs npx (apt-get install nodejs npm)'; fi
+	@if command -v npx >/dev/null; then \
+	  echo '$(TSC) …' && $(TSC) $(TYPED_AS) lstm_trace/lines/*.js $(LOCAL)/*.js $(LOCAL)/*/*.js && \
+	  $(TSC) $(TYPED_AS) --lib es2023,dom,dom.iterable lstm_trace/report/page/live.js; \
+	  else echo 'The types of the modules of the page are not checked: that needs npx (apt-get install nodejs npm)'; fi
 
 format: .venv/lint
 	$(BIN)/ruff check --fix .

@@ -63,10 +63,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph of words and formulas. leads: whether it stays on one page with the following block."""
+    """A paragraph of words and formulas.
+
+    leads: whether it stays on one page with the following block. of_values: whether it may be wrong for other values.
+    """
 
     text: Text
     leads: bool = False
+    of_values: bool = False
 
 
 @dataclass(frozen=True)

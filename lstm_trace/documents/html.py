@@ -14,7 +14,7 @@ from ..base.display import escape
 from ..base.page import asset
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
-from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
+from ..formulas.tree import Dots, Field, Key, Mat, Node, Num, Vec, broken
 from ..trace.address import address, origin
 from ..trace.labels import counted_address
 from ..trace.trace import Trace
@@ -33,7 +33,8 @@ class HtmlPrinter(blocks.BlockPrinter):
     own: symbols given by the author. made: number to the id of the element in which it was computed, and the number.
     making: whether the current output computes its numbers, or uses them. mark: prefix of the ids in one of several
     reports on a page, to keep them unique. lower: how far its headings are below those of the page. linked: whether
-    numbers have ids and links at all. jumps: the ids of steps, by place.
+    numbers have ids and links at all. jumps: the ids of steps, by place. loose: the numbers that follow from values and
+    have neither id nor link, whose elements have their places in this list; None if they are not collected.
     """
 
     trace: Trace | None
@@ -44,6 +45,7 @@ class HtmlPrinter(blocks.BlockPrinter):
     lower: int = 0
     linked: bool = True
     jumps: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
+    loose: list[Num] | None = None
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._number("mn", node)))
@@ -87,6 +89,9 @@ class HtmlPrinter(blocks.BlockPrinter):
     def _number(self, tag: str, node: Num) -> str:
         """A number as an element: a link to where it was computed, or with an id if it is computed here."""
         attributes, link = self.named(node)
+        if self.loose is not None and node.key is not None and not (attributes or link):
+            attributes = f' data-n="{len(self.loose)}"'
+            self.loose.append(node)
         text = self.math.number(node.shown)
         return f'<{tag}><a href="#{link}">{text}</a></{tag}>' if link else f"<{tag}{attributes}>{text}</{tag}>"
 
@@ -118,7 +123,9 @@ class HtmlPrinter(blocks.BlockPrinter):
 
     def para(self, block: blocks.Para) -> str:
         """A paragraph."""
-        return f"<p{' class=leads' if block.leads else ''}>{self.text(block.text)}</p>\n"
+        kinds = ["leads"] * block.leads + ["tells"] * (block.of_values and self.loose is not None)
+        attribute = f' class="{" ".join(kinds)}"' if kinds[1:] else f" class={kinds[0]}" if kinds else ""
+        return f"<p{attribute}>{self.text(block.text)}</p>\n"
 
     def items(self, block: blocks.Items) -> str:
         """A list."""
@@ -155,7 +162,7 @@ class HtmlPrinter(blocks.BlockPrinter):
     def _row(self, row: blocks.Row) -> str:
         """Its subject, then its formulas; the last of them is computed here if it is a value."""
         last = len(row.parts) - 1
-        value = row.parts and row.parts[last][0] in ("=", "≈") and isinstance(row.parts[last][1], Num | Vec)
+        value = row.parts and row.parts[last][0] in ("=", "≈") and isinstance(row.parts[last][1], Num | Vec | Mat)
         left = self.text(row.left, tall=True) + (":" if row.parts and row.parts[0][0] == ":" else "")
         pieces = self._formulas(row, self.size, ROOM, {last} if value else ())
         if row.under:

@@ -28,6 +28,8 @@ KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (*get_args(blocks.Block), *get_args(tree.Node), blocks.Row, blocks.Chain, blocks.Code, Shown)
 }
+#: What stays here: what a number is of, and what other values would change.
+UNSENT = {"Num": ("value", "key"), "Para": ("of_values",)}
 #: Maximum depth of a received tree.
 DEPTH = 60
 #: The levels of headings, the widths of boxes in digits, the columns that say which row it is.
@@ -74,7 +76,7 @@ def _encoded(one: Any, formula: Callable[[tree.Node], dict[str, str]] | None) ->
             data |= formula(one)
             inner = None
         for part in fields(one):
-            if part.name not in ("value", "key") or not isinstance(one, tree.Num):  # what a number is of stays
+            if part.name not in UNSENT.get(data["kind"], ()):
                 data[part.name] = _encoded(getattr(one, part.name), inner)
         return data
     if isinstance(one, frozenset):

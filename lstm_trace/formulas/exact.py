@@ -234,7 +234,7 @@ class ExactWalk:
         return found
 
     def _leaf(self, number: Num) -> Exact:
-        if number.key is None:
+        if not number.key:
             return fraction(number.value)
         scope, name, *_ = number.key
         if not self.small and name in self.trace.stage(scope).cell.by_name and name in self.trace.lines.get(scope, {}):

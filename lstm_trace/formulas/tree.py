@@ -73,11 +73,14 @@ class Index(TreeNode):
 
 
 class Num(TreeNode):
-    """A displayed number; `value` is the recorded one, `key` identifies it (None for a number of an equation)."""
+    """A displayed number; `value` is the recorded one, `key` identifies it.
+
+    key: None for a number of an equation, () for one that was computed for the page from several values.
+    """
 
     shown: Shown
     value: Any = None
-    key: Key | None = None
+    key: Key | tuple[()] | None = None
 
 
 class Sum(TreeNode):

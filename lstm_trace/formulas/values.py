@@ -163,7 +163,7 @@ class Values:
         terms = [term[0] for term in products(arithmetic, row, here)]
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
             return None
-        shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
+        shown = [Num(self.style.show(float(term), line.name), float(term), ()) for term in terms]
         return plus(tuple(Dots() if k is None else shown[k] for k in kept(len(terms), most)))
 
     # -- the sign between a formula and its value ---------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Values:
         if name in stage.cell.by_name:  # for concatenations and slices, the number itself
             line = stage.cell.by_name[name]
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
-            return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
+            return self._premise(copied.key) if isinstance(copied, Num) and copied.key else None
         before = made(self.trace, key)
         if name in stage.cell.states and before[2] not in self.trace.span:
             return self.trace.initial.get(scope, {}).get(name)
@@ -386,7 +386,7 @@ class Noise:
                 off += _half(a * b)
             return a * b, off
         value, key = cast(Num, term).value, cast(Num, term).key
-        exact = fraction(value) if key is None else self.exact.of(key)
+        exact = self.exact.of(key) if key else fraction(value)
         if exact is None or not np.isfinite(value):
             return value, _half(value)
         return value, abs(float(Fraction(float(value)) - exact))

@@ -370,11 +370,16 @@ def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = 
 
 
 def origin(trace: Trace, key: Key) -> Key:
-    """Where a number was computed: a state in the previous step, an input in another layer or in x."""
+    """Where a number was computed: a state in the previous step, an input in another layer or in x.
+
+    A weight of an adjoint is that of its stage.
+    """
     scope, name, t, b, index = key
     if not scope:
         return key
     stage = trace.stage(scope)
+    if t is None:
+        return scope if name in trace.sums.get(scope, {}) else stage.owner, name, t, b, index
     if name in trace.lines.get(scope, {}):
         return key
     if name in stage.cell.states:

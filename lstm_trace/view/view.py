@@ -15,7 +15,7 @@ from ..cell.ops import OPS
 from ..documents.blocks import Block, Picture
 from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
-from ..formulas.tree import HELD, SYMBOLIC, Call, Node, Num, formula, kept, written_out
+from ..formulas.tree import HELD, SYMBOLIC, Call, Key, Node, Num, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words, words_for
 from ..trace.address import INITIAL, Address
@@ -273,9 +273,12 @@ class View(Naming):
         tree = SYMBOLIC[line.op](line, tuple(map(leaf, line.operands)))
         return Call(HELD, (tree,)) if line.call[:1] == (HELD,) else tree
 
-    def num(self, value: Any, name: str = "", given: bool = False) -> Num:
-        """A number that belongs to no line, displayed like those of the line `name`, or like given ones."""
-        return Num(self.values.style.show(value, name, given=given), value)
+    def num(self, value: Any, name: str = "", given: bool = False, key: Key | tuple[()] = ()) -> Num:
+        """A number that belongs to no line, displayed like those of the line `name`, or like given ones.
+
+        key: its place in the trace, if it has one.
+        """
+        return Num(self.values.style.show(value, name, given=given), value, key)
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """A line in symbols, after its heading; the value of a composite function also expanded."""

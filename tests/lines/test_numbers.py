@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lstm_trace.formulas.numbers import Style, decimal, fraction, percent
-from tests.support.in_node import in_node
+
+from ..support.page_modules import computed
 
 _STYLES = (
     Style(),
@@ -64,10 +65,12 @@ def test_numbers_are_displayed_as_python_displays_them() -> None:
                     how = {"name": name, "given": given, "noise": noise > 0, "single": single}
                     cases.append({"value": repr(float(own)), "style": vars(style), "how": how})
     script = """
+      import { styled } from "LINES/numbers.js";
       const number = (text) => ({ nan: NaN, inf: Infinity, "-inf": -Infinity })[text] ?? Number(text);
-      return data.map(({ value, style, how }) => Object.values(numbers.styled(style, number(value), how)));
+      export const answer = (cases) =>
+        cases.map(({ value, style, how }) => Object.values(styled(style, number(value), how)));
     """
-    found = in_node(script, cases, "lines/numbers.js")
+    found = computed(script, cases)
     wrong = [(case, one, other) for case, one, other in zip(cases, found, expected, strict=True) if one != other]
     assert not wrong, wrong[:5]
 
@@ -76,9 +79,9 @@ def test_fractions_shortest_decimals_and_percent() -> None:
     values = [value for value in _values(Random(3)) if np.isfinite(value)]  # noqa: S311 - likewise
     shares = [abs(value) % 1 for value in values] + [0.0, 1.0, 0.005, 0.995, 0.0049, 0.125, 0.145]
     script = """
-      const { fraction, percent, shortest, exactly } = numbers;
+      import { exactly, fraction, percent, shortest } from "LINES/numbers.js";
       const told = ({ n, d }) => [String(n), String(d)];
-      return [
+      export const answer = (data) => [
         data.values.map((value) => [told(fraction(value)), told(exactly(value))]),
         data.singles.map((value) => shortest(value, true)),
         data.shares.map((value) => percent(value)),
@@ -88,7 +91,7 @@ def test_fractions_shortest_decimals_and_percent() -> None:
         singles = [np.float32(value) for value in values]
     singles = [value for value in singles if np.isfinite(value)]
     data = {"values": values, "singles": list(map(float, singles)), "shares": shares}
-    fractions, shortest, percents = in_node(script, data, "lines/numbers.js")
+    fractions, shortest, percents = computed(script, data)
     for value, found in zip(values, fractions, strict=True):
         known, exact = fraction(value), value.as_integer_ratio()
         assert known is not None

@@ -105,7 +105,9 @@ def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
             found.append(Chain(tuple(part.strip() for part in title[:1] if isinstance(part, str)), tuple(rows)))
     if stages.zeros:
         zero = [words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in stages.zeros]
-        yield Para(words.text("zero" if len(zero) > 1 else "zero.1", what=words.listed(zero)), leads=True)
+        yield Para(
+            words.text("zero" if len(zero) > 1 else "zero.1", what=words.listed(zero)), leads=True, of_values=True
+        )
     if found:
         yield Chains(tuple(found))
 
@@ -122,4 +124,6 @@ def opening(shown: View) -> Iterator[Block]:
         names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
     if names and shown.chosen.unit is None:
         listed = shown.words.listed([(Sym(name),) for name in names])
-        yield Para(shown.words.text("zero.weights" if len(names) > 1 else "zero.weights.1", names=listed))
+        yield Para(
+            shown.words.text("zero.weights" if len(names) > 1 else "zero.weights.1", names=listed), of_values=True
+        )

@@ -1,8 +1,10 @@
-import { is_short, styled } from "../../lines/numbers.js";
+import { equal, is_short, styled } from "../../lines/numbers.js";
 import { run } from "../../lines/run.js";
+import { backwards } from "../../lines/sizes.js";
 import { read } from "../../lines/trace.js";
 import { first_of, operand } from "../../lines/values.js";
-import { every, BLOCKS, decimals, json, number_of, printed, word, write } from "./shown.js";
+import { every, BLOCKS, decimals, json, number_of, printed, value_of, word, write } from "./shown.js";
+import { cells } from "./unparsed.js";
 
 // A report on the page, whose numbers are computed from the premises of its trace: what does not agree, and what follows
 // from another premise.
@@ -12,7 +14,7 @@ import { every, BLOCKS, decimals, json, number_of, printed, word, write } from "
 /**
  * A number: its place in the trace, how it is displayed, and where it is in the page.
  * @typedef {{part: string, scope: string, name: string, at: number, given: boolean, short: boolean, residue: boolean,
- *   address: string, elements: Element[], as_written: Node[][]}} Place
+ *   address: string, elements: HTMLElement[], as_written: Node[][]}} Place
  */
 
 /** A trace with other premises. @param {Trace} trace @param {(values: Float64Array) => Float64Array} other @returns {Trace} */
@@ -24,6 +26,13 @@ function with_premises(trace, other) {
   return { ...trace, x: trace.x && one(trace.x), parameters: all(trace.parameters), initial: all(trace.initial), given: all(trace.given) };
 }
 
+/** @param {HTMLElement[]} elements @param {(element: HTMLElement) => string | undefined} key */
+function grouped(elements, key) {
+  const found = /** @type {Map<string | undefined, HTMLElement[]>} */ (new Map());
+  for (const element of elements) found.set(key(element), [...(found.get(key(element)) ?? []), element]);
+  return found;
+}
+
 /** A cell as it stands in the page. @param {any} cell @returns {Cell} */
 const cell_of = (cell) => ({
   ...cell, functions: [], plain: null, held: [], scaled: [], text: "",
@@ -31,47 +40,69 @@ const cell_of = (cell) => ({
 });
 
 /** Whether a number is a premise. @param {Place} place */
-export const is_given = (place) => place.part !== "lines";
+export const is_given = (place) => place.part !== "lines" && place.part !== "sums";
 
 export class Report {
+  lost = false;
+
   /** @param {Element} source the element with its premises */
   constructor(source) {
     const data = json(source);
-    this.root = /** @type {HTMLElement} */ (source.closest("article, main"));
+    /** Where the pictures and the slider are; a single report has its title outside of it. */
+    this.body = /** @type {HTMLElement} */ (source.closest("article, main"));
+    this.root = this.body.matches("article") ? this.body : document.body;
     /** @type {Style} */
     this.style = data.style;
     /** @type {[number, number]} decimals and units of the values in a picture */
     this.picture = data.picture;
+    data.trace.stages.forEach((/** @type {any} */ stage, /** @type {number} */ n) => cells.set(stage.equations, cell_of(data.cells[n])));
     /** @type {Trace} */
-    this.premises = read(JSON.stringify(data.trace), () => cell_of(data.cells.shift()));
+    this.premises = read(JSON.stringify(data.trace));
     this.single = /** @type {any} */ (this.premises.head).dtype === "float32";
     this.ran = this.first = run(this.premises);
-    /** @type {Map<string, Element[]>} */
-    const uses = new Map();
-    for (const link of every('a[href^="#n"]', this.root)) {
-      const id = link.getAttribute("href")?.slice(1) ?? "";
-      uses.set(id, [...(uses.get(id) ?? []), link]);
-    }
     /** @type {Place[]} */
     this.places = [];
-    /** @type {string[]} ids that the page should have */
-    this.lost = [];
-    const mark = this.root.matches("article") ? `${this.root.id.slice(1)}-` : "";
-    let count = 0;
-    for (const [n, part, scope, name, first, flags] of data.numbers) {
-      for (let k = 0; k < n; k++) {
-        const id = `n${mark}${(count++).toString(36)}`, made = document.getElementById(id);
-        if (!made) this.lost.push(id);
-        if (!made || part === undefined) continue;
-        const elements = [made, ...(uses.get(id) ?? [])];
-        const as_written = elements.map((element) => [...element.childNodes]);
-        const [given, short, residue] = [1, 2, 4].map((flag) => Boolean(flags & flag));
-        this.places.push({ part, scope, name, at: first + k, given, short, residue, address: made.getAttribute("data-a") ?? "", elements, as_written });
-      }
-    }
+    /** Numbers that follow from values, and are not computed here. @type {Element[]} */
+    this.others = [];
+    const uses = grouped(every('a[href^="#n"]', this.root), (link) => link.getAttribute("href")?.slice(1));
+    const loose = grouped(every("[data-n]", this.root), (number) => number.dataset.n);
+    const mark = this.root === this.body ? `${this.root.id.slice(1)}-` : "";
+    this.#place(data.numbers, (n) => {
+      const id = `n${mark}${n.toString(36)}`, made = document.getElementById(id);
+      return made ? [made, ...(uses.get(id) ?? [])] : [];
+    });
+    this.#place(data.loose, (n) => loose.get(String(n)) ?? []);
     this.changes = /** @type {Map<Place, number>} */ (new Map());
     this.signs = this.#signs();
-    this.spots = new Map(every(".live g.tip text", this.root).map((spot) => [spot, spot.textContent]));
+    this.spots = new Map(every(".live g.tip text", this.body).map((spot) => [spot, spot.textContent]));
+  }
+
+  /**
+   * The places of numbers with their elements.
+   * @param {[number, string, string, string, number, number][]} runs   numbers that follow one another in an array
+   * @param {(n: number) => HTMLElement[]} elements_of
+   */
+  #place(runs, elements_of) {
+    let count = 0;
+    for (const [n, part, scope, name, first, flags] of runs) {
+      for (let k = 0; k < n; k++) {
+        const elements = elements_of(count++), at = first + k, [given, short, residue] = [1, 2, 4].map((flag) => Boolean(flags & flag));
+        if (part === undefined) this.others.push(...elements);
+        if (!elements.length) this.lost = true;
+        if (!elements.length || part === undefined) continue;
+        const as_written = elements.map((element) => [...element.childNodes]);
+        this.places.push({ part, scope, name, at, given, short, residue, elements, as_written, address: elements[0].dataset.a ?? this.#address(part, scope, name, at) });
+      }
+    }
+  }
+
+  /** The address of a number. @param {string} part @param {string} scope @param {string} name @param {number} at */
+  #address(part, scope, name, at) {
+    const { shape } = part === "x" ? /** @type {any} */ (this.first.x) : /** @type {any} */ (this.first)[part][scope][name];
+    const [wide, high] = [shape.at(-1), shape.at(-2) ?? 1], unit = at % wide, rest = Math.floor(at / wide);
+    if (part === "parameters" || part === "sums") return `${scope}/${name}[${shape.length > 1 ? `${rest},` : ""}${unit}]`;
+    const steps = part === "initial" ? "" : `${Math.floor(rest / high) + first_of(this.premises)}/`;
+    return `${scope && `${scope}/`}${steps}${rest % high}/${name || "x_t"}[${unit}]`;
   }
 
   /** The values of an array of a trace. @param {Trace} trace @param {{part: string, scope: string, name: string}} place @returns {Float64Array} */
@@ -122,7 +153,7 @@ export class Report {
         const same = text === right || near;
         count++;
         if (same && (text === right || !blocks.has(/** @type {Element} */ (element.closest([...BLOCKS].join()))))) continue;
-        faults.push([element, word("wrong", { address: place.address, shown: text, computed: right })]);
+        faults.push([element, word(is_given(place) ? "other" : "wrong", { address: place.address, shown: text, computed: right })]);
       }
     }
     return { count, faults };
@@ -130,21 +161,34 @@ export class Report {
 
   // -- changes ----------------------------------------------------------------------------------------------------------
 
-  /** The signs = and ≈, each with the places of the numbers after it. */
+  /** The signs = and ≈ before numbers, each with the formula to its left and the places of the numbers on both sides. */
   #signs() {
     const of = new Map(this.places.flatMap((place) => place.elements.map((element) => [element, place])));
-    return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling?.matches("mn, mtable")).flatMap((sign) => {
-      const next = /** @type {Element} */ (sign.nextElementSibling);
-      const found = [next, ...every("mn, a", next)].map((element) => of.get(element)).filter((place) => place !== undefined);
-      return found.length ? [{ sign, was: sign.textContent, after: found }] : [];
+    const within = (/** @type {Element} */ part) => [part, ...every("mn, a", part)].flatMap((element) => of.get(/** @type {HTMLElement} */ (element)) ?? []);
+    return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling).flatMap((sign) => {
+      const after = within(/** @type {Element} */ (sign.nextElementSibling)), formula = /** @type {Element[]} */ ([]);
+      for (let at = (sign.closest(".stage") ?? sign.parentElement)?.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
+        formula.unshift(at);
+        if (at.matches("math, .stage") && !/^[+−]/.test(at.querySelector('mo[form="infix"]:first-child')?.textContent ?? "")) break;
+      }
+      const value = sign.nextElementSibling?.matches("mn, mtable"), before = formula.flatMap(within);
+      return after.length && (value || before.length) ? [{ sign, was: sign.textContent, formula, before, after }] : [];
     });
+  }
+
+  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, formula: Element[], before: Place[], after: Place[]}} sign */
+  #equal({ sign, formula, before, after }) {
+    const plain = formula.every((part) => !part.querySelector("mfrac, msup, msub, msqrt, mtable"));
+    const left = plain && sign.nextElementSibling?.matches("mn") ? value_of(formula.map((part) => part.textContent).join("").replace(/^[=≈]/, "")) : null;
+    if (left) return equal(left, value_of(sign.nextElementSibling?.textContent ?? ""));
+    return [...before, ...after].every((place) => this.#exact(place));
   }
 
   /** How large the terms of a line are, whose rounding may be left in a sum. @param {Place} place */
   #terms({ scope, name }) {
     const stage = this.premises.stages.find((one) => one.scope === scope), line = stage?.cell.lines.find((one) => one.name === name);
     if (!stage || !line) return 0;
-    const sizes = line.operands.map((one) => (operand(this.ran, stage, one)?.data ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+    const sizes = line.operands.map((one) => Math.max(0, ...[...operand(this.ran, stage, one)?.data ?? []].map(Math.abs)));
     return line.op === "add" ? Math.max(...sizes) : sizes.reduce((all, one) => all * one, 1);
   }
 
@@ -196,6 +240,7 @@ export class Report {
       const follows = was !== text;
       if (follows) moved.add(place);
       place.elements.forEach((element, k) => {
+        if (element.closest(".tells :is(p, li), p.tells")) return; // a sentence is about the numbers as given
         element.classList.toggle("moved", follows && !this.changes.has(place));
         element.classList.toggle("edited", follows && this.changes.has(place));
         if (!follows) return element.replaceChildren(...place.as_written[k]);
@@ -205,11 +250,12 @@ export class Report {
         return write(holder, bracketed ? `(${text})` : text);
       });
     }
-    for (const { sign, was, after } of this.signs) {
-      const other = this.style.digits !== null && after.some((place) => moved.has(place));
-      sign.textContent = other ? (after.every((place) => this.#exact(place)) ? "=" : "≈") : was;
+    for (const one of this.signs) {
+      const other = this.style.digits !== null && [...one.before, ...one.after].some((place) => moved.has(place));
+      one.sign.textContent = other ? (this.#equal(one) ? "=" : "≈") : one.was;
     }
-    for (const part of every(".tells :is(p, li, figure, table)", this.root)) part.classList.toggle("dimmed", !given);
+    for (const part of every(".tells :is(p, li, figure, td:not([id], :has(a))), p.tells", this.root)) part.classList.toggle("dimmed", !given);
+    for (const other of this.others) other.classList.toggle("dimmed", !given);
     this.#pictures(given);
   }
 
@@ -220,8 +266,10 @@ export class Report {
     return every("g.tip text", figure).map((spot) => {
       const name = spot.dataset.line ?? "", values = stage && operand(this.ran, stage, name);
       if (!stage || !values || values.shape.length !== 3) return spot.textContent ?? "";
-      const [, batch, wide] = values.shape, given = !this.ran.lines[stage.scope][name] && values === this.ran.x;
-      const short = is_short(style, values.data, this.single);
+      const [steps, batch, wide] = values.shape, edge = t === (backwards(stage) ? steps - 1 : 0);
+      const fixed = values === this.ran.x || stage.sources[name] === "valid";
+      const premise = fixed ? values : edge && !this.ran.lines[stage.scope][name] ? this.ran.initial[stage.scope]?.[name] : null;
+      const given = Boolean(premise), short = given && is_short(style, premise?.data ?? [], this.single);
       const texts = [...values.data.slice((t * batch + b) * wide, (t * batch + b + 1) * wide)].map((value) =>
         printed(styled(style, value, { name, given, short, single: this.single }), false));
       return (wide > most ? [...texts.slice(0, most - 1), "…"] : texts).join(style.comma ? "; " : ", ");
@@ -230,13 +278,13 @@ export class Report {
 
   /** The texts of the pictures follow; the slider asks for them. */
   #pictures(/** @type {boolean} */ given) {
-    const bar = this.root.querySelector(".bar"), first = first_of(this.premises);
-    /** @type {any} */ (this.root).texts = given
+    const bar = this.body.querySelector(".bar"), first = first_of(this.premises);
+    /** @type {any} */ (this.body).texts = given
       ? null
       : (/** @type {Element} */ figure, /** @type {number} */ t, /** @type {number} */ b) => this.#texts(figure, t - first, b);
     if (bar) bar.dispatchEvent(new Event("input"));
     else {
-      for (const figure of every(".live", this.root)) {
+      for (const figure of every(".live", this.body)) {
         const texts = this.#texts(figure, 0, 0);
         every("g.tip text", figure).forEach((spot, k) => { spot.textContent = given ? this.spots.get(spot) ?? "" : texts[k]; });
       }

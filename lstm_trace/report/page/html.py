@@ -144,7 +144,7 @@ def page(views: Sequence[View], title: str) -> str:
         code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
         if any(map(live.is_live, longer)):
             body += f"\n{live.said(words)}"
-            body, code = f"{body}\n{live.written(body)}", live.script() + code
+            body, code = f"{body}\n{live.written(body)}", live.script(any(map(live.needs_arithmetic, longer))) + code
         text = whole(words.language, title, body, STYLES, code=code)
         if len(text) <= LARGEST:
             break
@@ -175,7 +175,7 @@ def _nav(words: Words, links: str) -> str:
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
     """The text before the first section, the sections, and links to them. mark, lower: see `Printer`."""
-    found = ReportPage.of(shown, mark=mark, lower=lower)
+    found = ReportPage.of(shown, mark=mark, lower=lower, loose=[] if live.is_live(shown) else None)
     first, *rest = parts(shown)
     top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []

@@ -21,7 +21,7 @@ function element(tag, kind, text = "") {
 function checked(reports, { blocks, other }) {
   const found = reports.map((report) => report.check(blocks)), faults = found.flatMap((one) => one.faults);
   for (const [block] of faults) for (let at = /** @type {Element | null} */ (block); at; at = at.parentElement) blocks.delete(at);
-  if (other || reports.some((report) => report.lost.length)) faults.push([document.body, word("missing")]);
+  if (other || reports.some((report) => report.lost)) faults.push([document.body, word("missing")]);
   for (const block of other ? [...blocks].slice(0, 1) : blocks) {
     const text = (block.textContent ?? "").replace(/\s+/g, " ").trim();
     faults.push([block, word("text", { text: `${text.slice(0, 60)}${text.length > 60 ? "…" : ""}` })]);
@@ -33,10 +33,8 @@ function checked(reports, { blocks, other }) {
 function tell(faults, count) {
   const note = element("div", faults.length ? "checked faulty" : "checked"), list = element("ul", "");
   note.append(element("p", "", faults.length ? word("faults") : `${agreement(count)} ${word("limits")}`));
-  for (const [at, text] of faults) {
-    if (at !== document.body) at.classList.add("wrong");
-    list.append(element("li", "", text));
-  }
+  for (const [at] of faults) if (at !== document.body) at.classList.add("wrong");
+  for (const text of new Set(faults.map(([, text]) => text))) list.append(element("li", "", text));
   if (faults.length) note.append(list);
   (every("footer").at(-1) ?? document.body).prepend(note);
 }
@@ -49,12 +47,17 @@ field.inputMode = "decimal";
 field.spellcheck = false;
 status.setAttribute("role", "status");
 
+/** Whether all numbers beside one are 0: chains leave out products with them. @param {Element} number */
+const is_zero = (number) => every("mn[id], td[id]", number.closest(".item, tr, .row") ?? number).every((one) => number_of(one.textContent ?? "") === 0);
+
 /** @param {Report[]} reports */
 function editable(reports) {
-  const of = /** @type {Map<Element, {report: Report, place: Place, group: Element}>} */ (new Map());
+  const of = /** @type {Map<HTMLElement, {report: Report, place: Place, group: Element}>} */ (new Map());
   for (const report of reports) {
+    const chained = report.body.querySelector(".chains") !== null;
     for (const place of report.places.filter(is_given)) {
       const [number] = place.elements, button = element("button", "given");
+      if (number.dataset.n || (chained && is_zero(number))) continue;
       button.append(...number.childNodes);
       number.append(button);
       place.elements[0] = button;
@@ -63,8 +66,10 @@ function editable(reports) {
       of.set(button, { report, place, group });
     }
   }
-  const sections = new Set([...of.keys()].map((button) => button.closest("section")));
-  for (const section of sections) section?.querySelector("h2, h3")?.after(element("p", "hint", word("hint")));
+  for (const report of reports) {
+    const section = [...of].find(([, one]) => one.report === report)?.[0].closest("section");
+    section?.querySelector("h2, h3")?.after(element("p", "hint", word("hint")));
+  }
   const names = () => {
     for (const [button, { place }] of of) button.setAttribute("aria-label", `${place.address} = ${button.textContent}`);
   };
@@ -77,7 +82,7 @@ function editable(reports) {
   restore.addEventListener("click", () => {
     for (const report of reports) report.restored();
     changed();
-    [...of.keys()].find((button) => button instanceof HTMLElement && button.tabIndex === 0)?.focus();
+    [...of.keys()].find((button) => button.tabIndex === 0)?.focus();
   });
   bar.append(status, restore);
   document.body.append(bar, field);
@@ -85,7 +90,7 @@ function editable(reports) {
   changed();
 
   let open = /** @type {HTMLElement | null} */ (null), before = /** @type {number | null} */ (null);
-  const here = () => /** @type {NonNullable<ReturnType<typeof of.get>>} */ (of.get(/** @type {Element} */ (open)));
+  const here = () => /** @type {NonNullable<ReturnType<typeof of.get>>} */ (of.get(/** @type {HTMLElement} */ (open)));
   const set = (/** @type {number | null} */ value) => { here().report.change(here().place, value); changed(); };
   const close = () => {
     const button = open;

@@ -23,6 +23,7 @@ from ...formulas.tree import Key, Num
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...printable import json_text
+from ...trace.address import origin
 from ...trace.files.trace_file import premises_json
 from ...trace.trace import Trace
 from ...view.view import View
@@ -32,12 +33,14 @@ from ..diagram.diagram import DIGITS, UNITS
 MOST = 20_000
 #: The sentences of the script.
 SAID = (
-    "agree", "agree.1", "limits", "wrong", "text", "missing", "faults", "failed", "hint", "change", "changed", "given",
+    "agree", "agree.1", "limits", "wrong", "other", "text", "missing", "faults", "failed", "hint", "change", "changed",
+    "given",
 )  # fmt: skip
 #: Elements whose text, without that of such elements within them, is compared with what was written.
-BLOCKS = frozenset(
-    "h1 h2 h3 h4 h5 p li tr pre div section article figure figcaption summary svg text math script".split()
-)
+BLOCKS = frozenset({
+    "h1", "h2", "h3", "h4", "h5", "p", "li", "tr", "pre", "div", "section", "article", "figure", "figcaption",
+    "summary", "svg", "text", "math", "script",
+})  # fmt: skip
 
 
 def is_live(shown: View) -> bool:
@@ -49,12 +52,14 @@ def is_live(shown: View) -> bool:
 
 def data(shown: View, printer: HtmlPrinter) -> str:
     """The element with the premises, and the place of each number that the page shows, in the order of their ids."""
-    places = (_place(shown.values, key, node) for key, (_, node) in printer.made.items())
+    made = (_place(shown.values, node, key) for key, (_, node) in printer.made.items())
+    loose = (_place(shown.values, node) for node in printer.loose or ())
     style = shown.values.style
     content = {
         "style": {name: getattr(style, name) for name in style.__dataclass_fields__} | {"lines": dict(style.lines)},
         "picture": [DIGITS, UNITS],
-        "numbers": list(_runs(places)),
+        "numbers": list(_runs(made)),
+        "loose": list(_runs(loose)),
         "cells": [_cell(stage.cell) for stage in shown.trace.stages],
     }
     text = json_text(content, separators=(",", ":"))[:-1] + f',"trace":{premises_json(shown.trace)}}}'
@@ -94,18 +99,23 @@ def _runs(places: Iterator[_Place | None]) -> Iterator[list[Any]]:
         yield [1 + len(more)] if first is None else [1 + len(more), *first[:4], flags]
 
 
-def _place(values: Values, key: Key, node: Num) -> _Place | None:
-    """Where a number is; None if it is not in the trace, or is displayed in another style than those of the report."""
+def _place(values: Values, node: Num, key: Key | None = None) -> _Place | None:
+    """Where a number is; None if it is not in the trace, or is displayed in another style than those of the report.
+
+    key: its origin, if it is known.
+    """
     trace = values.trace
-    found = _located(trace, key)
-    if found is None or not node.key:
+    if not node.key:
+        return None
+    key = key or origin(trace, node.key)
+    if (found := _located(trace, key)) is None:
         return None
     part, scope, array, at = found
     value = array.ravel()[at]
     if value != node.value and not (isnan(value) and isnan(node.value)):
         return None
     given, short = values.written(node.key)
-    name = key[1]
+    name = str(key[1])
     line = trace.stage(key[0]).cell.states.get(name, name) if key[0] else name
     shown = values.style.show(value, line, given=given, short=short)
     residue = shown != node.shown
@@ -121,10 +131,11 @@ def _located(trace: Trace, key: Key) -> tuple[str, str, Array, int] | None:
         return None if trace.x is None else ("x", "", trace.x, _at(trace.x, trace.index(t), b, index[0]))
     stage = trace.stage(scope)
     if t is None:
-        array = trace.parameters.get(stage.owner, {}).get(name)
+        part, owner = ("sums", scope) if name in trace.sums.get(scope, {}) else ("parameters", stage.owner)
+        array = getattr(trace, part).get(owner, {}).get(name)
         if array is None:
             return None
-        return "parameters", stage.owner, array, index[0] if len(index) == 1 else _at(array, *index)
+        return part, owner, array, index[0] if len(index) == 1 else _at(array, *index)
     for part, arrays in (("lines", trace.lines), ("given", trace.given), ("initial", trace.initial)):
         if (array := arrays.get(scope, {}).get(name)) is not None:
             step = () if part == "initial" else (trace.index(t),)
@@ -132,7 +143,7 @@ def _located(trace: Trace, key: Key) -> tuple[str, str, Array, int] | None:
     return None
 
 
-def _at(array: Array, *index: int | None) -> int:
+def _at(array: Array, *index: Any) -> int:
     return int(np.ravel_multi_index(index, array.shape))
 
 
@@ -150,9 +161,17 @@ def _json(kind: str, text: str) -> str:
 
 
 @cache
-def script() -> str:
-    """The script that computes, without its comments."""
-    return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/[^\S\n]*", "", inlined("report/page/live.js"), flags=re.S | re.M)
+def script(arithmetic: bool) -> str:
+    """The script that computes, without its comments. arithmetic: whether with those that JavaScript does not have."""
+    left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
+    text = inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
+    return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/|^[^\S\n]+", "", text, flags=re.S | re.M)
+
+
+def needs_arithmetic(shown: View) -> bool:
+    """Whether numbers of a report are rounded otherwise than JavaScript rounds them."""
+    header = shown.trace.header
+    return header.arithmetic is not None or header.dtype not in ("float64", "float32")
 
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)((?:[^>\"]|\"[^\"]*\")*?)(/?)>|([^<]+)")
@@ -176,8 +195,8 @@ def written(body: str) -> str:
                 open_blocks.pop()
         else:
             if tag in BLOCKS:
-                sums.append(here := [])
-                open_blocks.append(here)
+                sums.append([])
+                open_blocks.append(sums[-1])
             open_blocks[-1] += [tag, *(unescape(quoted or bare) for quoted, bare in _ATTRIBUTE.findall(attributes))]
             if empty and tag in BLOCKS:
                 open_blocks.pop()

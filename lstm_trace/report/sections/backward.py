@@ -238,7 +238,7 @@ class _Summed:
         return total(terms)
 
     def _num(self, *at: int) -> Num:
-        return self.back.num(self.sum[at], self.name)
+        return self.back.num(self.sum[at], self.name, key=(self.stage.scope, self.name, None, None, at))
 
     def _unit(self, name: str, place: Place, unit: int) -> Num:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
@@ -279,7 +279,8 @@ class _Summed:
         units = rows if flat else back.entries(self.stage, self.terms[0][0])
 
         def numbers(j: int) -> Parts:
-            added, result = self._put_in(self.shown, partial(self._entry, j)), back.num(self.sum.flat[j], self.name)
+            added = self._put_in(self.shown, partial(self._entry, j))
+            result = self._num(*map(int, np.unravel_index(j, self.sum.shape)))
             if isinstance(added, Num):
                 return ((back.values.relation(added, None), result),)
             return ((":", added), (back.values.between(added, result), result))
@@ -318,9 +319,12 @@ def _inputs(back: Backward) -> Iterator[Block]:
     of, symbol = next((stage, of_x[0]) for stage, of_x in lines if of_x)
     head = (*first, *(("…",) if k is None else (Sym(symbol), f"[{back.entry(of, symbol, k)}]") for k in columns))
 
+    def number(t: int, b: int, k: int) -> Num:
+        return back.num(x[back.trace.index(t), b, k], key=() if several else (of.scope, symbol, t, b, (k,)))
+
     def row(entry: int) -> tuple[Text, ...]:
         t, b = reached[entry]
-        numbers = ((Dots(),) if k is None else (back.num(x[back.trace.index(t), b, k]),) for k in columns)
+        numbers = ((Dots(),) if k is None else (number(t, b, k),) for k in columns)
         return (*back.place_cells(t, b), *numbers)
 
     sizes = [float(np.abs(x[back.trace.index(t), b]).max()) for t, b in reached]

@@ -161,7 +161,7 @@ def _states(shown: View) -> Iterator[Block]:
         if states:
             found.append((stage, states, not any(np.any(initial[name]) for name in states)))
     if len(found) > 1 and all(zero for *_, zero in found):
-        yield Para(shown.said("before.allzero"))
+        yield Para(shown.said("before.allzero"), of_values=True)
         return
     for stage, states, zero in found:
         place = shown.words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
@@ -169,7 +169,7 @@ def _states(shown: View) -> Iterator[Block]:
         symbols = shown.words.listed([(shown.at(stage, first, Sym(name)),) for name in states])
         if zero or shown.trace.batch > 1:
             key = "before.rows" if not zero else "before.zero" if len(states) > 1 else "before.zero.1"
-            yield Para(capital((place, *shown.words.text(key, states=symbols))))
+            yield Para(capital((place, *shown.words.text(key, states=symbols))), of_values=True)
             continue
         yield Para(capital((place, *shown.said("before"))))
         yield vectors(shown, stage, states, first, 0)

@@ -143,7 +143,7 @@ def to_json(trace: Trace) -> str:
 def premises_json(trace: Trace) -> str:
     """The premises of a trace and its equations, without its values and what it says of itself, as short JSON text."""
     header = Header(
-        dtype=trace.header.dtype, merge=trace.header.merge, padding=trace.header.padding,
+        kind="equations", dtype=trace.header.dtype, merge=trace.header.merge, padding=trace.header.padding,
         arithmetic=trace.header.arithmetic,
     )  # fmt: skip
     data = _contents(replace(trace, header=header, lines={}, sums={}))

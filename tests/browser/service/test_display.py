@@ -146,3 +146,22 @@ def test_a_side_says_how_it_was_edited(opened: Opening) -> None:
     page.click("#compare-a")
     page.locator(".about-edits").wait_for()
     assert page.locator(".about-edits").all_inner_texts() == ["with W_xf[1,1] = −1"]
+
+
+def test_a_notation_that_a_cell_does_not_have_is_refused_with_its_reason(opened: Opening) -> None:
+    page = opened("#bench?source=example:mlstm&notation=keras")
+    page.locator(".fault", has_text="notation keras has no symbols for this cell").first.wait_for()
+    assert page.locator(".picture").count() == 0
+
+
+def test_numbers_of_100_and_more_stay_within_their_place(opened: Opening) -> None:
+    """Room is left for numbers below 100: longer ones are set closer, until they are short again."""
+    page = opened(f"{STEPS}&edits=0/0/x_t[0]=-12345.678;0/0/x_t[1]=-98765.432")
+    text = page.locator('g.tip[data-spot="in:x_t"] text')
+    text.filter(has_text="−98765.432").wait_for()
+    wide = page.locator('g.tip[data-spot="in:x_t"] rect').evaluate("one => one.getBBox().width")
+    assert text.evaluate("one => one.getComputedTextLength()") <= wide
+    typed(page, "0/0/x_t[0]", "2")
+    typed(page, "0/0/x_t[1]", "3")
+    text.filter(has_text="2, 3").wait_for()
+    assert text.get_attribute("textLength") is None

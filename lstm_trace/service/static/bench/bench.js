@@ -117,7 +117,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
         <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} padding=${view.data?.inputs?.valid?.[0] === 0} said=${said} />
         <${Fault} error=${view.error} retry=${view.retry} said=${said} />
-        <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />
+        ${(view.data || !view.error) && html`<${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />`}
         <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
       </section>
       <div class=${`middle${widest <= NARROW && !alone ? " narrow" : ""}`}>

@@ -21,6 +21,8 @@ import { sym } from "./formulas/tree.js";
 /** What a notation refuses, since it would print something that is not true. */
 export class NotationError extends Error {
   name = "NotationError";
+  /** As a server would refuse it. */
+  problems = [this.message];
 }
 
 /** Every name of a cell that has a symbol. @param {Cell} cell */

@@ -20,6 +20,8 @@ const STATE = { h0: "h_prev", c0: "c_prev" };
 /** What a page cannot show, since the trace does not have it. */
 export class MissingError extends Error {
   name = "MissingError";
+  /** As a server would refuse it. */
+  problems = [this.message];
 }
 
 /** @param {Trace} trace @param {string} scope @returns {Stage} */

@@ -82,7 +82,7 @@ function too_wide(frame, width) {
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-/** The drawing of the cell; null until its values are there, and for a notation that does not have this cell, which the step says. */
+/** The drawing of the cell; null until its values are there, undefined in a notation that does not have this cell, as the step says. */
 function useDrawing({ drawn, scope, step, settings: { notation, digits }, said }) {
   const decimals = useMemo(() => (digits === "" || digits === undefined ? step && digits_of(step) : Number(digits)), [drawn, digits, Boolean(step)]);
   return useMemo(() => {
@@ -90,7 +90,7 @@ function useDrawing({ drawn, scope, step, settings: { notation, digits }, said }
     try {
       return picture(drawn, scope, { notation, digits: decimals, said });
     } catch (error) {
-      if (error instanceof NotationError) return null;
+      if (error instanceof NotationError) return undefined;
       throw error;
     }
   }, [drawn, scope, notation, decimals, said]);
@@ -124,7 +124,7 @@ export function Picture({ settings, state, at, stage, step, values, before, pinn
   const matrices = long.filter((line) => columns_of(at.run, stage.scope, line.name));
   const wide = Math.max(0, ...long.filter((line) => !matrices.includes(line)).map((line) => line.width));
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
-    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
+    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : data === null && html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>
   ${wider && html`<p class="quiet-text hint" id="picture-scrolls">↔ ${said("bench.picture_scrolls")}</p>`}
   ${wide > 0 && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", wide, Math.min(state.unit, wide - 1), count, said) })}</p>`}

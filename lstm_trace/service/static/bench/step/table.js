@@ -94,7 +94,7 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
   });
   const moved = before ? [...values].reduce((n, [name, line]) => n + [...line].filter(([unit, value]) => differs(value, before.get(name)?.get(unit))).length, 0) : 0;
   const flashes = moved <= FLASHES;
-  const wide = [...Array(Math.max(...groups.map(({ labels }) => labels.length))).keys()];
+  const wide = [...Array(Math.max(0, ...groups.map(({ labels }) => labels.length))).keys()];
   // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
   const table = useRef(null);
   const [row, setRow] = useState("");

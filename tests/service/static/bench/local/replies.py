@@ -16,28 +16,30 @@ from lstm_trace.languages.strings import number_texts
 from lstm_trace.runs import comparing, describing, reading
 from lstm_trace.runs.reading import Look
 from lstm_trace.trace.address import address, address_of
+from lstm_trace.trace.files.trace_file import to_json
 from lstm_trace.trace.trace import Trace, derived
 from lstm_trace.view.hand_size import FEW
-from tests.lines import dump
-from tests.support.in_node import in_node
+from tests.support.page_modules import computed
 
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 NOTATIONS = ("exercise", "exercise", "exercise", "joined", "pytorch", "keras", "goodfellow", "olah", "cho", "d2l")
-LOCAL = "service/static/bench/local"
-MODULES = (*(f"{LOCAL}/{name}.js" for name in ("describe", "step", "number")), "lines/trace.js", "lines/grammar.js")
 _SCRIPT = """
-  const refused = (error) => ({ refused: `${error.name}: ${error.message}` });
-  const told = (compute) => { try { return compute(); } catch (error) { return refused(error); } };
-  return data.traces.map(({ file, widths, grids, asked }) => {
-    const own = { ...trace.read(file, grammar.parse), widths, grids };
-    return asked.map(([what, { language = "en", ...look }, address]) => told(() => {
-      const how = { ...look, texts: data.texts[language] };
-      if (what === "describe") return describe.describe(own);
-      if (what === "premises") return describe.premises(own, look.unit, look.listed);
-      if (what === "at") return number.number(own, address, how);
-      return { step: step.step, symbols: describe.symbols }[what](own, how);
-    }));
-  });
+import { describe, premises, symbols } from "LINES/../service/static/bench/local/describe.js";
+import { number } from "LINES/../service/static/bench/local/number.js";
+import { step } from "LINES/../service/static/bench/local/step.js";
+import { read } from "LINES/trace.js";
+const refused = (error) => ({ refused: `${error.name}: ${error.message}` });
+const told = (compute) => { try { return compute(); } catch (error) { return refused(error); } };
+const REPLIES = {
+  describe: (trace) => describe(trace),
+  premises: (trace, { unit, listed }) => premises(trace, unit, listed),
+  symbols, step, at: (trace, look, address) => number(trace, address, look),
+};
+export const answer = ({ texts, runs }) => runs.map(({ file, asked }) => {
+  const trace = read(file);
+  return asked.map(([what, { language = "en", ...look }, address]) =>
+    told(() => REPLIES[what](trace, { ...look, texts: texts[language] }, address)));
+});
 """
 
 
@@ -51,9 +53,9 @@ class Asked(NamedTuple):
 
 def in_page(traces: Mapping[str, Trace], asked: Mapping[str, list[Asked]]) -> dict[str, list[Any]]:
     """What the page replies."""
-    dumped = [json.loads(dump.text(dump.trace(trace))) | {"asked": asked[key]} for key, trace in traces.items()]
     texts = {language: number_texts(language) for language in LANGUAGES}
-    return dict(zip(traces, in_node(_SCRIPT, {"texts": texts, "traces": dumped}, *MODULES), strict=True))
+    given = [{"file": to_json(trace), "asked": asked[key]} for key, trace in traces.items()]
+    return dict(zip(traces, computed(_SCRIPT, {"texts": texts, "runs": given}), strict=True))
 
 
 def in_python(trace: Trace, asked: Asked) -> Any:

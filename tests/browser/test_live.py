@@ -1,0 +1,194 @@
+"""The page of a report computes its numbers again, says what does not agree, and follows a changed premise."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstm_trace.languages.strings import words
+from lstm_trace.model.edit import edit
+
+from ..support.live_pages import LANGUAGES, cases, damaged, run
+from .chromium import PROGRAM, Browser
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
+
+CODES = {"Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "ArrowRight": 39, "Tab": 9}
+NOTE = "document.querySelector('.checked').innerText"
+#: The rows of the calculation, and the values in the picture of the cell.
+ROWS = """[[...document.querySelectorAll('main :is(.row, .item, tbody tr)')].filter((e) => !e.closest('.tells'))
+  .map((e) => e.textContent.replace(/\\s/g, '').replace(/([+−])[(]([.,\\d]+)[)]/g, '$1$2')),
+  [...document.querySelectorAll('.live text.value')].map((e) => e.textContent)]"""
+FAST = ("q22", "three-steps {'decimal_comma': True}", "gru by-hand-3", "stack 0 float32", "sheet", "mlstm gradient")
+
+
+def press(driver: Browser, key: str, times: int = 1) -> None:
+    for _ in range(times):
+        text = {"text": "\r"} if key == "Enter" else {}
+        driver.call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=CODES[key], **text
+        )
+        driver.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=CODES[key])
+
+
+def opened(driver: Browser, folder: Path, page: str, **how: Any) -> None:
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    driver.complaints.clear()
+    driver.open(folder / "page.html", **how)
+    assert driver.complaints == []
+
+
+def agrees(driver: Browser, language: str = "en") -> int:
+    """How many numbers the page has computed; all must agree."""
+    note = driver.run(NOTE)
+    said = re.escape(words(language).table["live.agree"]).replace(re.escape("{n}"), r"([\d,\u202f]+)")
+    found = re.match(said.replace("\u00a0", r"\s"), note.replace("\u00a0", " "))
+    assert found, note
+    return int(re.sub(r"\D", "", found[1]))
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_an_honest_page_agrees(driver: Browser, tmp_path: Path, name: str) -> None:
+    page = dict(cases())[name]()
+    opened(driver, tmp_path, page)
+    screen = re.sub(r'<div class="paper.*?(?=<script|</article|<footer)', "", page, flags=re.S)
+    data = [json.loads(text) for text in re.findall(r'class="trace">(.*?)</script>', page)]
+    other = sum(n for one in data for n, *place in one["loose"] if not place)  # in no place of the trace
+    assert agrees(driver) == len(re.findall(r'<(?:mn|td) (?:id="n|data-n)|<a href="#n', screen)) - other
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_so(driver: Browser, tmp_path: Path, language: str) -> None:
+    opened(driver, tmp_path, run("q19").report("html", language=language))
+    assert agrees(driver, language) == 51
+    driver.run("document.querySelector('button.given').click()")
+    press(driver, "ArrowUp")
+    for key in ("hint", "given"):
+        assert words(language).table[f"live.{key}"] in driver.run("document.body.textContent")
+    assert not re.search(r"\{\w+\}|undefined", driver.run("document.body.innerText"))
+
+
+@pytest.mark.parametrize("kind", ["number", "use", "equation", "words", "weight"])
+def test_damage_is_named(driver: Browser, tmp_path: Path, kind: str) -> None:
+    page, rng = run("q22").report("html"), random.Random(5)  # noqa: S311
+    other, old, new = damaged(page, kind, rng)
+    opened(driver, tmp_path, other)
+    assert driver.run("!!document.querySelector('.checked.faulty')"), (old, new)
+    assert driver.run("document.querySelectorAll('.wrong').length") >= 1
+    if kind in ("number", "use"):
+        assert re.search(rf"\w\[[\d,]+\]: the page shows {re.escape(new)}", driver.run(NOTE))
+        assert driver.run("document.querySelectorAll('.wrong').length") == 1
+
+
+def test_a_damaged_premise_or_script_of_data_is_said(driver: Browser, tmp_path: Path) -> None:
+    page = run("q19").report("html")
+    for other in (
+        page.replace('"trace":{', '"trace":[', 1), page.replace('"W_xi":', '"V_xi":', 1),
+        page.replace("<p>Wanted", "<p>Hidden"),
+        page.replace("</main>", "<p>More</p></main>", 1), re.sub(r'<mn id="n3".*?</mn>', "<mn>5</mn>", page),
+    ):  # fmt: skip
+        assert other != page
+        opened(driver, tmp_path, other)
+        assert driver.run("!!document.querySelector('.checked.faulty')")
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "value"), [("q22", "0/forward/W_xi[0,2]", 0.4), ("three-steps", "W_xi[2,2]", -0.25)]
+)
+def test_a_change_by_keys_alone(driver: Browser, tmp_path: Path, name: str, address: str, value: float) -> None:
+    """What the page shows then is what the report of the changed problem shows."""
+    trace = run(name)
+    opened(driver, tmp_path, edit(trace, {address: value}).report("html"))
+    expected = driver.run(ROWS)
+    opened(driver, tmp_path, trace.report("html"))
+    given = driver.run(ROWS)
+    label = "document.activeElement.getAttribute('aria-label')"
+    for _ in range(60):  # a matrix is one stop, and arrow keys lead to its numbers
+        press(driver, "Tab")
+        if (driver.run(label) or "").startswith(address.split("[")[0]):
+            break
+    while not driver.run(label).startswith(f"{address} ="):
+        press(driver, "ArrowRight")
+    press(driver, "Enter")
+    assert driver.run(label) == f"New value of {address}"
+    driver.run("document.activeElement.value = ''")
+    driver.call("Input.insertText", text=str(value))
+    press(driver, "Enter")
+    assert driver.run(label) == f"{address} = {value}".replace("-", "−")
+    assert driver.run(ROWS) == expected
+    assert address in driver.run("document.querySelector('.changes').innerText")
+    assert driver.run("document.querySelectorAll('.moved').length") > 10
+    assert driver.run("[...document.querySelectorAll('.tells li')].every((e) => e.matches('.dimmed'))")
+    press(driver, "Enter")
+    press(driver, "ArrowDown", 3)
+    assert driver.run(ROWS) not in (given, expected)
+    press(driver, "Escape")
+    assert driver.run(ROWS) == expected
+    driver.run("document.querySelector('.changes button').click()")
+    assert driver.run(ROWS) == given
+    assert driver.run("document.querySelectorAll('.moved, .edited, .dimmed').length") == 0
+    assert driver.run("document.querySelector('.changes').hidden")
+
+
+def test_what_is_not_a_number_is_not_taken(driver: Browser, tmp_path: Path) -> None:
+    opened(driver, tmp_path, run("q19").report("html", decimal_comma=True))
+    given = driver.run(ROWS)
+    driver.run("document.querySelector('button.given').click()")
+    for text in ("x", "", "1e999"):
+        driver.run(f"document.querySelector('.new').value = '{text}'")
+        press(driver, "Enter")
+        assert driver.run("document.querySelector('.new').getAttribute('aria-invalid')") == "true"
+        assert driver.run(ROWS) == given
+    driver.run("document.querySelector('.new').value = '1,5'")
+    press(driver, "Enter")
+    assert driver.run("document.activeElement.textContent") == "1,5"
+
+
+def test_the_slider_shows_what_follows(driver: Browser, tmp_path: Path) -> None:
+    trace = run("three-steps")
+    slide = "{ const t = document.querySelector('[name=t]'); t.value = 2; "
+    slide += "t.dispatchEvent(new Event('input', {bubbles: true})); }"
+    texts = "[...document.querySelectorAll('.live text.value')].map((e) => e.textContent)"
+    opened(driver, tmp_path, edit(trace, {"W_hi[1,1]": 2.0}).report("html"))
+    driver.run(slide)
+    expected = driver.run(texts)
+    opened(driver, tmp_path, trace.report("html"))
+    driver.run(
+        "[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith('W_hi[1,1]')).click()"
+    )
+    driver.run("document.querySelector('.new').value = '2'")
+    press(driver, "Enter")
+    driver.run(slide)
+    assert driver.run(texts) == expected
+
+
+def test_the_numbers_as_given_are_printed(driver: Browser, tmp_path: Path) -> None:
+    opened(driver, tmp_path, run("three-steps").report("html", detail="scalar"))
+    given = driver.run(ROWS)
+    driver.run("[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith('W_xi')).click()")
+    press(driver, "ArrowUp")
+    press(driver, "Enter")
+    changed = driver.run(ROWS)
+    assert changed != given
+    driver.run("dispatchEvent(new Event('beforeprint'))")
+    assert driver.run(ROWS) == given
+    driver.call("Emulation.setEmulatedMedia", media="print")
+    assert not driver.run("['.changes', '.hint', '.new'].some((e) => document.querySelector(e).checkVisibility())")
+    driver.call("Emulation.setEmulatedMedia", media="")
+    driver.run("dispatchEvent(new Event('afterprint'))")
+    assert driver.run(ROWS) == changed
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits(driver: Browser, tmp_path: Path, width: int) -> None:
+    opened(driver, tmp_path, run("three-steps").report("html"), width=width)
+    driver.run("[...document.querySelectorAll('button.given')].at(-1).click()")
+    press(driver, "ArrowUp")
+    assert driver.run("document.documentElement.scrollWidth") <= width
+    box = driver.run("(({left, right}) => [left, right])(document.querySelector('.new').getBoundingClientRect())")
+    assert 0 <= box[0] < box[1] <= width
