@@ -43,7 +43,7 @@ _TOKEN = re.compile(
       | (?P<base>[^\W\d]\w*?)
         (?:_?\{{(?P<below>[^{{}}]*)\}} | _?\s?[(\[](?P<at>{_STEP})[)\]] | (?P<small>{_SMALL}+)(?!\w))
       | (?P<tight>[^\W\d]\w*?)_t[-−–]1(?!\w)
-      | \[(?=[^\]]*[^\W\d])(?P<joined>[^\[\]]*[,;][^\[\]]*)\]
+      | \[(?=[^\[\]]*\])(?=[^\[\]]*[^\W\d])(?P<joined>[^\[\]]*[,;][^\[\]]*)\]
       | (?<!\|)\|(?P<size>[^|]+)\|(?!\|)
       | (?P<name>[^\W\d]\w*)
       | (?P<sign>.)""",
@@ -209,7 +209,12 @@ def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
             if kind != "dot" and (sign := TYPED.get(written) or CALLED.get(written)):
                 typed, kind = sign, "function" if written == "∑" else kind
                 found.append(Slip(at, f"{written} is typed {typed}"))
-            elif written == "," and re.search(r"\d$", text[:at]) and re.match(r"\d", text[at + 1 :]) and not any(calls):
+            elif (
+                written == ","
+                and re.match(r"\d", text[at - 1 : at])
+                and re.match(r"\d", text[at + 1 :])
+                and not any(calls)
+            ):
                 typed, kind = ".", "sign"
                 found.append(Slip(at, "a decimal comma is typed ."))
         elif not token["number"]:

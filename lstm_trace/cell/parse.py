@@ -256,7 +256,7 @@ def _listed(what: str, declared: _Declared) -> Iterator[tuple[str, int]]:
 
 
 #: Characters used for the arrow of a pair elsewhere.
-_ARROW = re.compile(r"\s*(?:[←⟵⇐=]|:=|<[−–])\s*")
+_ARROW = re.compile(r"(?:[←⟵⇐=]|:=|<[−–])\s*")
 #: Descriptions of the left and the right side of a pair.
 _SIDES = {"carry": ("state", "line"), "sum": ("name", "outer(a, b)"), "gradient": ("name", "value")}
 
@@ -279,7 +279,8 @@ def _pairs(
         arrow = None if mark else _ARROW.search(part)
         typed = _left(part[: arrow.start()]) if arrow else ""
         if arrow and is_name(typed) and part[arrow.end() :]:  # the meaning is clear, so no second message is needed
-            _note(problems, count, row, column + arrow.start(), "the arrow is typed `<-`")
+            at = len(part[: arrow.start()].rstrip())
+            _note(problems, count, row, column + at, "the arrow is typed `<-`")
             yield typed, part[arrow.end() :].strip(), column + arrow.end()
             seen.add(typed)
             continue

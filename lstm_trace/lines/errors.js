@@ -56,6 +56,7 @@ export function nearest(name, known, otherwise = "") {
 function closest(name, known) {
   let best, most = 0.6, begun = -1;
   for (const one of known) {
+    if (one.length * name.length > MOST_LETTERS) continue;
     const likeness = (2 * alike(one, name)) / (one.length + name.length || 1);
     let start = 0;
     while (start < Math.min(one.length, name.length) && one[start] === name[start]) start += 1;
@@ -63,6 +64,8 @@ function closest(name, known) {
   }
   return best;
 }
+
+const MOST_LETTERS = 200 * 200; // of two names that are compared
 
 /** How many letters two texts have in common: in the longest part of both, and in what is on either side of it. @param {string} a @param {string} b @returns {number} */
 function alike(a, b) {

@@ -269,10 +269,10 @@ class Reading {
     for (const [part, column] of this.listed(what)) {
       const [front, mark, behind] = partition(part, "<-");
       const left = normal(front), right = normal(behind);
-      const arrow = mark ? null : /\s*(?:[←⟵⇐=]|:=|<[−–])\s*/.exec(part);
+      const arrow = mark ? null : /(?:[←⟵⇐=]|:=|<[−–])\s*/.exec(part);
       const typed = arrow ? left_name(part.slice(0, arrow.index)) : "", end = arrow ? arrow.index + arrow[0].length : 0;
       if (arrow && is_name(typed) && part.slice(end)) {
-        this.note(count, row, column + arrow.index, "the arrow is typed `<-`");
+        this.note(count, row, column + part.slice(0, arrow.index).trimEnd().length, "the arrow is typed `<-`");
         found.push([typed, part.slice(end).trim(), column + end]);
         seen.add(typed);
         continue;

@@ -9,6 +9,7 @@ import { COMPOSITES, MERGED } from "./table.js";
 /** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").Stage} Stage */
 /** @typedef {import("./types.js").Scoped} Scoped */
+/** @typedef {import("./types.js").Trace} Trace */
 /** @typedef {[string, string][]} Pairs */
 
 const BUILT_IN = new Set(COMPOSITES.map(definition));
@@ -247,4 +248,25 @@ export function with_equations(stages, text, { merge = "concat", padding = null,
     const { held, scaled } = forward[k].cell;
     return with_stage_holds(stage, held, scaled);
   });
+}
+
+/**
+ * A trace with other equations and the premises that these read, to be run: states that they add start at zero. What
+ * they read and the trace does not have is for the run to refuse.
+ * @param {Trace} trace
+ * @param {string} text
+ * @returns {Trace}
+ */
+export function edited(trace, text) {
+  const head = /** @type {any} */ (trace.head), stages = with_equations(trace.stages, text, { ...head, given: trace.given });
+  /** @param {Scoped} part @param {(cell: Cell) => Iterable<string>} names @returns {Scoped} */
+  const read = (part, names) => Object.fromEntries(stages.flatMap(({ scope, cell }) => {
+    const here = new Map(Object.entries(part[scope] ?? {})), known = [...names(cell)].filter((name) => here.has(name));
+    return known.length ? [[scope, Object.fromEntries(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
+  }));
+  return {
+    ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, agreement: [] },
+    parameters: read(trace.parameters, (cell) => cell.parameters), initial: read(trace.initial, (cell) => states(cell).keys()),
+    given: read(trace.given, (cell) => cell.inputs), lines: {}, sums: {}, widths: {}, grids: {},
+  };
 }

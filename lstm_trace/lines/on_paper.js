@@ -26,7 +26,7 @@ const TOKEN = new RegExp(
     `(?<turned>${S}${W}*?)\\s?(?:\\^\\s?(?:T|\\\\top|⊤|\\{\\s*(?:T|\\\\top)\\s*\\})|ᵀ)(?!${W})\\s*(?:[@*·⋅∙]\\s*)?(?<vector>${S}${W}*(?:\\{[^{}]*\\}|${SMALL}+)?)`,
     `(?<base>${S}${W}*?)(?:_?\\{(?<below>[^{}]*)\\}|_?\\s?[(\\[](?<at>${STEP})[)\\]]|(?<small>${SMALL}+)(?!${W}))`,
     `(?<tight>${S}${W}*?)_t[-−–]1(?!${W})`,
-    `\\[(?=[^\\]]*${S})(?<joined>[^\\[\\]]*[,;][^\\[\\]]*)\\]`,
+    `\\[(?=[^\\[\\]]*\\])(?=[^\\[\\]]*${S})(?<joined>[^\\[\\]]*[,;][^\\[\\]]*)\\]`,
     "(?<!\\|)\\|(?<size>[^|]+)\\|(?!\\|)",
     `(?<name>${S}${W}*)`,
     "(?<sign>.)",
@@ -166,7 +166,7 @@ function* pieces(text, found) {
       if (sign) {
         [typed, kind] = [sign, whole === "∑" ? "function" : kind];
         slip(`${whole} is typed ${typed}`);
-      } else if (whole === "," && /\p{Nd}$/u.test(text.slice(0, at)) && /^\p{Nd}/u.test(rest) && !calls.includes(true)) {
+      } else if (whole === "," && /\p{Nd}/u.test(text[at - 1] ?? "") && /^\p{Nd}/u.test(rest) && !calls.includes(true)) {
         [typed, kind] = [".", "sign"];
         slip("a decimal comma is typed .");
       }

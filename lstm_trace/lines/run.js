@@ -95,15 +95,14 @@ function starts(trace) {
 function by_definition(trace, stage, rounded) {
   const whole = rounded === WHOLE;
   const { program, out, order, batch } = laid_out(trace, stage, rounded);
-  const steps = program.map(({ line, width, data, operands }) =>
-    ({ operation: OPERATIONS[line.op], width, data, operands, constants: whole ? line.constants : line.constants.map(rounded) }));
   trace.lines[stage.scope] = out;
   for (const t of order) {
-    for (const { operation, width, data, operands, constants } of steps) {
+    for (const { line, width, data, operands } of program) {
+      const operation = OPERATIONS[line.op];
       for (let b = 0; b < batch; b++) {
         for (let k = 0; k < operands.length; k++) operands[k].move(t, b);
         const at = (t * batch + b) * width;
-        operation(data, at, width, operands, constants, rounded);
+        operation(data, at, width, operands, line.constants, rounded);
         if (!whole) for (let k = at; k < at + width; k++) data[k] = rounded(data[k]);
       }
     }

@@ -115,7 +115,6 @@ class Reader {
     this.tokens = tokens;
     this.open = open; // a bracket that is not closed
     this.at = 0;
-    this.begun = 0; // the column of the last expression
   }
 
   get next() {
@@ -136,21 +135,7 @@ class Reader {
 
   /** @param {string} text */
   expect(text) {
-    if (!this.takes(text)) throw this.beside(true);
-  }
-
-  /** What is wrong where an expression ends before it should: another may stand beside it. @param {boolean} within  brackets @returns {SyntaxFault} */
-  beside(within) {
-    const { begun } = this, fault = this.fault();
-    if (this.next.kind === "end") return fault;
-    try {
-      this.expression();
-    } catch (other) {
-      if (!(other instanceof SyntaxFault)) throw other;
-      return other.message.endsWith("never closed") ? other : fault;
-    }
-    if (this.open && this.next.kind === "end") return this.fault();
-    return within ? new SyntaxFault("invalid syntax. Perhaps you forgot a comma?", begun) : fault;
+    if (!this.takes(text)) throw this.fault();
   }
 
   fault() {
@@ -166,7 +151,7 @@ class Reader {
 
   whole() {
     const tree = this.listed("", "Tuple", this.next.start);
-    if (this.next.kind !== "end") throw this.beside(false);
+    if (this.next.kind !== "end") throw this.fault();
     return tree;
   }
 
@@ -185,12 +170,11 @@ class Reader {
 
   /** @returns {Node} */
   expression() {
-    const start = (this.begun = this.next.start);
+    const start = this.next.start;
     const first = this.either("or", "Or", () => this.either("and", "And", () => this.comparison()));
-    this.begun = start;
     if (!this.takes("if")) return first;
     const condition = this.comparison();
-    if (!this.takes("else")) throw new SyntaxFault("expected 'else' after 'if' expression", start);
+    this.expect("else");
     return this.node("IfExp", start, [first, condition, this.expression()]);
   }
 

@@ -6,9 +6,11 @@ import json
 import random
 from collections.abc import Iterator
 from textwrap import dedent
+from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.lines import with_holds
@@ -25,6 +27,7 @@ from ..support.cells_as_json import parsed
 from ..support.every_cell import CELLS
 from ..support.page_modules import computed
 from ..support.random_matrices import RandomCell
+from ..support.texts import texts
 from ..support.tiers import seeds, some
 
 READ = """
@@ -141,10 +144,31 @@ def wrong() -> Iterator[str]:
         yield f"h_t = W @ x_t + 1\n{row}"
 
 
+def typed() -> list[str]:
+    """Texts in every way of typing that the grammar allows."""
+    found: list[str] = []
+
+    @given(texts())
+    def draw(text: str) -> None:
+        found.append(text)
+
+    draw()
+    return found
+
+
+#: Texts of the greatest length that once took minutes.
+LONG = (
+    "h_t = " + "[" * 60000,
+    "h_t = [" + "a," * 30000,
+    "h_t = x_t\ncarry: h" + " " * 60000 + "z",
+    f"{'a' * 30000}(z) = z\nh_t = {'a' * 29999}b(x_t)",
+)
+
+
 @pytest.fixture(scope="module")
 def read() -> dict[str, list[tuple[str, Any, Any]]]:
     """By what they are, the texts with what Python and the page read in them."""
-    kinds = {"shipped": [*shipped()], "drawn": [*drawn()], "wrong": [*wrong()]}
+    kinds = {"shipped": [*shipped()], "drawn": [*drawn(), *typed()], "wrong": [*wrong()]}
     texts = [text for every in kinds.values() for text in every]
     rows = iter(zip(texts, parsed(texts), computed(READ, texts), strict=True))
     return {kind: [next(rows) for _ in every] for kind, every in kinds.items()}
@@ -177,6 +201,14 @@ def test_the_faults_that_users_make_have_the_same_words_and_places(read: Any) ->
         assert isinstance(page, list) == isinstance(python, list), text[:300]
         if not any(part in text for part in OTHERWISE):
             assert page == python, text[:300]
+
+
+@pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
+def test_long_texts_are_refused_in_no_time(text: str) -> None:
+    begun = process_time()
+    assert isinstance(parsed([text])[0], list)
+    assert process_time() - begun < 10
+    assert isinstance(computed(READ, [text])[0], list)
 
 
 def test_a_text_that_python_reads_is_read_again_alike(read: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,3 +157,36 @@ def test_other_equations_in_a_trace_give_the_same_stages(runs: list[lt.Trace]) -
             assert page == python, (one["equations"], one["how"])
             same += 1
     assert same > len(given) / 2
+
+
+RUN = """
+import { read, written } from "LINES/trace.js";
+import { edited } from "LINES/network.js";
+import { run } from "LINES/run.js";
+const answer = (cases) => cases.map(([text, equations]) => written(run(edited(read(text), equations))));
+"""
+
+
+def test_a_trace_with_other_equations_has_the_numbers_of_python(runs: list[lt.Trace], tmp_path: Path) -> None:
+    given, wanted = [], []
+    for trace, how in product(runs[-1::-4], range(4)):
+        text = other(trace.stages[0].cell.text, how)
+        try:
+            wanted.append(lt.edit(trace, {}, equations=text))
+        except LstmTraceError:
+            continue
+        trace.save(tmp_path / "before.json")
+        given.append([(tmp_path / "before.json").read_text("utf-8"), text])
+    for page, python in zip(computed(RUN, given), wanted, strict=True):
+        (tmp_path / "after.json").write_text(page, "utf-8")
+        found = lt.load(tmp_path / "after.json")
+        assert lt.verify(found).verdict == lt.verify(python).verdict != "failed"  # 0 / 0 at padding is inconclusive
+        assert [stage.scope for stage in found.stages] == [stage.scope for stage in python.stages]
+        assert found.header.kind == python.header.kind == "equations"
+        for scope, lines in python.lines.items():
+            assert lines.keys() == found.lines[scope].keys()
+            for name, values in lines.items():
+                np.testing.assert_allclose(found.lines[scope][name], values, rtol=1e-9, atol=1e-12)
+        for part in ("parameters", "initial", "given"):
+            mine, theirs = ({s: {*here} for s, here in getattr(t, part).items() if here} for t in (found, python))
+            assert mine == theirs

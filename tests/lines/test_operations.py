@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from decimal import Decimal, localcontext
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from lstm_trace.base.arrays import Array
-from lstm_trace.cell.arithmetic import RULES, find
+from lstm_trace.cell.arithmetic import CONTEXT, FULL, RULES, find
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
 from lstm_trace.verification.rounding import beyond, bound
@@ -44,6 +46,9 @@ export const answer = (cases) => cases.map(([name, op, operands, constants, widt
   return own.compute(op, operands.map((one) => own.read(one.map(number))), constants, width).map(bits);
 }});
 """
+
+
+SPECIAL = (0.0, -0.0, 1.0, -1.5, 1e-310, 1e300, np.inf, -np.inf, np.nan)
 
 
 def drawn(rng: Random) -> float:
@@ -109,6 +114,11 @@ def test_every_operation_is_within_its_bound(dtype: str) -> None:
             operands, constants, width = case(rng, op)
             with np.errstate(over="ignore"):
                 cases.append((op, [array.astype(dtype) for array in operands], constants, width))
+        if OPS[op].keeps and OPS[op].arity:  # every pair of special values
+            with np.errstate(over="ignore"):
+                pairs = np.array(list(product(SPECIAL, repeat=2))).T.astype(dtype)
+            _, constants, _ = case(rng, op)
+            cases.append((op, [*pairs, pairs[0][::-1]][: OPS[op].arity], constants, len(pairs[0])))
     known, found = computed(PLAIN, [(dtype, op, [*map(bits, ops)], c, w) for op, ops, c, w in cases])
     assert {*known} == {*OPS}
     for (op, operands, constants, width), texts in zip(cases, found, strict=True):
@@ -139,6 +149,38 @@ def test_other_arithmetics_give_the_same_bits() -> None:
         if op not in ("max", "maximum"):  # of two zeros, numpy may take either
             there = ~np.isnan(expected)
             assert (np.signbit(values) == np.signbit(expected))[there].all(), (name, op, operands, constants)
+
+
+def test_functions_have_all_digits() -> None:
+    script = """
+import * as exact from "LINES/exact.js";
+const shown = ({ negative, digits, exponent, special }) => `${negative ? "-" : ""}${special || `${digits}e${exponent}`}`;
+const functions = { ...exact, sin: (x) => exact.sine(x, 0), cos: (x) => exact.sine(x, 1) };
+export const answer = (cases) => cases.map(([op, value]) => shown(functions[op](exact.exactly(Number(value)))));
+"""
+    rng = Random(9)  # noqa: S311 - it has to be the same each time
+    values = [
+        0.5,
+        1.0,
+        3.25,
+        1e-30,
+        1e22,
+        1 + 2.0**-52,
+        1 - 2.0**-53,
+        700.0,
+        5e-324,
+        *(drawn(rng) for _ in seeds(300, 6)),
+    ]
+    cases = [
+        (op, v) for op in ("exp", "log", "sqrt", "sin", "cos", "floor") for v in values if abs(v) < 1e4 or op != "exp"
+    ]
+    found = computed(
+        script, [(op, repr(value).replace("inf", "Infinity").replace("nan", "NaN")) for op, value in cases]
+    )
+    for (op, value), text in zip(cases, found, strict=True):
+        with localcontext(CONTEXT):
+            expected, got = FULL[op](Decimal(value)), Decimal(text)
+            assert got == expected or (got.is_nan() and expected.is_nan()), (op, value)
 
 
 def test_an_arithmetic_that_there_is_not() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import lstm_trace as lt
@@ -33,13 +35,14 @@ def _backward(trace: Trace) -> Trace:
 
 
 def test_random_traces() -> None:
-    chosen = seeds(10 * len(KINDS), 2 * len(KINDS))
+    # 127: a weight of one row and one column beside a matrix; 1178: a source that is not read, of a stage left out
+    chosen = [*seeds(10 * len(KINDS), 2 * len(KINDS)), 127, 1178]
     traces = [random_trace(seed) for seed in chosen]
     for seed, trace, reply in zip(chosen, traces, ran(traces), strict=True):
         check(trace, reply, f"seed {seed}")
 
 
-def _padded() -> Trace:
+def _padded(**padding: Any) -> Trace:
     """Both directions over a batch with padding, in which the last output is repeated."""
     rng = np.random.default_rng(3)
     shapes = {f"W_x{g}": (3, 2) for g in "ifco"} | {f"W_h{g}": (3, 3) for g in "ifco"}
@@ -47,7 +50,27 @@ def _padded() -> Trace:
         f"0/{way}/{name}": rng.normal(size=shape) for way in ("forward", "reverse") for name, shape in shapes.items()
     }
     h0, c0 = rng.normal(size=(2, 2, 2, 3))
-    return lt.run(both, rng.normal(size=(6, 2, 2)), h0, c0, lengths=[6, 3], options={"padding": "repeat"})
+    return lt.run(
+        both, rng.normal(size=(6, 2, 2)), h0, c0, **(padding or {"lengths": [6, 3]}), options={"padding": "repeat"}
+    )
+
+
+def test_padding_between_steps() -> None:
+    masked = _padded(mask=np.array([[1, 0], [0, 1], [1, 1], [0, 1], [1, 0], [1, 1]], bool))
+    (reply,) = ran([masked])
+    check(masked, reply, "mask")
+
+
+def test_constants_and_weights_as_a_stage_reads_them() -> None:
+    """Constants are rounded to float32; the gradient of a matrix that no vector multiplies has its rows and columns."""
+    x = np.linspace(-2, 2, 12, dtype="float32").reshape(4, 3)
+    clipped = lt.run({}, x, cell={"equations": "y_t = clip(x_t, -0.7, 0.1) + 0.3 * x_t\noutput: y_t"})
+    text = "C_t = w * C_prev + outer(x_t, U @ x_t)\ny_t = sum(C_t)\ncarry: C_prev <- C_t\noutput: y_t"
+    weights = {"w": [[0.5, 0.25], [1.0, -0.5], [0.1, 0.2]], "U": [[1.0, 2.0, 3.0], [0.5, 0.25, 0.0]]}
+    matrix = lt.run(weights, x.astype("float64"), cell={"equations": text})
+    traces = [clipped, lt.backward(matrix, of="3/y_t[0]")]
+    for trace, reply in zip(traces, ran(traces), strict=True):
+        check(trace, reply, trace.stages[0].cell.text)
 
 
 def test_a_part_of_a_run_goes_on_from_its_states() -> None:
