@@ -69,8 +69,9 @@ lint: .venv/lint ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if command -v npx >/dev/null; then \
-	  echo '$(TSC) …' && $(TSC) $(TYPED_AS) lstm_trace/lines/*.js $(LOCAL)/*.js $(LOCAL)/*/*.js && \
+	@if command -v npx >/dev/null; then echo '$(TSC) …' && \
+	  $(TSC) $(TYPED_AS) lstm_trace/lines/*.js $(LOCAL)/*.js $(LOCAL)/*/*.js \
+	    $(addprefix lstm_trace/service/static/bench/runs/,edits.js holds.js premises.js) && \
 	  $(TSC) $(TYPED_AS) --lib es2023,dom,dom.iterable lstm_trace/report/page/live.js; \
 	  else echo 'The types of the modules of the page are not checked: that needs npx (apt-get install nodejs npm)'; fi
 

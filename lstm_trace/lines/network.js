@@ -1,7 +1,7 @@
 // The stages of a network: cells for padding, for merged directions, with supplied lines and with added equations; and
 // other equations in the stages of a trace. See cell/network.py, cell/variants.py, model/edit.py.
 
-import { assigned, by_name, certain, closure, definition, equations, made, readers, states, with_holds, words, written } from "./cells.js";
+import { assigned, by_name, certain, closure, definition, equations, made, readers, reads, states, with_holds, words, written } from "./cells.js";
 import { CellError } from "./errors.js";
 import { parse, partition, rows_of, split } from "./grammar.js";
 import { COMPOSITES, MERGED } from "./table.js";
@@ -250,6 +250,15 @@ export function with_equations(stages, text, { merge = "concat", padding = null,
   });
 }
 
+/** What is requested of the last stage if nothing else is: its output, and what its equations end in. @param {Stage} stage @returns {string[]} */
+function answers({ scope, direction, cell: whole }) {
+  const cell = whole.plain ?? whole, carried = new Set(states(cell).values()), there = cell.inputs.includes(cell.output);
+  const reading = cell.lines.filter((line) => assigned(line) || !carried.has(line.name)).flatMap(reads);
+  const inner = new Set([...closure(cell, [cell.output]), ...reading]);
+  const ends = cell.lines.filter((line) => assigned(line) && !inner.has(line.name)).map((line) => line.name);
+  return [...(there ? [] : [direction === "joined" ? `${scope}/${cell.output}` : cell.output]), ...ends];
+}
+
 /**
  * A trace with other equations and the premises that these read, to be run: states that they add start at zero. What
  * they read and the trace does not have is for the run to refuse.
@@ -265,7 +274,7 @@ export function edited(trace, text) {
     return known.length ? [[scope, Object.fromEntries(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
   }));
   return {
-    ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, agreement: [] },
+    ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, agreement: [], ask: answers(stages[stages.length - 1]) },
     parameters: read(trace.parameters, (cell) => cell.parameters), initial: read(trace.initial, (cell) => states(cell).keys()),
     given: read(trace.given, (cell) => cell.inputs), lines: {}, sums: {}, widths: {}, grids: {},
   };

@@ -183,6 +183,7 @@ def test_a_trace_with_other_equations_has_the_numbers_of_python(runs: list[lt.Tr
         assert lt.verify(found).verdict == lt.verify(python).verdict != "failed"  # 0 / 0 at padding is inconclusive
         assert [stage.scope for stage in found.stages] == [stage.scope for stage in python.stages]
         assert found.header.kind == python.header.kind == "equations"
+        assert found.header.ask == python.header.ask
         for scope, lines in python.lines.items():
             assert lines.keys() == found.lines[scope].keys()
             for name, values in lines.items():

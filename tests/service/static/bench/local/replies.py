@@ -15,6 +15,7 @@ from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.languages.strings import number_texts
 from lstm_trace.runs import comparing, describing, reading
 from lstm_trace.runs.reading import Look
+from lstm_trace.runs.records import as_json
 from lstm_trace.trace.address import address, address_of
 from lstm_trace.trace.files.trace_file import to_json
 from lstm_trace.trace.trace import Trace, derived
@@ -76,7 +77,7 @@ def in_python(trace: Trace, asked: Asked) -> Any:
 def _replied(trace: Trace, asked: Asked, given: Any, look: Look) -> bytes:
     if asked.what == "describe":
         found = describing.described(trace, 64)
-        return describing.as_json(found | {"cell": {**vars(found["cell"]), "title": ""}})  # the page has a name for it
+        return as_json(found | {"cell": {**vars(found["cell"]), "title": ""}})  # the page has a name for it
     if asked.what == "premises":
         return reading.premises("", **given)
     if asked.what == "symbols":
@@ -84,7 +85,7 @@ def _replied(trace: Trace, asked: Asked, given: Any, look: Look) -> bytes:
     if asked.what == "at":
         return comparing.at("", asked.address, given.get("of"), look)
     reply = json.loads(reading.step("", look=look, **given))
-    return describing.as_json(reply | {"in_words": []})  # the page has no sentences
+    return as_json(reply | {"in_words": []})  # the page has no sentences
 
 
 def _without_tex(part: Any) -> Any:
