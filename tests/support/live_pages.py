@@ -48,9 +48,9 @@ def stack(layers: int, directions: int, steps: int, batch: int, dtype: str, **op
 
 
 def last(trace: Trace) -> str:
-    """The first unit of the output at the last step."""
-    stage = trace.stages[-1]
-    return f"{stage.scope}/{trace.span[-1]}/0/{stage.cell.output}[0]"
+    """The first unit of the last recorded line at the last step."""
+    scope = trace.stages[-1].scope
+    return f"{scope}/{trace.span[-1]}/0/{[*trace.lines[scope]][-1]}[0]"
 
 
 def cases() -> Iterator[Case]:

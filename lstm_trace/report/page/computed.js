@@ -14,7 +14,7 @@ import { cells } from "./unparsed.js";
 /**
  * A number: its place in the trace, how it is displayed, and where it is in the page.
  * @typedef {{part: string, scope: string, name: string, at: number, given: boolean, short: boolean, residue: boolean,
- *   address: string, elements: HTMLElement[], as_written: Node[][]}} Place
+ *   address: string, elements: HTMLElement[], as_written: Node[][], written?: boolean}} Place   written: whether it is another than given
  */
 
 /** A trace with other premises. @param {Trace} trace @param {(values: Float64Array) => Float64Array} other @returns {Trace} */
@@ -236,6 +236,8 @@ export class Report {
     const moved = new Set(), given = ran === this.first;
     for (const place of this.places) {
       const [before, now] = [this.first, ran].map((trace) => this.array(trace, place)[place.at]);
+      if (Object.is(now, before) && !place.written) continue;
+      place.written = !Object.is(now, before);
       const was = this.text(place, before), text = now === before ? was : this.text(place, now, this.#is_residue(place, now));
       const follows = was !== text;
       if (follows) moved.add(place);

@@ -22,7 +22,7 @@ LINE = re.compile(r"/at/.*W_xo")
 
 @pytest.fixture
 def page(opened: Opening) -> Page:
-    page = opened("#bench?source=example:q22")
+    page = opened("#bench?source=example:q22", large=True)
     page.watched.expected.extend(["status of 50", "ERR_FAILED"])  # type: ignore[attr-defined]
     return page
 
@@ -119,7 +119,7 @@ def test_a_busy_server_is_asked_again_and_the_value_stays(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_message_in_a_narrow_column_can_be_read(opened: Opening, width: int) -> None:
-    page = opened("#bench?source=example:q22", width=width)
+    page = opened("#bench?source=example:q22", width=width, large=True)
     page.watched.expected.append("status of 503")  # type: ignore[attr-defined]
     text = "waited for other computations, of which there are many now; try again in a moment"
     problem = f'{{"title": "Busy", "detail": "{text}"}}'

@@ -128,7 +128,7 @@ def test_the_equations_and_a_blank_problem(keys: Opening) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**equations=**")
     settled(page)
-    assert on_page(page)["0/forward/0/0/h_t[0]"] == 2 * lt.run(problem())["h_t"][0, 0, 0]
+    assert on_page(page)["0/forward/0/0/h_t[0]"] == pytest.approx(2 * lt.run(problem())["h_t"][0, 0, 0])
 
     tab_to(page, "#source", back=True)
     page.keyboard.type("Blank")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 import lstm_trace as lt
 
@@ -23,7 +24,7 @@ def agrees(page: Page, data: Mapping[str, Any], line: str, t: int) -> None:
     values = trace[line][t, 0].reshape(rows, columns)
     expected = {f"0/forward/{t}/0/{line}[{r},{c}]": values[r, c] for r in range(rows) for c in range(columns)}
     found = on_page(page)
-    assert {address: found[address] for address in expected} == expected
+    assert {address: found[address] for address in expected} == pytest.approx(expected, rel=1e-12)
 
 
 def looked_at(page: Page, address: str) -> None:
@@ -51,7 +52,8 @@ def test_an_entry_is_looked_at_and_is_what_gradients_are_of(opened: Opening) -> 
     trace = lt.run(problem("mlstm"))
     slope = lt.derivation(trace, "0/v_t[2]", of="0/C_t[2,1]").gradient
     assert slope is not None
-    assert number(page.locator("#gradient").inner_text()) == slope.value != 0
+    assert slope.value != 0
+    assert number(page.locator("#gradient").inner_text()) == pytest.approx(slope.value, rel=1e-12)
     page.reload()
     page.locator('#target option:checked:text-is("C_t[2,1], t = 0")').wait_for(state="attached")
 

@@ -146,7 +146,7 @@ def test_random_problem_and_edits(opened: Opening, empty: str, tmp_path: Path, k
 
 def agreed(page: Page, values: Mapping[str, float]) -> None:
     found = table(page)
-    assert {address: value for address, (_, value) in found.items()} == values
+    assert {address: value for address, (_, value) in found.items()} == pytest.approx(values, rel=1e-12, abs=1e-14)
     wrong = {
         address: text
         for address, (text, value) in found.items()
@@ -172,7 +172,7 @@ def in_full(page: Page, data: Mapping[str, Any], rng: np.random.Generator) -> No
     for address in [list(values)[int(k)] for k in rng.choice(len(values), 2, replace=False)]:
         page.locator(f'#step-table [data-address="{address}"]').press("Enter")
         page.locator(f'.value[data-address="{address}"]').wait_for()
-        assert number(page.locator("#value").inner_text()) == values[address]
+        assert number(page.locator("#value").inner_text()) == pytest.approx(values[address], rel=1e-12, abs=1e-14)
     name = sorted(data["weights"])[0]
     first = f"0/forward/{name}[{'0,0' if isinstance(data['weights'][name][0], list) else '0'}]"
     cell(page, first).click()

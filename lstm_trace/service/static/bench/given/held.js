@@ -2,7 +2,8 @@ import { html } from "../../vendor/standalone.module.js";
 import { shown } from "../number/hold.js";
 import { line_address, unit_of } from "../../shared/addresses.js";
 import { counted } from "../../shared/ranges.js";
-import { hold_at, parts_of } from "../state/holding.js";
+import { parts_of } from "../runs/holds.js";
+import { hold_at } from "../state/holding.js";
 
 // What is held at other values than the equations give, by the source or by this page: a way to each, and its release.
 

@@ -1,4 +1,4 @@
-import { loaded } from "../../texts.js";
+import { loaded, texts as loading } from "../../texts.js";
 import * as description from "../local/describe.js";
 import { number } from "../local/number.js";
 import * as steps from "../local/step.js";
@@ -7,6 +7,9 @@ import * as steps from "../local/step.js";
 
 /** The words of numbers and formulas in a language, which are there before anything is asked. @param {string} [language] */
 const texts = (language = "en") => (loaded(language) ?? loaded("en"))?.values ?? {};
+
+/** Until those of a language are there; null where they are. @param {{language?: string}} params */
+export const awaited = ({ language = "en" }) => (loaded(language) ? null : loading(language).catch(() => null)); // then in English
 
 /** @param {{language?: string, notation?: string, digits?: any, count_from?: any}} params as in addresses: an empty text is the usual choice */
 const look = ({ language, digits, count_from, ...rest }) => ({

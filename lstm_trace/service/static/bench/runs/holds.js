@@ -1,5 +1,4 @@
 import { by_name, hold_names, with_holds } from "../../../../lines/cells.js";
-import { parts_of } from "../state/holding.js";
 import { EditError, forward_stages } from "./premises.js";
 
 /** @import { Stage, Trace, Values } from "../../../../lines/types.js" */
@@ -8,6 +7,16 @@ import { EditError, forward_stages } from "./premises.js";
 // value, is supplied to the run as arrays (step, sequence, unit).
 
 /** @typedef {{hold: Float64Array, to: Float64Array, scale: Float64Array, by: Float64Array}} Held */
+
+/**
+ * The parts of an address of what is held: steps, rows and units are ranges, or undefined for all of them.
+ * @param {string} address
+ * @returns {{scope: string, steps?: string, rows?: string, name: string, units?: string}}
+ */
+export function parts_of(address) {
+  const [, scope = "", steps, rows, name = "", units] = /^(\d+\/[\w-]+)\/(?:([\d.]+)\/([\d.]+)\/)?(.+?)(?:\[([\d.,]+)\])?$/.exec(address) ?? [];
+  return { scope, steps, rows, name, units };
+}
 
 /** A number, `*0.5` for a multiple, or null to release. @param {string} said @param {any} value */
 function read(said, value) {

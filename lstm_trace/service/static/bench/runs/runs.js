@@ -2,7 +2,7 @@ import { ApiError } from "../../api.js";
 import { read, written } from "../../../../lines/trace.js";
 import { parse } from "../../../../lines/grammar.js";
 import { Latest } from "../state/latest.js";
-import { at, describe, premises, step, symbols } from "./answers.js";
+import { at, awaited, describe, premises, step, symbols } from "./answers.js";
 import { changes, edited } from "./edits.js";
 import { opened, served } from "./served.js";
 
@@ -127,7 +127,9 @@ export class Runs {
     const key = `${run.id} ${path} ${JSON.stringify(params)}`;
     let reply = this.#views.get(key);
     if (reply) return reply;
-    if (this.#here(run, path)) {
+    const words = this.#here(run, path) && awaited(params);
+    if (words) reply = words.then(() => this.#answer(this.#traces.get(run), path, params));
+    else if (this.#here(run, path)) {
       try {
         const found = this.#answer(this.#traces.get(run), path, params);
         reply = Promise.resolve(found);

@@ -1,4 +1,5 @@
 import { index_of, line_address, line_of } from "../../shared/addresses.js";
+import { parts_of } from "../runs/holds.js";
 
 // Numbers of lines that are held at other values than their equations give: at one step, or at every step of a row. What
 // is held later takes the place of what was held before, by the source too; null releases.
@@ -9,12 +10,6 @@ function place(run, address, every) {
   if (!every) return line_address(run, scope, t, b, name, unit);
   const number = `${name}[${index_of(run, scope, name, unit)}]`;
   return run.batch > 1 ? `${scope}/${run.first}..${run.first + run.steps - 1}/${b}/${number}` : `${scope}/${number}`;
-}
-
-/** The parts of an address of what is held: steps, rows and units are ranges, or undefined for all of them. */
-export function parts_of(address) {
-  const [, scope, steps, rows, name, units] = /^(\d+\/[\w-]+)\/(?:([\d.]+)\/([\d.]+)\/)?(.+?)(?:\[([\d.,]+)\])?$/.exec(address);
-  return { scope, steps, rows, name, units };
 }
 
 /** Whether what holds a number does so at every step. */
