@@ -86,7 +86,7 @@ def operations() -> list[list[str]]:
     """Each operation as it is written, what it computes, the width of its value, and its bound."""
     assert MEANINGS.keys() == OPS.keys()
     return [
-        [MEANINGS[op.name][0], f"`{op.name}`", MEANINGS[op.name][1], WIDTHS[op.width], _bound(op)] for op in OPS.values()
+        [MEANINGS[name][0], f"`{name}`", MEANINGS[name][1], WIDTHS[op.width], _bound(op)] for name, op in OPS.items()
     ]
 
 
