@@ -306,6 +306,7 @@ class Vector:
     why: str
     change: Callable[[File], None] = lambda _: None
     tensors: bool = False
+    other: str = ""  # the verdict that a checker may also give
 
 
 LINES = ("lines", "0/forward")
@@ -352,6 +353,7 @@ VECTORS: dict[str, Vector] = {
         ),
         "lines inside calls are not in the file, as in those of earlier versions",
         inside,
+        other="inconclusive",  # it need not derive them
     ),
     "flat": Vector(flat, "sums that flatten, and do not; equal expressions; canonical names"),
     "operations": Vector(operations, "every operation on units, in float32"),
@@ -561,7 +563,8 @@ def make(folder: Path, names: list[str] | None = None) -> None:
         if name in (names or ()) or not path.exists():
             path = written(name, vector, folder)
         said, first = verdict(path)
-        rows.append({"file": path.name, "verdict": said, "first": first, "why": vector.why})
+        other = {"or": vector.other} if vector.other else {}
+        rows.append({"file": path.name, "verdict": said, **other, "first": first, "why": vector.why})
     lines = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows)
     (folder / "verdicts.json").write_text(f"[\n {lines}\n]\n", encoding="utf-8")
 
