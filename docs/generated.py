@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 import lstm_trace
+from docs import trace_format
 from lstm_trace.base.packaged import packaged
 from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN, PRINTED
@@ -323,6 +324,12 @@ TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
     "functions": _functions, "json": _json, "unread": _unread, "notations": _notations,
     "mistakes": _mistakes,
+    "trace-example": trace_format.example,
+    "trace-functions": trace_format.functions,
+    "trace-operations": lambda: table(
+        ["written", "operation", "value", "width", "bound"], trace_format.operations()
+    ),
+    "trace-names": lambda: table(["equations", "lines, in order of computation"], trace_format.names()),
     "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {
