@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 import lstm_trace
+from docs import trace_format
 from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.notations import notations, spellings
@@ -232,6 +233,12 @@ TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
     "functions": _functions, "json": _json, "unread": _unread, "notations": _notations,
     "mistakes": _mistakes,
+    "trace-example": trace_format.example,
+    "trace-functions": trace_format.functions,
+    "trace-operations": lambda: table(
+        ["written", "operation", "value", "width", "bound"], trace_format.operations()
+    ),
+    "trace-names": lambda: table(["equations", "lines, in order of computation"], trace_format.names()),
     "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
