@@ -15,7 +15,7 @@ from . import ROOT
 PACKAGE = ROOT / "lstm_trace"
 #: From low to high. A name with a dot is a room within a room, or a file that stands above its room.
 ROOMS = (
-    "printable", "errors", "base", "examples", "cell", "cell.variants", "cell.network", "trace",
+    "printable", "errors", "base", "examples", "checker", "cell", "cell.variants", "cell.network", "trace",
     "trace.files", "formulas", "languages", "documents", "engine.plan", "engine.jit", "engine", "weights",
     "weights.onnx", "weights.formats", "weights.live_modules", "model", "verification", "backpropagation",
     "explanation", "mistakes", "lifting", "view", "frames", "plot", "report.content", "report.in_words",

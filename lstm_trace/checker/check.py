@@ -85,7 +85,7 @@ class Stage(NamedTuple):
     weights: str
 
 
-def shown(value: object, most: int = 80) -> str:
+def shown(value: object, most: int = 200) -> str:
     """Return a text of a file as it can be printed: one line, not too long, nothing that moves a cursor."""
     text = "".join(c if c.isprintable() else "?" for c in str(value)[: most + 1])
     return text if len(text) <= most else text[: most - 3] + "..."
@@ -429,12 +429,13 @@ class Cell:
 
     def _call(self, function: str, operands: list[Operand], title: str, inside: bool) -> Operand:
         """Put the body of a composite function in place of its call."""
-        need(function in self._functions, f"there is no function {shown(function)}")
+        if function not in self._functions:
+            raise UnknownError(f"the equations do not define {shown(function)}, as those of an earlier version")
         names, defaults, body = self._functions[function]
         plain, lacking = len(names) - len(defaults), len(names) - len(operands)
         self._calls += 1
         need(
-            0 <= lacking <= len(defaults) and self._calls <= MOST,
+            0 <= lacking <= len(defaults) and self._calls <= MOST // 4,
             f"{shown(function)}: wrong arguments, or too many calls",
         )
         values = operands + defaults[len(defaults) - lacking :]
@@ -851,8 +852,8 @@ def exact(line: Line, parts: list[Sequence[float]], a: Arithmetic) -> Any:
 
 def equal(value: Number, r: float, form: str) -> str:
     """Judge r beside the only result: 0 = -0, NaN = NaN; 0 may stand for what is below the normal numbers."""
-    x = stored(value)
-    right = x == r or (x != x and r != r) or (r == 0 and abs(value) < math.ldexp(1, FORMATS[form][2]))
+    x, normal = stored(value), math.ldexp(1, FORMATS[form][2])
+    right = x == r or (x != x and r != r) or (r == 0 and -normal < value < normal)
     return "" if right else repr(x)
 
 
@@ -1197,6 +1198,9 @@ def main() -> int:
     for path in options.traces:
         try:
             check = Check(Trace(path), options.sample, progress)
+        except UnknownError as error:
+            print(f"{shown(path)}: inconclusive: {error}")
+            statuses.add(3)
         except RefusedError as error:
             print(f"{shown(path)}: {error}", file=sys.stderr)
             statuses.add(2)
