@@ -39,10 +39,12 @@ import struct
 import sys
 import warnings
 from array import array
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache
+from itertools import accumulate
 from operator import mul
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -204,6 +206,7 @@ class Trace:
         )
         need(right, f"wrong dtype {shown(self.dtype)}")
         need(min(self.steps, self.batch, self.first + 1) >= 1, "steps and batch are at least 1, first at least 0")
+        need(self.steps * self.batch <= len(data), "it has more steps than the file has bytes")
         self.stages: dict[str, Stage] = {}
         for entry in part(document, "stages", list):
             keys = {"layer", "direction", "equations", "sources", "computed"}
@@ -800,8 +803,12 @@ def gathered(line: Line, i: int, vectors: Sequence[Sequence[Any]]) -> list[Seque
         return [first, last[i :: len(last) // len(first)]]  # a column
     if op in ("sum", "mean", "max"):
         return [*vectors]
-    if op in ("slice", "concat"):
-        return [[x for vector in vectors for x in vector][i + (line.constants[0] if op == "slice" else 0) :][:1]]
+    if op == "slice":
+        return [[first[i + line.constants[0]]]]
+    if op == "concat":
+        ends = list(accumulate(map(len, vectors)))
+        place = bisect(ends, i)
+        return [[vectors[place][i - ends[place]]]]  # counted from the end
     units: Sequence[int] = divmod(i, len(last)) if op == "outer" else [i] * len(vectors)
     return [[vector[unit if len(vector) > 1 else 0] for vector, unit in zip(vectors, units, strict=True)]]
 
@@ -984,6 +991,8 @@ class Check:
         self.findings: list[str] = []
         self.unknown: dict[str, int] = {}
         self._places: dict[tuple[str, Operand], Place] = {}
+        self._columns: dict[tuple[str, Operand], int] = {}  # of lines that are matrices
+        self._weights: dict[Place, Whole] = {}
         for stage in trace.stages.values():
             self._refuse(stage)
         for stage in trace.stages.values():
@@ -1052,13 +1061,6 @@ class Check:
         need(width, f"{scope}/{shown(line.name)}: the widths {shown(widths)} of its operands do not fit {line.op}")
         return width
 
-    def _columns(self, scope: str, name: Operand) -> int:
-        """Return the number of columns of a line that is a matrix, 0 of others."""
-        line = self.trace.stages[scope].cell.lines.get(str(name))
-        if line and line.op == "outer":
-            return self.place(scope, line.operands[1]).width or 0
-        return max(self._columns(scope, operand) for operand in line.operands) if line and line.op in SAME else 0
-
     def _refuse(self, stage: Stage) -> None:
         """Refuse what nothing reads, and shapes that the operations contradict."""
         trace, scope, cell = self.trace, stage.scope, stage.cell
@@ -1077,7 +1079,13 @@ class Check:
         for state in cell.carry:
             self.place(scope, state)
         for name in stage.computed:
-            width, recorded = self._width(scope, cell.lines[name]), trace.lines[scope].get(name)
+            line, columns = (
+                cell.lines[name],
+                [self._columns.get((scope, operand), 0) for operand in cell.lines[name].operands],
+            )
+            outer = self.place(scope, line.operands[-1]).width if line.op == "outer" else 0
+            self._columns[scope, name] = outer or (max(columns) if line.op in SAME else 0)
+            width, recorded = self._width(scope, line), trace.lines[scope].get(name)
             right = not recorded or width in (None, recorded.shape[2])
             need(right, f"{scope}/{shown(name)} should have the width {width}")
 
@@ -1107,7 +1115,7 @@ class Check:
         self.proved, self.refuted = self.proved + (not derived), self.refuted + bool(derived)
         if derived and len(self.findings) < LISTED:
             unit = f"{i // width},{i % width}" if width else i
-            address = f"{scope}/{position}{shown(name)}[{unit}]"
+            address = f"{scope}/{position}{shown(name, 2000)}[{unit}]"
             self.findings.append(f"{address}: recorded {parts[-2]!r}, derived {derived}")
         if (self.proved + self.refuted) % 1000 == 0:
             self.progress(self.proved + self.refuted)
@@ -1118,7 +1126,7 @@ class Check:
         for line in (line for name, line in stage.cell.lines.items() if name in trace.lines[scope]):
             (*_, width), flat = trace.lines[scope][line.name]
             picked = self._picked(scope, line.name, line.operands, len(flat))
-            places, columns = [self.place(scope, operand) for operand in line.operands], self._columns(scope, line.name)
+            places, columns = [self.place(scope, operand) for operand in line.operands], self._columns[scope, line.name]
             wanted.append((line, width, columns, flat, picked, places))
         for k in reversed(range(trace.steps)) if stage.backwards else range(trace.steps):
             for line, width, columns, flat, picked, places in wanted:
@@ -1129,9 +1137,17 @@ class Check:
                         position = f"{trace.first + k}/{row % trace.batch}/"
                         vectors = [place.read(k, row % trace.batch) for place in places]
                         if not a.fixed and line.op in (*PRODUCTS, "sum", "mean"):
-                            scaled = [whole(values) for values in vectors]
+                            scaled = [self._whole(*pair) for pair in zip(places, vectors, strict=True)]
                     where = scope, position, line.name, at % width
                     self._judge(where, columns, judged, line, at % width, vectors, scaled, flat[at], a)
+
+    def _whole(self, place: Place, values: Sequence[float]) -> Whole:
+        """Return values as integers; those of a parameter once for all steps."""
+        if not place.shape:
+            return whole(values)
+        if place not in self._weights:
+            self._weights[place] = whole(values)
+        return self._weights[place]
 
     def _judge_sums(self, stage: Stage) -> None:
         """Judge the sums of a stage over all steps and sequences."""
@@ -1167,19 +1183,17 @@ def report(path: Path, check: Check, quiet: bool) -> Iterator[str]:
     yield from (f"  refuted: {finding}" for finding in check.findings)
     yield from [f"  and {check.refuted - LISTED:,} more"] if check.refuted > LISTED else []
     yield from (f"  inconclusive: {reason} ({count:,} values)" for reason, count in check.unknown.items())
-    if not quiet:
-        end = trace.first + trace.steps - 1
-        yield f"  steps {trace.first} to {end}, {trace.batch} sequences, {trace.arithmetic or trace.dtype}"
-        for scope, stage in trace.stages.items():
-            parts = {"": trace.parameters[scope], "initial ": trace.initial[scope], "given ": trace.given[scope]}
-            names = [
-                f"{what}{shown(name)} {list(values.shape)}"
-                for what, part in parts.items()
-                for name, values in part.items()
-            ]
-            sources = [f"{shown(name)} from {shown(source)}" for name, source in stage.sources.items()]
-            yield f"  {scope}: premises {', '.join(names) or 'none'}; inputs {', '.join(sources) or 'none'}; equations"
-            yield from (f"    {shown(row, 2000)}" for row in stage.cell.text.splitlines())
+    if quiet:
+        return
+    common = [*(["x"] if trace.x else []), *(["lengths or mask"] if trace.valid else [])]
+    steps = f"steps {trace.first} to {trace.first + trace.steps - 1}, {trace.batch} sequences"
+    yield f"  {steps}, {trace.arithmetic or trace.dtype}; premises {', '.join(common) or 'none'} and:"
+    for scope, stage in trace.stages.items():
+        parts = {"": trace.parameters[scope], "initial ": trace.initial[scope], "given ": trace.given[scope]}
+        names = [f"{kind}{shown(name)} {list(part[name].shape)}" for kind, part in parts.items() for name in part]
+        sources = [f"{shown(name)} from {shown(source)}" for name, source in stage.sources.items()]
+        yield f"  {scope}: premises {', '.join(names) or 'none'}; inputs {', '.join(sources) or 'none'}; equations:"
+        yield from (f"    {shown(row, 2000)}" for row in stage.cell.text.splitlines())
 
 
 def main() -> int:
@@ -1201,7 +1215,7 @@ def main() -> int:
         except UnknownError as error:
             print(f"{shown(path)}: inconclusive: {error}")
             statuses.add(3)
-        except RefusedError as error:
+        except (RefusedError, RecursionError) as error:
             print(f"{shown(path)}: {error}", file=sys.stderr)
             statuses.add(2)
         else:

@@ -168,7 +168,7 @@ def test_example_lists_and_prints() -> None:
 
 
 def test_checker_prints_the_file_as_it_is() -> None:
-    file = Path(lstm_trace.__file__).parent / "checker" / "check.py"
+    file = Path(lt.__file__).parent / "checker" / "check.py"
     assert invoke("checker").stdout == file.read_text(encoding="utf-8")
 
 
