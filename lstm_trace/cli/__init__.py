@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: See `Verbs`.
 VERBS: dict[str, str] = packaged("cli/verbs.toml")["verbs"]
 #: The module in `verbs/` of a verb that shares its module with others.
-MODULES = dict.fromkeys(("show", "export", "inspect", "lines", "schema", "example"), "printed")
+MODULES = dict.fromkeys(("show", "export", "inspect", "lines", "schema", "example", "checker"), "printed")
 MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor", "mistakes"), "verdicts")
 #: If this is set, the location of an unexpected error and the warnings of libraries are printed.
 DEBUG = "LSTM_TRACE_DEBUG"

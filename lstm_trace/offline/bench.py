@@ -156,6 +156,9 @@ def _blank(name: str, bias: Literal["none", "one"]) -> Trace:
 def _premises(trace: Trace) -> dict[str, Any]:
     """A trace in the format of a trace file, without its lines, which the page computes."""
     found: dict[str, Any] = json.loads(to_json(trace), parse_float=_short)
+    for one, stage in zip(found["stages"], trace.stages, strict=True):
+        if stage.computed == tuple(stage.cell.by_name):
+            one["computed"] = None  # all
     kind, options = found["cell"]["kind"], found["cell"]["options"]
     if kind in KINDS:  # what is as usual need not be said
         usual = {field.name: field.default for field in fields(KINDS[kind])}

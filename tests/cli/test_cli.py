@@ -167,6 +167,11 @@ def test_example_lists_and_prints() -> None:
     assert f"there are {', '.join(examples.examples())}\n" in invoke("example", "zebra").stderr
 
 
+def test_checker_prints_the_file_as_it_is() -> None:
+    file = Path(lt.__file__).parent / "checker" / "check.py"
+    assert invoke("checker").stdout == file.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["problem", "trace"])
 def test_schema_prints_the_json_schema(name: str) -> None:
     schema = json.loads(invoke("schema", name).stdout)

@@ -1,4 +1,4 @@
-"""Commands that print stored values: `show`, `export`, `inspect`, `schema`, `example`."""
+"""Commands that print stored values: `show`, `export`, `inspect`, `schema`, `example`, `checker`."""
 
 from __future__ import annotations
 
@@ -203,3 +203,15 @@ def example(name: str | None = None) -> Any:
         raise click.UsageError(f"options are for the list; write the example with > {name}.yaml")
     echo(text(name).removesuffix("\n"))
     return None
+
+
+@command("checker")
+def checker() -> None:
+    """Print a program that proves or refutes every value of a trace file, and imports nothing of this package.
+
+    It is one file of Python with exact integers and proven bounds, written from docs/trace-format.md alone, to be kept
+    beside traces: lstm-trace checker > check.py, then python3 check.py trace.json.
+    """
+    from importlib.resources import files
+
+    echo((files("lstm_trace.checker") / "check.py").read_text("utf-8").removesuffix("\n"))

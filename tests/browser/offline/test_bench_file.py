@@ -16,6 +16,7 @@ from lstm_trace.examples import text as example
 from lstm_trace.languages import languages
 
 from ..service.bench_page import cell, number, on_page, problem, settled, typed
+from ..service.looks import looked_at
 from .conftest import Opening
 
 if TYPE_CHECKING:
@@ -197,3 +198,45 @@ def test_the_words_are_those_that_are_used(file: Path) -> None:
     assert found is not None
     assert "sequences" not in json.loads(found[1])["words"]["en"]
     assert file.stat().st_size < 600_000
+
+
+@pytest.mark.parametrize(
+    "hash",
+    [
+        f"{Q22}&at={WEIGHT}",
+        "#bench?source=example:three-steps&language=fr&hold=0/forward/1/0/f_t[0]=0.5&edits=0/forward/W_xi[0,0]=0.5",
+        "#bench?source=example:mlstm&language=de",
+        "#bench?source=example:three-steps&language=es&notation=pytorch",
+        "#bench?source=blank:gru/3/2/2&language=zh",
+    ],
+)
+def test_nothing_is_cut_off_or_faint_or_nameless(opened: Opening, hash: str) -> None:
+    assert looked_at(opened(hash)) == []
+
+
+def test_everything_is_done_with_keys_alone(opened: Opening) -> None:
+    page = opened(Q22)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.address") == WEIGHT:
+            break
+    page.keyboard.type("0.5")
+    page.keyboard.press("Enter")
+    settled(page)
+    changed = problem("q22")
+    changed["weights"]["W_xi"][0][0] = 0.5
+    agrees(page, lt.run(changed))
+    page.keyboard.press("Control+z")
+    page.locator("#undo[disabled]").wait_for()
+    agrees(page, lt.run(problem("q22")))
+
+
+def test_a_finger_changes_a_number_on_a_phone(opened: Opening) -> None:
+    page = opened(Q22, width=390, touch=True)
+    cell(page, WEIGHT).tap()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.5")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert "0/forward/W_xi[0,0]=0.5" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -62,6 +62,7 @@ function Formula({ formula, pick, label, speak, counted }) {
     const { parentElement: place } = math;
     broken(math);
     for (const number of place.querySelectorAll("mn[data-address]")) {
+      number.closest("math").setAttribute("role", "group"); // what has the role of mathematics has no links in it
       number.setAttribute("tabindex", "0");
       number.setAttribute("role", "link");
       number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);

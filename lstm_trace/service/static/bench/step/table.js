@@ -110,11 +110,11 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
     const cells = rows[rows.indexOf(here) + way]?.querySelectorAll("td") ?? [];
     (cells[column]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
   };
-  return html`<div class=${`scroll step-table${pinned ? " deltas" : ""}`} role="region" aria-label=${said("bench.table")}>
+  return html`<div class=${`scroll step-table${pinned ? " deltas" : ""}`} role="group" aria-label=${said("bench.table")}>
     <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.row ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
       ${groups.map(({ labels, rows }, k) => html`<tbody key=${rows[0].key}>
-        <tr class="heads"><th scope="col" class="left">${k === 0 ? said("bench.line") : ""}</th>${wide.map((column) => html`<th key=${column} scope="col">${labels[column] ?? ""}</th>`)}</tr>
+        <tr class="heads">${k === 0 ? html`<th scope="col" class="left">${said("bench.line")}</th>` : html`<td class="left"></td>`}${wide.map((column) => (labels[column] === undefined ? html`<td key=${column}></td>` : html`<th key=${column} scope="col">${labels[column]}</th>`))}</tr>
         ${rows.map(({ key, name, place, cells, alone }) => {
           const [line, about] = [values.get(name), symbols.get(name)];
           return html`<tr key=${key} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name} data-row=${key}>
