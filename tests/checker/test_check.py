@@ -425,6 +425,34 @@ def test_what_would_take_for_ever_is_refused_or_short(tmp_path: Path) -> None:
     assert time.process_time() - start < 2
 
 
+def test_damaged_tensors_and_holds_are_refused(tmp_path: Path) -> None:
+    data = (VECTORS / "tensors.safetensors").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    path = tmp_path / "trace.safetensors"
+    for why, file in (
+        ("do not fill", data + b"x"),
+        (
+            "offsets",
+            tensor_file({**header, "inputs/x": {**header["inputs/x"], "data_offsets": [-8, 8]}}, data[8 + size :]),
+        ),
+        ("longer than the file", data[:100]),
+    ):
+        path.write_bytes(file)
+        with pytest.raises(RefusedError, match=why):
+            Trace(path)
+    document = json.loads((VECTORS / "held.json").read_text(encoding="utf-8"))
+    scope, names = next((scope, names) for scope, names in document["inputs"]["given"].items())
+    name = next(name for name in names if name.startswith("hold_"))
+    names[name][0][0][0] = 0.5
+    with pytest.raises(RefusedError, match=f"{scope}/{name} is not 0 or 1"):
+        checked(document, tmp_path)
+
+
+def test_minus_zero_is_zero() -> None:
+    assert list(Cell("h_t = tanh(x_t * -0)").lines) == ["x_t * 0", "h_t"]
+
+
 def test_two_stages_that_read_each_other_are_refused(tmp_path: Path) -> None:
     stages = [
         {
