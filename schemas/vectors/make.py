@@ -380,6 +380,10 @@ VECTORS: dict[str, Vector] = {
         lambda: lt.backward(matrices(), of="1/0/h_t[1]"), "a gradient through matrices; a weight lies in one row"
     ),
     "by-hand": Vector(lambda: plain(batch=1, **BY_HAND), "by hand, with two decimals"),
+    "by-hand-premises": Vector(
+        lambda: flat(arithmetic="by-hand-1"),
+        "by hand with one decimal: weights and inputs have two, and are not rounded",
+    ),
     "by-hand-operations": Vector(
         lambda: operations(dtype="float64", arithmetic="by-hand-3"), "every operation on units, by hand"
     ),
@@ -391,8 +395,9 @@ VECTORS: dict[str, Vector] = {
     "bfloat16": Vector(lambda: operations(dtype="float64", arithmetic="bfloat16"), "bfloat16, every operation"),
     "single": Vector(lambda: matrices(arithmetic="float32"), "the arithmetic float32, with matrices"),
     "q3.6": Vector(lambda: plain(batch=1, arithmetic="q3.6"), "fixed point with few bits"),
-    "q2.5-operations": Vector(
-        lambda: operations(dtype="float64", arithmetic="q2.5"), "fixed point that saturates, every operation on units"
+    "q1.7-operations": Vector(
+        lambda: operations(dtype="float64", arithmetic="q1.7"),
+        "fixed point without 1, which saturates; every operation on units",
     ),
     "q4.8-matrices": Vector(lambda: matrices(arithmetic="q4.8"), "fixed point, with matrices"),
     "not-finite": Vector(
@@ -461,13 +466,13 @@ VECTORS: dict[str, Vector] = {
         put(2, "first"),
     ),
     "wrong-adjoint": Vector(
-        lambda: lt.backward(small(), h_n=SEED),
-        "a line of an adjoint is off",
-        put(times(1.001), *BACK, "d_h_t", 1, 0, 1),
+        lambda: lt.backward(small(arithmetic="by-hand-3"), h_n=SEED),
+        "a line of an adjoint, by hand, is off by its last digit",
+        put(lambda v: round(v + 0.001, 3), *BACK, "d_h_t", 1, 0, 1),
     ),
     "wrong-gradient": Vector(
-        lambda: lt.backward(small(), h_n=SEED),
-        "the gradient of a weight leaves out a sequence",
+        lambda: lt.backward(small(dtype="float32"), h_n=SEED),
+        "the gradient of a weight is off by a tenth",
         put(times(0.9), "sums", "0/adjoint-forward", "d_W", 1, 1),
     ),
     "wrong-by-hand": Vector(
