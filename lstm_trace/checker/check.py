@@ -611,12 +611,11 @@ class Arithmetic:
         return Fraction(x) if math.isfinite(x) else x
 
     def read(self, values: Sequence[float]) -> list[Any]:
-        """Read stored numbers: exactly; by hand as the shortest decimals that read back equal; otherwise rounded."""
-        if any(x != x or (math.isinf(x) and not self.point) for x in values):
-            return list(values)
-        if self.hand:
-            return [Fraction(repr(x)) for x in values]
-        return [self.rounded(Fraction(x) if math.isfinite(x) else x) if self.fixed else Fraction(x) for x in values]
+        """Read stored numbers: as they are, by hand as the shortest decimals that read back equal, else rounded."""
+        kind = (lambda x: Fraction(repr(x))) if self.hand else Fraction
+        found = [kind(x) if math.isfinite(x) else x for x in values]
+        found = [self.rounded(x) for x in found] if self.fixed and not self.hand else found
+        return found if all(isinstance(x, Fraction) for x in found) else [stored(x) for x in found]
 
     def constants(self, values: Sequence[float]) -> list[Number]:
         """Read the numbers of elu and clip."""

@@ -307,6 +307,10 @@ def test_other_arithmetics_round_as_the_page_says() -> None:
     ]
     assert fixed.rounded(math.inf) == Fraction(15, 4)
     assert hand.read([0.1, 0.25])[0] == Fraction(1, 10)
+    half = check.Arithmetic("float16", "float64")
+    assert half.read([0.1, math.inf]) == [0.0999755859375, math.inf]  # rounded first, beside an infinity too
+    assert fixed.read([-math.inf, 0.3]) == [-4, Fraction(1, 4)]
+    assert hand.read([math.inf, 0.1]) == [math.inf, 0.1]
     for name in ("by-hand-16", "q0.4", "q20.13", "float64", "decimal", "q1", "by-hand-", "q1.-1"):
         with pytest.raises(RefusedError, match="unknown arithmetic"):
             check.Arithmetic(name, "float64")
