@@ -200,11 +200,8 @@ class Trace:
         self.dtype, self.first = part(document, "dtype", str, "float64"), part(document, "first", int, 0)
         self.steps, self.batch = part(document, "steps", int), part(document, "batch", int)
         self.arithmetic, self.ask = part(document, "arithmetic", str, ""), part(document, "ask", list, [])
-        right = self.dtype in ("float64", "float32", "float16") and "float64" in (
-            self.dtype,
-            self.arithmetic or "float64",
-        )
-        need(right, f"wrong dtype {shown(self.dtype)}")
+        dtypes = ["float64"] if self.arithmetic else ["float64", "float32", "float16"]
+        need(self.dtype in dtypes, f"wrong dtype {shown(self.dtype)}")
         need(min(self.steps, self.batch, self.first + 1) >= 1, "steps and batch are at least 1, first at least 0")
         need(self.steps * self.batch <= len(data), "it has more steps than the file has bytes")
         self.stages: dict[str, Stage] = {}
@@ -222,8 +219,8 @@ class Trace:
             sources, computed = part(entry, "sources", dict, {}), part(entry, "computed", list, list(cell.lines))
             need(all(isinstance(text, str) for text in [*sources.values(), *computed]), f"{scope}: sources, computed")
             have = set(computed)
-            right = computed == [name for name in cell.lines if name in have]
-            need(right, f"computed of {scope}: not lines of its cell, in their order")
+            ordered = [name for name in cell.lines if name in have]
+            need(computed == ordered, f"computed of {scope}: not lines of its cell, in their order")
             for read in {read: 0 for name in computed for read in cell.lines[name].operands}:
                 right = read in have or read not in cell.lines or cell.lines[str(read)].inside
                 need(right, f"computed of {scope} lacks {shown(read)}, which is read")
@@ -611,12 +608,11 @@ class Arithmetic:
         return Fraction(x) if math.isfinite(x) else x
 
     def read(self, values: Sequence[float]) -> list[Any]:
-        """Read stored numbers: exactly; by hand as the shortest decimals that read back equal; otherwise rounded."""
-        if any(x != x or (math.isinf(x) and not self.point) for x in values):
-            return list(values)
-        if self.hand:
-            return [Fraction(repr(x)) for x in values]
-        return [self.rounded(Fraction(x) if math.isfinite(x) else x) if self.fixed else Fraction(x) for x in values]
+        """Read stored numbers: as they are, by hand as the shortest decimals that read back equal, else rounded."""
+        kind = (lambda x: Fraction(repr(x))) if self.hand else Fraction
+        found = [kind(x) if math.isfinite(x) else x for x in values]
+        found = [self.rounded(x) for x in found] if self.fixed and not self.hand else found
+        return found if all(isinstance(x, Fraction) for x in found) else [stored(x) for x in found]
 
     def constants(self, values: Sequence[float]) -> list[Number]:
         """Read the numbers of elu and clip."""

@@ -145,7 +145,7 @@ def between(path: Path, address: str) -> tuple[str, bool]:
     found, line, i = check.Check(trace), trace.stages[scope].cell.lines[name], unit[:-1]
     vectors = [found.place(scope, operand).read(int(k) - trace.first, int(b)) for operand in line.operands]
     shape, flat = trace.lines[scope][name]
-    wide = found._columns(scope, name)
+    wide = found._columns[scope, name]
     index = int(i) if "," not in i else int(i.split(",")[0]) * wide + int(i.split(",")[1])
     r = Fraction(flat[((int(k) - trace.first) * trace.batch + int(b)) * shape[2] + index])
     bits, least, normal, _ = check.FORMATS[trace.dtype]
@@ -195,6 +195,7 @@ def test_checker_and_verification_differ_only_between_their_bounds(block: int, t
         ours = {finding.partition(": recorded")[0] for finding in found.findings}
         theirs = {str(failure.address) for failure in verified.failures}
         caused = {name for failure in verified.failures for name in failure.consequences}
+        caused |= {without_unit(str(failure.address)) for failure in verified.failures if failure.values > 1}
         ours = {address for address in ours if address in theirs or without_unit(address) not in caused}
         assert len(ours) < check.LISTED
         counts["tampered"] += 1
@@ -206,6 +207,5 @@ def test_checker_and_verification_differ_only_between_their_bounds(block: int, t
             counts[f"{kind}: only the {'checker' if address in ours else 'verification'} refuses"] += 1
             assert kind == "function" or address in ours, address
             assert kind != "exact" or theirs, address
-    with open("/tmp/chk/counts.jsonl", "a") as out:  # noqa
-        out.write(json.dumps(counts) + "\n")
+    print(dict(counts))  # pytest -s
     assert counts["refuted"] > COUNT / 2

@@ -307,6 +307,10 @@ def test_other_arithmetics_round_as_the_page_says() -> None:
     ]
     assert fixed.rounded(math.inf) == Fraction(15, 4)
     assert hand.read([0.1, 0.25])[0] == Fraction(1, 10)
+    half = check.Arithmetic("float16", "float64")
+    assert half.read([0.1, math.inf]) == [0.0999755859375, math.inf]  # rounded first, beside an infinity too
+    assert fixed.read([-math.inf, 0.3]) == [-4, Fraction(1, 4)]
+    assert hand.read([math.inf, 0.1]) == [math.inf, 0.1]
     for name in ("by-hand-16", "q0.4", "q20.13", "float64", "decimal", "q1", "by-hand-", "q1.-1"):
         with pytest.raises(RefusedError, match="unknown arithmetic"):
             check.Arithmetic(name, "float64")
@@ -423,6 +427,34 @@ def test_what_would_take_for_ever_is_refused_or_short(tmp_path: Path) -> None:
     document["lines"]["0/forward"]["a299"][0][0][2] = 2.0
     assert checked(document, tmp_path).findings[0].startswith("0/forward/0/0/a299[1,0]: ")
     assert time.process_time() - start < 2
+
+
+def test_damaged_tensors_and_holds_are_refused(tmp_path: Path) -> None:
+    data = (VECTORS / "tensors.safetensors").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    path = tmp_path / "trace.safetensors"
+    for why, file in (
+        ("do not fill", data + b"x"),
+        (
+            "offsets",
+            tensor_file({**header, "inputs/x": {**header["inputs/x"], "data_offsets": [-8, 8]}}, data[8 + size :]),
+        ),
+        ("longer than the file", data[:100]),
+    ):
+        path.write_bytes(file)
+        with pytest.raises(RefusedError, match=why):
+            Trace(path)
+    document = json.loads((VECTORS / "held.json").read_text(encoding="utf-8"))
+    scope, names = next((scope, names) for scope, names in document["inputs"]["given"].items())
+    name = next(name for name in names if name.startswith("hold_"))
+    names[name][0][0][0] = 0.5
+    with pytest.raises(RefusedError, match=f"{scope}/{name} is not 0 or 1"):
+        checked(document, tmp_path)
+
+
+def test_minus_zero_is_zero() -> None:
+    assert list(Cell("h_t = tanh(x_t * -0)").lines) == ["x_t * 0", "h_t"]
 
 
 def test_two_stages_that_read_each_other_are_refused(tmp_path: Path) -> None:

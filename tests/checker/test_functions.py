@@ -83,3 +83,83 @@ def test_what_is_known_exactly_is_not_enclosed() -> None:
     assert check.known("softplus", Fraction(0), []) is None
     assert math.isnan(float(check.known("log", Fraction(-1), []) or 0))
     assert check.known("floor", Fraction(-1, 3), []) == -1
+
+
+def test_the_series_hold_without_guard_digits() -> None:
+    draw = random.Random(5)  # noqa: S311
+    with localcontext(Context(prec=120)):
+        for _ in range(60):
+            s = draw.choice([64, 100, 150])
+            r, t = draw.randrange(1 << s), draw.randrange((1 << s) // 3)
+            lo, hi = check.exp_series(r, s)
+            assert lo <= (Decimal(r) / 2**s).exp() * 2**s < hi <= lo + 2**9
+            lo, hi = check.atanh_series(t, s)
+            for argument in (t, t + 1):
+                x = Decimal(argument) / 2**s
+                assert lo <= ((1 + x) / (1 - x)).ln() / 2 * 2**s <= hi <= lo + 2**9
+            for (lo, hi), exact in (
+                (check.log_2(s), Decimal(2).ln()),
+                (
+                    check.half_pi(s),
+                    Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640629") / 2,
+                ),
+            ):
+                assert lo <= exact * 2**s <= hi <= lo + 2**11
+
+
+def accepted(line: check.Line, vectors: list[list[float]], r: float, dtype: str = "float64") -> bool:
+    scaled = [check.whole(v) for v in vectors] if line.op in (*check.PRODUCTS, "sum", "mean") else []
+    return not check.judged(line, 0, vectors, scaled, r, check.Arithmetic("", dtype))
+
+
+@pytest.mark.parametrize("op", check.EPSILONS)
+def test_a_function_is_accepted_exactly_within_its_bound(op: str) -> None:
+    draw = random.Random(op)  # noqa: S311
+    for x in [draw.gauss(0, 2) for _ in range(8)] + [-600.0, 1e-9]:
+        x = abs(x) if op == "log" else x
+        line = check.Line("y", op, ("x",), (0.75,) if op == "elu" else ())
+        with localcontext(Context(prec=400)):
+            exact = (
+                Fraction(function(op, Decimal(x), Decimal("0.75"))) if op not in ("sin", "cos") or abs(x) < 99 else None
+            )
+        if exact is None:
+            continue
+        bound = (6 if op in ("sigmoid", "elu", "softplus") else 4) * abs(exact) / 2**52 + Fraction(2) ** -1022
+        for steps in range(-14, 15):
+            r = float(exact) + steps * math.ulp(float(exact))
+            assert accepted(line, [[x]], r) == (abs(Fraction(r) - exact) <= bound), (x, steps)
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "u"), [("sum", "float64", 2**-53), ("mean", "float32", 2**-24), ("matvec", "float64", 2**-53)]
+)
+def test_a_sum_is_accepted_exactly_within_its_bound(op: str, dtype: str, u: float) -> None:
+    draw = random.Random(op)  # noqa: S311
+    for n in (1, 2, 5):
+        a, b = ([check.nearest(draw.randint(-(10**9), 10**9), 10**9, dtype) for _ in range(n)] for _ in "ab")
+        terms = [Fraction(x) * Fraction(y) for x, y in zip(a, b if op == "matvec" else [1.0] * n, strict=True)]
+        divisor, k = (n if op == "mean" else 1), n - (op == "sum")
+        exact, size = sum(terms) / divisor, sum(map(abs, terms)) / divisor
+        bound = k * Fraction(u) / (1 - k * Fraction(u)) * size + k * Fraction(2) ** (
+            -1074 if dtype == "float64" else -149
+        )
+        line = check.Line("y", op, ("a", "b") if op == "matvec" else ("a",))
+        for quarter in range(-48, 49):
+            r = float(exact + quarter * Fraction(u) * size / 4)
+            right = abs(Fraction(r) - exact) <= bound
+            assert accepted(line, [a, b] if op == "matvec" else [a], r, dtype) == right, (n, quarter)
+
+
+def test_zeros_and_constants() -> None:
+    product, clip = check.Line("y", "*", ("a", "b")), check.Line("y", "clip", ("a",), (-0.1, 0.1))
+    assert accepted(product, [[1e-160], [1e-150]], 0.0)  # a processor may flush it
+    assert not accepted(product, [[1e-150], [1e-150]], 0.0)
+    assert accepted(clip, [[0.5]], 0.1)
+    assert not accepted(clip, [[0.5]], 0.1, "float32")  # 0.1 is rounded first
+    assert accepted(clip, [[0.5]], check.nearest(1, 10, "float32"), "float32")
+    quotient = check.Line("y", "/", ("a", "b"))
+    assert accepted(quotient, [[1.0], [-0.0]], -math.inf)
+    assert not accepted(quotient, [[1.0], [-0.0]], math.inf)
+    assert accepted(quotient, [[-1.0], [0.0]], -math.inf)
+    assert accepted(quotient, [[0.0], [0.0]], math.nan)
+    assert accepted(check.Line("y", "sum", ("a",)), [[0.5]], 0.5)
