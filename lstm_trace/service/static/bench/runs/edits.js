@@ -18,24 +18,28 @@ import { array_of, EditError, forward_stages, has_premise, with_premises } from 
  * @returns {Trace} computed
  */
 export function edited(trace, { edits = [], holds = [], equations = null, arithmetic = "" }) {
+  try {
+    return run(changed(trace, edits, holds, equations, arithmetic));
+  } catch (error) {
+    throw equations ? advised(error, equations) : error;
+  }
+}
+
+/** @param {Trace} trace @param {{address: string, value: any}[]} edits @param {{address: string, value: any}[]} holds @param {string | null} equations @param {string} arithmetic @returns {Trace} to be run */
+function changed(trace, edits, holds, equations, arithmetic) {
   let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
   if (equations) {
     now = whole(with_arrays(with_cell(now, equations), edits));
     now = { ...now, ...sizes(now) };
   }
   // what was changed of premises that the equations do not read any more goes with them
-  const { trace: changed, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
+  const { trace: put, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
   if (missing.length) throw new EditError(...missing.map(({ text, name }) => `${text}: no equation reads ${name}`));
-  const other = equations || holds.length || changed.head !== now.head || reshaped(now, changed);
-  now = other ? fitted(changed, now) : changed;
+  const other = equations || holds.length || put.head !== now.head || reshaped(now, put);
+  now = other ? fitted(put, now) : put;
   // what was held of equations that are not there any more is not held any more
   const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
-  if (left.length) now = with_held({ ...now, ...sizes(now) }, left);
-  try {
-    return run(now);
-  } catch (error) {
-    throw equations ? advised(error, equations) : error;
-  }
+  return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;
 }
 
 /** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */

@@ -112,6 +112,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "another width": ("three-steps", {"edits": {"x": [[1.0, 2.0, 3.0]]}}, "expected steps of 2 numbers"),
     "no equation": ("three-steps", {"edits": {"v": [1.0, 2.0]}}, "no equation reads v"),
     "equations": ("three-steps", {"equations": "h_t = tanh(W @ x_t"}, "h_t = tanh(W @ x_t"),
+    "a matrix that is multiplied unit by unit": (
+        "three-steps",
+        {"equations": "h_t = tanh(W_xi * x_t)"},
+        "equation 1: W_xi has shape (2, 2): * multiplies unit by unit; a matrix times a vector is written `W_xi @ x_t`",
+    ),
     "no weight": ("three-steps", {"equations": MGU}, "W_f"),
     "no line": ("three-steps", {"holds": {"0/forward/g_t[0]": 1.0}}, "there is no line 'g_t'"),
     "a held word": ("three-steps", {"holds": {"f_t[0]": "half"}}, "expected a finite number, or '*0.5'"),
