@@ -39,12 +39,14 @@ class Moving {
   }
 }
 
+/** How many numbers a run may compute here: 80 MB. */
+const MOST = 10_000_000;
 const WHOLE = dtype_rounding("float64");
 
 /**
  * The trace with all lines computed from its premises, and its sums.
  *
- * Throws ShapeError for arrays that are missing or do not fit.
+ * Throws ShapeError for arrays that are missing or do not fit, and for a run that is too large for a page.
  * @param {Trace} trace   its lines are not read, unless `stages` leaves some out
  * @param {readonly Stage[]} [stages]   only these stages are computed, the lines of others stay as they are
  * @returns {Trace}
@@ -52,6 +54,9 @@ const WHOLE = dtype_rounding("float64");
 export function run(trace, stages = trace.stages) {
   const head = /** @type {any} */ (trace.head), rounded = dtype_rounding(head.dtype);
   const { widths, grids } = sizes(trace);
+  const [steps, batch] = extent(trace);
+  const count = stages.reduce((sum, stage) => lines_of(stage).reduce((all, line) => all + steps * batch * widths[stage.scope][line.name], sum), 0);
+  if (count > MOST) throw new ShapeError([`the run has ${count} numbers; here are at most ${MOST}: run it with the lstm-trace program`]);
   /** @type {Scoped} */
   const lines = Object.create(null);
   /** @type {Trace} */

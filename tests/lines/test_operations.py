@@ -154,7 +154,8 @@ def test_other_arithmetics_give_the_same_bits() -> None:
 def test_functions_have_all_digits() -> None:
     script = """
 import * as exact from "LINES/exact.js";
-const shown = ({ negative, digits, exponent, special }) => `${negative ? "-" : ""}${special || `${digits}e${exponent}`}`;
+const shown = ({ negative, digits, exponent, special }) =>
+  `${negative ? "-" : ""}${special || `${digits}e${exponent}`}`;
 const functions = { ...exact, sin: (x) => exact.sine(x, 0), cos: (x) => exact.sine(x, 1) };
 export const answer = (cases) => cases.map(([op, value]) => shown(functions[op](exact.exactly(Number(value)))));
 """

@@ -116,6 +116,15 @@ def test_a_large_trace_is_for_the_program() -> None:
     )
 
 
+def test_a_small_file_may_not_compute_without_bound() -> None:
+    whole = data()
+    whole["stages"][0] |= {"equations": "a_t = outer(x_t, x_t)\ny_t = sum(a_t)\noutput: y_t\n", "computed": None}
+    whole |= {"cell": {"kind": "equations"}, "parameters": {}, "lines": {}, "inputs": {"x": [[[0] * 4000]] * 2}}
+    ((name, message),) = computed(READ, [json.dumps(whole)])
+    assert name == "ShapeError"
+    assert message == "the run has 32000002 numbers; here are at most 10000000: run it with the lstm-trace program"
+
+
 def test_arrays_of_other_shapes_are_refused_where_python_refuses_them() -> None:
     texts, described = [], []
     for seed in seeds(500, 6):
