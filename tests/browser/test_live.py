@@ -12,6 +12,7 @@ import pytest
 
 from lstm_trace.languages.strings import words
 from lstm_trace.model.edit import edit
+from lstm_trace.report.page import live
 
 from ..support.live_pages import LANGUAGES, cases, damaged, run
 from .chromium import PROGRAM, Browser
@@ -83,6 +84,21 @@ def test_damage_is_named(driver: Browser, tmp_path: Path, kind: str) -> None:
     if kind in ("number", "use"):
         assert re.search(rf"\w\[[\d,]+\]: the page shows {re.escape(new)}", driver.run(NOTE))
         assert driver.run("document.querySelectorAll('.wrong').length") == 1
+
+
+@pytest.mark.parametrize("kind", ["number", "use", "weight"])
+@pytest.mark.parametrize("name", ["q22", "three-steps"])
+def test_computing_alone_finds_a_number(driver: Browser, tmp_path: Path, name: str, kind: str) -> None:
+    """Also one that somebody wrote the sums of the page for."""
+    page, rng = run(name).report("html"), random.Random(3)  # noqa: S311
+    for _ in range(4):
+        other, old, new = damaged(page, kind, rng)
+        begin, end = other.index("<body>\n") + 7, other.index('<script type="application/json" class="written">')
+        body, after = other[begin:end].removesuffix("\n"), other.index("</script>", end) + len("</script>")
+        opened(driver, tmp_path, other[: begin + len(body)] + "\n" + live.written(body) + other[after:])
+        note = driver.run(NOTE)
+        assert driver.run("!!document.querySelector('.faulty') && !!document.querySelector('.wrong')"), (old, new, note)
+        assert "no longer as it was written" not in note
 
 
 def test_a_damaged_premise_or_script_of_data_is_said(driver: Browser, tmp_path: Path) -> None:
