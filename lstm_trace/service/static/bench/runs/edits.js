@@ -1,6 +1,6 @@
-import { by_name, closure, states } from "../../../../lines/cells.js";
+import { by_name, closure } from "../../../../lines/cells.js";
 import { parse, places_of, pointed } from "../../../../lines/grammar.js";
-import { with_equations } from "../../../../lines/network.js";
+import { edited as with_equations } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
 import { sizes } from "../../../../lines/sizes.js";
 import { has_line, with_held } from "./holds.js";
@@ -18,21 +18,28 @@ import { array_of, EditError, forward_stages, has_premise, with_premises } from 
  * @returns {Trace} computed
  */
 export function edited(trace, { edits = [], holds = [], equations = null, arithmetic = "" }) {
-  let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
-  if (equations) now = whole(with_arrays(with_cell(now, equations), edits));
-  // what was changed of premises that the equations do not read any more goes with them
-  const { trace: changed, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
-  if (missing.length) throw new EditError(...missing.map(({ text, name }) => `${text}: no equation reads ${name}`));
-  const other = equations || holds.length || changed.head !== now.head || reshaped(now, changed);
-  now = other ? fitted(changed, now) : changed;
-  // what was held of equations that are not there any more is not held any more
-  const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
-  if (left.length) now = with_held({ ...now, ...sizes(now) }, left);
   try {
-    return started(run(now));
+    return run(changed(trace, edits, holds, equations, arithmetic));
   } catch (error) {
     throw equations ? advised(error, equations) : error;
   }
+}
+
+/** @param {Trace} trace @param {{address: string, value: any}[]} edits @param {{address: string, value: any}[]} holds @param {string | null} equations @param {string} arithmetic @returns {Trace} to be run */
+function changed(trace, edits, holds, equations, arithmetic) {
+  let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
+  if (equations) {
+    now = whole(with_arrays(with_cell(now, equations), edits));
+    now = { ...now, ...sizes(now) };
+  }
+  // what was changed of premises that the equations do not read any more goes with them
+  const { trace: put, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
+  if (missing.length) throw new EditError(...missing.map(({ text, name }) => `${text}: no equation reads ${name}`));
+  const other = equations || holds.length || put.head !== now.head || reshaped(now, put);
+  now = other ? fitted(put, now) : put;
+  // what was held of equations that are not there any more is not held any more
+  const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
+  return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;
 }
 
 /** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */
@@ -49,26 +56,12 @@ function advised(error, equations) {
 /** The line that an address names. @param {string} address */
 const line_of = (address) => address.replace(/\[[^\]]*\]$/, "").replace(/^(\d+\/)?([a-z][\w-]*\/)?(\d+\/){0,2}/, "");
 
-/**
- * With other equations in every stage, and without what they do not read.
- * @param {Trace} trace
- * @param {string} equations
- * @returns {Trace}
- */
+/** With other equations in every stage; what the problem asks for stays as far as they have it. @param {Trace} trace @param {string} equations @returns {Trace} */
 function with_cell(trace, equations) {
-  const head = /** @type {any} */ (trace.head), stages = with_equations(trace.stages, equations, { ...head, given: trace.given });
-  const known = new Set(stages.flatMap(({ cell }) => [...by_name(cell).keys(), ...cell.inputs]));
-  const ask = head.ask?.filter((/** @type {string} */ address) => known.has(line_of(address))) ?? [];
-  const only = (/** @type {Scoped} */ part, /** @type {(stage: Stage) => Iterable<string>} */ names) => Object.fromEntries(stages.map((stage) => {
-    const wanted = new Set(names(stage));
-    return [stage.scope, Object.fromEntries(Object.entries(part[stage.scope] ?? {}).filter(([name]) => wanted.has(name)))];
-  }));
-  return {
-    ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, ask, agreement: [] },
-    parameters: only(trace.parameters, ({ cell }) => cell.parameters),
-    initial: only(trace.initial, ({ cell }) => states(cell).keys()),
-    given: only(trace.given, ({ sources }) => Object.keys(sources).filter((name) => sources[name] === "given")),
-  };
+  const now = with_equations(trace, equations), head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
+  const known = new Set(now.stages.flatMap(({ cell }) => [...by_name(cell).keys(), ...cell.inputs]));
+  const ask = (before.ask ?? []).filter((/** @type {string} */ address) => known.has(line_of(address)));
+  return ask.length ? { ...now, head: { ...head, ask } } : now;
 }
 
 /** @param {Trace} trace @param {string} arithmetic @returns {Trace} */
@@ -136,20 +129,6 @@ function longer(trace, old) {
   if (short >= 0) throw new EditError(`sequence ${short} has ${trace.lengths?.[short]} valid steps, and the input has ${steps}`);
   if (trace.mask) throw new EditError(`the mask is given for ${old.steps} steps, and the input has ${steps}`);
   return { ...trace, given };
-}
-
-/** With the zeros that states begin with where nothing else is given. @param {Trace} trace @returns {Trace} */
-function started(trace) {
-  const initial = { ...trace.initial }, { batch } = /** @type {any} */ (trace.head);
-  for (const { scope, cell, computed } of forward_stages(trace)) {
-    const read = new Set(cell.lines.filter((line) => !computed || computed.includes(line.name)).flatMap((line) => line.operands));
-    for (const [state, line] of cell.carry) {
-      if (!read.has(state) || initial[scope]?.[state] || trace.given[scope]?.[state]) continue;
-      const width = trace.widths[scope][state] ?? trace.widths[scope][line];
-      initial[scope] = { ...initial[scope], [state]: { shape: [batch, width], data: new Float64Array(batch * width) } };
-    }
-  }
-  return { ...trace, initial };
 }
 
 /**

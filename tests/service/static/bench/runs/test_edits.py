@@ -41,7 +41,16 @@ def random(layers: int = 2, directions: int = 2, **options: Any) -> lt.Trace:
         for way in ("forward", "reverse")[:directions]
         for name in (*(f"W_{s}{g}" for s in "xh" for g in "ifco"), *(f"b_{g}" for g in "ifco"))
     }
-    return lt.run(weights, draw.normal(size=(5, 3, 4)), **options)
+    shape = (3, 5, 4) if options.get("batch_first") else (5, 3, 4)
+    return lt.run(weights, draw.normal(size=shape), **options)
+
+
+def held() -> lt.Trace:
+    return lt.run(json_of("three-steps"), hold={"0/forward/1/0/f_t[1]": 0.5})
+
+
+def first() -> lt.Trace:
+    return random(1, 1, batch_first=True)
 
 
 def supplied() -> lt.Trace:
@@ -74,11 +83,21 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "equations with padding": ("batch", {"equations": "c_t = tanh(W_xc @ x_t)\nh_t = c_t * c_t\noutput: h_t"}),
     "supplied lines": (supplied, {"edits": {"0/forward/1/0/f_t[2]": 0.75, "0/forward/i_t": [[0.5] * 3] * 5}}),
     "a matrix memory": ("mlstm", {"edits": {"0/0/x_t[0]": 0.25, "0/forward/0/C_prev[1,0]": 0.5}}),
+    "a matrix memory of another cell": (
+        "mlstm",
+        {"equations": "own", "edits": {"0/forward/0/C_prev[1,0]": 0.5}},
+    ),
     "a readout": ("readout", {"edits": {"0/forward/W_hy[0,1]": 1.5}}),
     "held": ("three-steps", {"holds": {"0/forward/f_t[1]": 0.0, "0/forward/1/0/c_t[0]": "*0.5", "tanh(c_t)[1]": 0.25}}),
     "held in one layer, and in both": (random, {"holds": {"1/reverse/2/1/i_t[0]": 0.5, "h_t[2]": "*-1"}}),
     "held and edited": ("three-steps", {"holds": {"0/forward/2..2/0/o_t": 1.0}, "edits": {"W_xo[1,1]": -1.0}}),
     "held, with more steps": ("three-steps", {"holds": {"0/forward/f_t[1]": 0.0}, "edits": {"x": LONGER}}),
+    "held at a step, with fewer steps": (held, {"edits": {"x": LONGER[:2]}}),
+    "held again, and released": (
+        "three-steps",
+        {"holds": {"0/forward/f_t[1]": 0.0, "0/forward/1/0/f_t[1]": "*0.5", "0/forward/2/0/f_t[1]": None}},
+    ),
+    "sequences first": (first, {"edits": {"x": np.random.default_rng(2).normal(size=(3, 4, 4)).tolist()}}),
     "by hand": ("three-steps", {"arithmetic": "by-hand-3", "edits": {"W_xi[1,2]": 0.0625}}),
     "half precision": ("q22", {"arithmetic": "float16"}),
     "fixed point": ("gru", {"arithmetic": "q4.12"}),
@@ -93,6 +112,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "another width": ("three-steps", {"edits": {"x": [[1.0, 2.0, 3.0]]}}, "expected steps of 2 numbers"),
     "no equation": ("three-steps", {"edits": {"v": [1.0, 2.0]}}, "no equation reads v"),
     "equations": ("three-steps", {"equations": "h_t = tanh(W @ x_t"}, "h_t = tanh(W @ x_t"),
+    "a matrix that is multiplied unit by unit": (
+        "three-steps",
+        {"equations": "h_t = tanh(W_xi * x_t)"},
+        "equation 1: W_xi has shape (2, 2): * multiplies unit by unit; a matrix times a vector is written `W_xi @ x_t`",
+    ),
     "no weight": ("three-steps", {"equations": MGU}, "W_f"),
     "no line": ("three-steps", {"holds": {"0/forward/g_t[0]": 1.0}}, "there is no line 'g_t'"),
     "a held word": ("three-steps", {"holds": {"f_t[0]": "half"}}, "expected a finite number, or '*0.5'"),
@@ -103,9 +127,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @cache
 def before(name: Any) -> lt.Trace:
-    return {random: random, "random": random, supplied: supplied, "supplied": supplied}.get(
-        name, lambda: lt.run(json_of(name))
-    )()
+    made = {"random": random, "supplied": supplied}.get(name, name) if isinstance(name, str) else name
+    return made() if callable(made) else lt.run(json_of(made))
 
 
 def json_of(name: str) -> dict[str, Any]:
@@ -115,7 +138,15 @@ def json_of(name: str) -> dict[str, Any]:
     return found
 
 
+def own(trace: lt.Trace, change: dict[str, Any]) -> dict[str, Any]:
+    """The change, with other equations of the trace's own where it says so."""
+    if change.get("equations") != "own":
+        return change
+    return change | {"equations": trace.stages[0].cell.text.replace("sigmoid(", "tanh(")}
+
+
 def asked(trace: lt.Trace, change: dict[str, Any]) -> str:
+    change = own(trace, change)
     pairs = {
         key: [{"address": a, "value": v} for a, v in change[key].items()] for key in ("edits", "holds") if key in change
     }
@@ -134,10 +165,11 @@ def answers() -> list[dict[str, Any]]:
 
 def expected(trace: lt.Trace, change: dict[str, Any]) -> lt.Trace:
     """What the service made of it until the page did."""
+    change = own(trace, change)
     if "arithmetic" in change:
         trace = in_arithmetic(trace, change["arithmetic"])
     if "holds" in change:
-        trace = with_holds(trace, change["holds"])
+        trace = with_holds(trace, [{address: value} for address, value in change["holds"].items()])
     if "edits" in change or "equations" in change:
         edits = {address: np.array(value) for address, value in change.get("edits", {}).items()}
         trace = lt.edit(trace, edits, change.get("equations"))
@@ -178,3 +210,8 @@ def test_what_changed_is_what_the_package_says() -> None:
         own = lt.changes(before(start), expected(before(start), change))
         assert [(one["scope"], one["line"]) for one in found] == [(one.scope, one.line) for one in own], name
         assert [one["largest"] for one in found] == pytest.approx([one.largest for one in own], rel=1e-12), name
+
+
+def test_states_of_other_equations_begin_at_zero() -> None:
+    written = json.loads(answers()[list(CASES).index("a new weight")]["file"])
+    assert written["inputs"]["initial"] == {"s_prev": {"0/forward": [[0.0, 0.0]]}}
