@@ -74,9 +74,10 @@ def main() -> None:
             page.goto(path.as_uri())
             page.locator("#value").wait_for()
             processor, clock = (np.percentile(times, [50, 90]) for times in measured(page))
+            size = path.stat().st_size // 1000
             print(
-                f"{name}: processor {processor[0]:.1f} ({processor[1]:.1f}) ms, clock {clock[0]:.1f} ({clock[1]:.1f}) ms"
-                f"; the file has {path.stat().st_size // 1000} kB"
+                f"{name}: processor {processor[0]:.1f} ({processor[1]:.1f}) ms, "
+                f"clock {clock[0]:.1f} ({clock[1]:.1f}) ms; the file has {size} kB"
             )
         browser.close()
 

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -147,16 +148,21 @@ def test_who_asks() -> None:
 
 
 def test_one_user_does_not_starve_another(tmp_path: Path) -> None:
-    """Equations that take a worker for seconds, in six requests at once; the client of another user waits for none."""
-    text = "h_t = x_t" + " + x_t" * 9_000 + "\ny_t = tang(h_t)"  # refused each time, so that no run is kept
-    slow = json.dumps({"problem": {"cell": {"equations": text}, "weights": {}, "x": [[1.0]]}}).encode()
+    """Runs that take a worker for seconds, in six requests at once; the client of another user waits for none."""
+    draw, numbers = np.random.default_rng(0), count()
+    weights = {f"W_{s}{g}": draw.normal(size=(16, 2 if s == "x" else 16)).tolist() for s in "xh" for g in "ifco"}
+
+    def slow() -> bytes:
+        x = [[float(next(numbers)), 1.0], *[[1.0, 0.5]] * 300]  # another run each time: one that is kept takes no time
+        return json.dumps({"problem": {"weights": weights, "x": x}, "arithmetic": "by-hand-6"}).encode()
+
     with serving(tmp_path, "--seconds", "4") as server:
         stop = threading.Event()
 
         def hog() -> None:
             while not stop.is_set():
                 request = urllib.request.Request(  # noqa: S310
-                    f"{server.api}/runs", slow, {"Content-Type": "application/json"}
+                    f"{server.api}/runs", slow(), {"Content-Type": "application/json"}
                 )
                 try:
                     urllib.request.urlopen(request, timeout=30).close()  # noqa: S310

@@ -10,23 +10,10 @@ import pytest
 
 import lstm_trace as lt
 
-from ..chromium import PROGRAM
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Opening = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if PROGRAM is None:
-        pytest.skip("no Chromium here")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -56,16 +56,6 @@ def empty(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     yield from served(tmp_path_factory.mktemp("empty"))
 
 
-@pytest.fixture(scope="session")
-def chromium(_needed: None) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 class Watched:
     """What a page did that it should not: messages of the console, errors, requests to other origins.
 
