@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from .compact import joined, tokens
-from .names import declared, renamed, short_names
+from .names import declared, renamed, short_names, variables
 from .page import asset
 
 #: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";` and `import "./x.js";`, each on its own line.
@@ -22,7 +22,7 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
 
     Modules run in the order in which a browser runs them. They may have named imports and exports, as ours have, and an
     exported name keeps the value that it has when its module has run. A dynamic `import()` is left as it is, so that a
-    page without a server must not reach one. What a module declares has a short name of its own; comments, and blanks
+    page without a server must not reach one. What a module declares has a short name; comments, and blanks
     that mean nothing, are left out.
 
     Args:
@@ -96,6 +96,7 @@ class _Inliner:
             names[own] = next(self.names)
             if is_exported:
                 listed[own] = own
+        names.update((own, next(self.names)) for own in sorted(variables(found) - names.keys()))
         body = [one for one in renamed(found, names) if one[1] != "export"]
         return "".join([*heads, joined(body)]), {name: names[own] for name, own in listed.items()}
 

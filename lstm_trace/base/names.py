@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 #: A token after what stands before it, as `compact.tokens` finds them.
 Tokens = Sequence[tuple[str, str]]
 
+#: What browsers have under lower-case names, which a variable may have too.
+_BROWSER = re.compile(
+    "alert|arguments|atob|blur|btoa|caches|chrome|close|closed|confirm|console|crypto|document|escape|eval|event|external"
+    "|fetch|find|focus|frames|global|history|length|location|menubar|name|navigation|navigator|open|opener|origin|parent"
+    "|performance|personalbar|print|process|prompt|require|scheduler|screen|scroll|scrollbars|self|status|statusbar|stop"
+    "|toolbar|top|undefined|unescape|window"
+)
+_VARIABLE = re.compile(r"[a-z][a-z0-9_]{2,}")
 _DECLARING = frozenset(["const", "let", "var", "function", "class"])
 _NAME = re.compile(r"[^\W\d][\w$]*")
 #: What a block follows; other braces are of an object or a pattern.
@@ -29,6 +38,14 @@ def declared(found: Tokens) -> Iterator[tuple[str, bool]]:
             within = variables and depth == 1 and after != ":" and _in_pattern(texts, around, at)
             if within or (not depth and (first or further)):
                 yield text, exported if variables else "export" in texts[max(at - 4, 0) : at]
+
+
+def variables(found: Tokens) -> set[str]:
+    """The constants and variables of functions, but for those that may be mistaken for one of the browser."""
+    own = {
+        text for (_, before), (_, text) in pairwise(found) if before in ("const", "let") and _VARIABLE.fullmatch(text)
+    }
+    return {name for name in own if not _BROWSER.fullmatch(name)}
 
 
 def _in_pattern(texts: Sequence[str], around: Sequence[str], at: int) -> bool:

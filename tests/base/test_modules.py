@@ -77,7 +77,7 @@ class Two extends Size {
 }
 function case_of(kind) {
   switch (kind) {
-    case first: { second; return "first"; }
+    case first: { const size = second, name = size; { let third = name; third += 1; } return { size }.size + "first"; }
     default: { size: for (const one of [1]) break size; return least > 0 ? { least } : most; }
   }
 }
@@ -98,7 +98,7 @@ export async function* size() {}
 def test_names_of_modules_are_not_those_of_properties_and_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = map(json.loads, printed(made_of(monkeypatch, NAMED)))
     assert first == [{"first": 5, "second": 3, "twice": 6, "rest": [None]}, 18, None, 4, "9-4", [2, 7]]
-    assert second == ["first", {"least": 1}, 4, None, 4]
+    assert second == ["8first", {"least": 1}, 4, None, 4]
 
 
 def test_a_name_that_a_module_does_not_export_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
