@@ -70,19 +70,24 @@ const { least, most } = { least: 1, most: 2 }, [rest = [twice]] = [], one = (fir
 });
 class Two extends Size {
   static size = size;
-  size = Two.twice(1);
+  size = Two.twice(2);
   static twice(n) { return twice(twice(n)); }
   get third() { return `${{ third }.third}-${`${this.size}`}`; }
   *later() { for (const size of [most, ...[first]]) yield size; }
 }
 function case_of(kind) {
   switch (kind) {
-    case first: { const size = second, name = size; { let third = name; third += 1; } return { size }.size + "first"; }
+    case first: {
+      const size = second, name = size;
+      { const escape = size; let third = escape; third += 1; }
+      return { size }.size + "first";
+    }
     default: { size: for (const one of [1]) break size; return least > 0 ? { least } : most; }
   }
 }
-console.log(JSON.stringify([one(5), one(1).third(), Two.size, Two.twice(1), new Two().third, [...new Two().later()]]));
-console.log(JSON.stringify([case_of(7), case_of(1), box.twice.size, later?.twice, new Size().size]));
+console.log(JSON.stringify([one(5), one(1).third(), typeof Two.size, // both
+  Two.twice(1), new Two().third, [...new Two().later()]]));
+console.log(JSON.stringify([case_of(7), case_of(1), box.twice.size, later?.twice, escape("ü")]));
 """,
     "b.js": """const own = { size: 4 }, least = 10;
 export const a = 7, second = 8, third = least - 1; // a
@@ -97,8 +102,8 @@ export async function* size() {}
 
 def test_names_of_modules_are_not_those_of_properties_and_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = map(json.loads, printed(made_of(monkeypatch, NAMED)))
-    assert first == [{"first": 5, "second": 3, "twice": 6, "rest": [None]}, 18, None, 4, "9-4", [2, 7]]
-    assert second == ["8first", {"least": 1}, 4, None, 4]
+    assert first == [{"first": 5, "second": 3, "twice": 6, "rest": [None]}, 18, "function", 4, "9-8", [2, 7]]
+    assert second == ["8first", {"least": 1}, 4, None, "%FC"]
 
 
 def test_a_name_that_a_module_does_not_export_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
