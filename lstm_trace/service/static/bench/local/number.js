@@ -28,8 +28,9 @@ import { Naming } from "./words.js";
 /** A formula as text and as one MathML element, in which numbers carry `data-address`. @typedef {{text: string, mathml: string}} Formula */
 
 const XMLNS = "http://www.w3.org/1998/Math/MathML";
-/** How many readers are listed; how many terms of a sum are written out, and of a longer one, with dots. */
-const READERS = 64, TERMS = 64, SHORT = 16;
+/** How many readers are listed; how many terms of a sum are written out, and of a longer one, with
+ *  dots; how many values a formula that is written out shows, each as often as it is read, before dots follow. */
+const READERS = 64, TERMS = 64, SHORT = 16, WRITTEN = 2000;
 
 /** Writes formulas of a trace: its numbers as they are shown, its symbols in a notation, its places in words. */
 export class Writing {
@@ -127,7 +128,7 @@ function equation(writing, place, result) {
   const inner = [...through(stage, line)];
   if (!assigned(line) || !inner.length) return found; // its own operands all have a name
   const all = [line, ...inner].reduce((n, one) => n + terms_of(trace, /** @type {Stage} */ (stage), one)[0], 0);
-  const whole = values.whole(stage, line, t, b, unit, all > TERMS ? SHORT : null); // of every sum: a nested sum has the product of their terms
+  const whole = values.whole(stage, line, t, b, unit, all > TERMS ? SHORT : null, WRITTEN); // of every sum: a nested sum has the product of their terms
   return whole ? { ...found, written_out: writing.formula(whole), written_out_relation: values.relation(result, is_dotted(whole) ? null : whole) } : found;
 }
 
