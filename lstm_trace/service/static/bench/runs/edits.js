@@ -1,5 +1,5 @@
 import { by_name, closure } from "../../../../lines/cells.js";
-import { parse, places_of, pointed } from "../../../../lines/grammar.js";
+import { parse, places_of, pointed, rows_of } from "../../../../lines/grammar.js";
 import { edited as with_equations } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
 import { sizes } from "../../../../lines/sizes.js";
@@ -9,6 +9,28 @@ import { array_of, EditError, forward_stages, has_premise, with_premises } from 
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
 
 // A trace with other premises, equations, holds or arithmetic: the same as lstm_trace/model/edit.py makes of it.
+
+/** The largest cell that a page computes and draws at once; larger ones are for the program. */
+const LINES = 400, NAMES = 400, LETTERS = 200;
+
+/** @param {number} found @param {number} most @param {string} what */
+function at_most(found, most, what) {
+  if (found > most) throw new EditError(`the equations have ${what.replace("{n}", String(found))}; a page computes at most ${most}. The lstm-trace program runs larger cells`);
+}
+
+/** Throws EditError for equations that are too large, before anything is made of them. @param {string} text */
+export function bounded(text) {
+  const rows = rows_of(text), listed = rows.filter((row) => /^\s*\w+\s*:/.test(row)).map((row) => row.split(",").length);
+  at_most(rows.length, 2 * LINES, "{n} rows");
+  at_most(Math.max(0, ...listed), NAMES, "{n} names in a row");
+  at_most(Math.max(0, ...(text.match(/[\p{L}\p{N}_]+/gu) ?? []).map((name) => name.length)), LETTERS, "a name of {n} letters");
+}
+
+/** A cell with few enough lines; those that have no name are lines as well. @template {{lines: unknown[]}} T @param {T} cell @returns {T} */
+export function small(cell) {
+  at_most(cell.lines.length, LINES, "{n} operations");
+  return cell;
+}
 
 /**
  * @param {Trace} trace it is not changed
@@ -29,6 +51,7 @@ export function edited(trace, { edits = [], holds = [], equations = null, arithm
 function changed(trace, edits, holds, equations, arithmetic) {
   let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
   if (equations) {
+    bounded(equations);
     now = whole(with_arrays(with_cell(now, equations), edits));
     now = { ...now, ...sizes(now) };
   }
@@ -44,6 +67,7 @@ function changed(trace, edits, holds, equations, arithmetic) {
 
 /** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */
 function advised(error, equations) {
+  if (error instanceof EditError) return error;
   const places = places_of.get(parse(equations));
   return new EditError(...(error.problems ?? [error.message]).map((/** @type {string} */ problem) => {
     const [, shaped, matrix, line] = /((\w+) has shape \(\d+, \d+\)); line `(.* \* .*)` needs a vector$/.exec(problem) ?? [];
@@ -58,7 +82,9 @@ const line_of = (address) => address.replace(/\[[^\]]*\]$/, "").replace(/^(\d+\/
 
 /** With other equations in every stage; what the problem asks for stays as far as they have it. @param {Trace} trace @param {string} equations @returns {Trace} */
 function with_cell(trace, equations) {
-  const now = with_equations(trace, equations), head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
+  const now = with_equations(trace, equations);
+  now.stages.forEach(({ cell }) => small(cell));
+  const head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
   const known = new Set(now.stages.flatMap(({ cell }) => [...by_name(cell).keys(), ...cell.inputs]));
   const ask = (before.ask ?? []).filter((/** @type {string} */ address) => known.has(line_of(address)));
   return ask.length ? { ...now, head: { ...head, ask } } : now;

@@ -18,6 +18,8 @@ export function parts_of(address) {
   return { scope, steps, rows, name, units };
 }
 
+const LONGEST = 1 << 20; // numbers of a range
+
 /** A number, `*0.5` for a multiple, or null to release. @param {string} said @param {any} value */
 function read(said, value) {
   const text = typeof value === "string" ? value.trim() : "";
@@ -26,9 +28,10 @@ function read(said, value) {
   return value === null ? null : { factor, number };
 }
 
-/** The numbers of a range `2..4`, or of one number. @param {string} text */
+/** The numbers of a range `2..4`, or of one number; none that there is where it has more than any run. @param {string} text */
 function range(text) {
   const [first, last = first] = text.split("..").map(Number);
+  if (!(last - first < LONGEST)) return [Infinity];
   return Array.from({ length: last - first + 1 }, (_, k) => first + k);
 }
 
@@ -37,6 +40,7 @@ function range(text) {
 function units_of(text, from, width, grid) {
   if (text === undefined) return range(`0..${width - 1}`);
   const parts = text.split(",").map((one) => range(one).map((k) => k - from));
+  if (parts.some((some) => some.length > width)) return [Infinity];
   if (grid && parts.length === 2) return parts[0].flatMap((row) => parts[1].map((column) => (column < grid[1] ? row * grid[1] + column : Infinity)));
   return grid || parts.length !== 1 ? [Infinity] : parts[0];
 }

@@ -60,6 +60,12 @@ def supplied() -> lt.Trace:
     return lt.run(weights, draw.normal(size=(5, 4)), given=given)
 
 
+def rows(count: int) -> str:
+    """Equations that follow from each other."""
+    texts = [f"a{k} = tanh({f'a{k - 1}' if k else 'x_t'})" for k in range(count)]
+    return "\n".join([*texts, f"h_t = a{count - 1}", "output: h_t"])
+
+
 #: The trace before, what is changed in it, and what the package calls that.
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "a weight": ("three-steps", {"edits": {"0/forward/W_xi[0,1]": 0.5}}),
@@ -121,6 +127,24 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no line": ("three-steps", {"holds": {"0/forward/g_t[0]": 1.0}}, "there is no line 'g_t'"),
     "a held word": ("three-steps", {"holds": {"f_t[0]": "half"}}, "expected a finite number, or '*0.5'"),
     "a step that is not held": ("three-steps", {"holds": {"0/forward/7/0/f_t[0]": 1.0}}, "the run has no such number"),
+    "units without an end": ("three-steps", {"holds": {"h_t[0..99999999999]": 0.0}}, "the run has no such number"),
+    "steps without an end": (
+        "three-steps",
+        {"holds": {"0/forward/0..9999999999/0/h_t[0]": 0.0}},
+        "the run has no such number",
+    ),
+    "too many rows": ("three-steps", {"equations": rows(1000)}, "1002 rows; a page computes at most 800"),
+    "too many operations": ("three-steps", {"equations": rows(500)}, "501 operations; a page computes at most 400"),
+    "too long a name": (
+        "three-steps",
+        {"equations": f"h_t = {'a' * 60000} * x_t\noutput: h_t"},
+        "a name of 60000 letters; a page computes at most 200",
+    ),
+    "too many inputs": (
+        "three-steps",
+        {"equations": f"input: {', '.join(f'i{k}' for k in range(9000))}\nh_t = i0\noutput: h_t"},
+        "9000 names in a row; a page computes at most 400",
+    ),
     "steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 6}}, "given for 5 steps"),
 }  # fmt: skip
 
