@@ -7,7 +7,7 @@ from tests.support.page_modules import computed
 _SCRIPT = """
 import { Runs } from "LINES/../service/static/bench/runs/runs.js";
 export const answer = (texts) => texts.map((text) => {
-  try { return new Runs().equations(text); } catch (error) { return { detail: error.message, problems: error.problems }; }
+  try { return new Runs().equations(text); } catch ({ message, problems }) { return { detail: message, problems }; }
 });
 """
 
