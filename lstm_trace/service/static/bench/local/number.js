@@ -4,7 +4,7 @@ import { assigned, by_name, product, reads, remembers } from "../../../../lines/
 import { Gradient } from "../../../../lines/gradient.js";
 import { owner, scope_and_name } from "../../../../lines/sizes.js";
 import { OPERATIONS } from "../../../../lines/table.js";
-import { extent, first_of, operand } from "../../../../lines/values.js";
+import { extent, first_of, named, operand } from "../../../../lines/values.js";
 import { about, where } from "./about.js";
 import { looked_at, word } from "./describe.js";
 import { held_at, hold_of, with_held } from "./held.js";
@@ -79,7 +79,7 @@ export class Writing {
 
 /** The symbols of the gradients of adjoint stages. @param {Trace} trace @param {Own} own symbols of the author @param {Naming} naming @returns {Own} */
 function gradient_symbols(trace, own, naming) {
-  const adjoints = trace.stages.filter(({ cell }) => cell.gradient.length), seeds = adjoints.flatMap(weights), found = /** @type {Own} */ ({});
+  const adjoints = trace.stages.filter(({ cell }) => cell.gradient.length), seeds = adjoints.flatMap(weights), found = /** @type {Own} */ (named());
   const free = !trace.stages.some(({ cell }) => by_name(cell).has("w_t") || [...cell.inputs, ...cell.parameters, ...cell.carry.map(([state]) => state)].includes("w_t"));
   const slope = (/** @type {Node} */ of, through = "") => symbol_of({ node: { kind: "gradient", of, through } });
   const names = (/** @type {Stage} */ { cell }, /** @type {string} */ line) => cell.gradient.filter(([made]) => made === line).map(([, name]) => name);
@@ -101,7 +101,7 @@ function gradient_symbols(trace, own, naming) {
       } else if (scope === owner(stage) && name !== line && assigned({ name, op: "", operands: [], constants: [], call: [] })) found[name] = symbol_of({ node: of(line) });
     }
   }
-  return Object.fromEntries(Object.entries(found).filter(([name]) => !Object.hasOwn(own, name)));
+  return named(Object.entries(found).filter(([name]) => !Object.hasOwn(own, name)));
 }
 
 /** The inputs of an adjoint that hold the weights of L. @param {Stage} stage */

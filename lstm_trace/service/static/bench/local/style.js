@@ -1,7 +1,7 @@
 // How every part of a page shows the numbers of a run, if nothing else is asked for: view/hand_size.py.
 import { kept } from "../../../../lines/cells.js";
 import { as_rounded } from "../../../../lines/numbers.js";
-import { extent, operand } from "../../../../lines/values.js";
+import { extent, named, operand } from "../../../../lines/values.js";
 import { computed, here, is_single } from "./computing.js";
 import { head_of } from "./labels.js";
 import { forward_stages, is_adjoint, number_at, span } from "./places.js";
@@ -40,7 +40,7 @@ const usual_style = kept((/** @type {Trace} */ trace) => {
 function astray(trace, digits) {
   const single = is_single(trace), shown = (/** @type {number} */ value) => as_rounded(value, digits, single);
   const each = (/** @type {Array} */ { shape, data }) => ({ shape, data: data.map(shown) });
-  const all = (/** @type {import("../../../../lines/types.js").Scoped} */ part) => Object.fromEntries(Object.entries(part).map(([scope, some]) => [scope, Object.fromEntries(Object.entries(some).map(([name, values]) => [name, each(values)]))]));
+  const all = (/** @type {import("../../../../lines/types.js").Scoped} */ part) => named(Object.entries(part).map(([scope, some]) => [scope, named(Object.entries(some).map(([name, values]) => [name, each(values)]))]));
   const { lines, parameters, initial, given, x } = trace;
   const rounded = { ...trace, lines: all(lines), parameters: all(parameters), initial: all(initial), given: all(given), x: x && each(x) };
   let found = 0;

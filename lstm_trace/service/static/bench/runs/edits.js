@@ -5,6 +5,7 @@ import { run } from "../../../../lines/run.js";
 import { sizes } from "../../../../lines/sizes.js";
 import { has_line, with_held } from "./holds.js";
 import { array_of, EditError, forward_stages, has_premise, with_premises } from "./premises.js";
+import { named } from "../../../../lines/values.js";
 
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
 
@@ -101,7 +102,7 @@ function in_arithmetic(trace, arithmetic) {
 function with_arrays(trace, edits) {
   const parameters = { ...trace.parameters };
   for (const { scope, cell } of forward_stages(trace)) {
-    parameters[scope] = Object.fromEntries(cell.parameters.flatMap((name) => {
+    parameters[scope] = named(cell.parameters.flatMap((name) => {
       const there = trace.parameters[scope]?.[name];
       const given = edits.find(({ address, value }) => Array.isArray(value) && (address === name || address === `${scope}/${name}`));
       return there || given ? [[name, there ?? array_of(given?.address ?? "", given?.value)]] : [];
@@ -128,7 +129,7 @@ function reshaped(before, after) {
 function fitted(trace, before) {
   const { steps, batch } = /** @type {any} */ (trace.head), old = /** @type {any} */ (before.head);
   const stages = forward_stages(trace), there = new Set(stages.map((stage) => stage.scope));
-  const kept = (/** @type {Scoped} */ part) => Object.fromEntries(Object.entries(part).filter(([scope]) => there.has(scope)));
+  const kept = (/** @type {Scoped} */ part) => named(Object.entries(part).filter(([scope]) => there.has(scope)));
   const now = { ...trace, stages, parameters: kept(trace.parameters), initial: kept(trace.initial), given: kept(trace.given), lines: {}, sums: {} };
   return steps === old.steps && batch === old.batch ? now : { ...longer(now, old), stages: steps > 1 ? stages.map(carrying) : stages };
 }
@@ -150,7 +151,7 @@ function longer(trace, old) {
     if (steps > old.steps && !same) throw new EditError(`${name} is given for ${old.steps} steps, and the input has ${steps}`);
     return { shape: [steps, batch, shape[2]], data: Float64Array.from({ length: steps * size }, (_, k) => data[k < data.length ? k : k % size]) };
   };
-  const given = Object.fromEntries(Object.entries(trace.given).map(([scope, here]) => [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
+  const given = named(Object.entries(trace.given).map(([scope, here]) => [scope, named(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
   const short = trace.lengths?.findIndex((length) => length > steps) ?? -1;
   if (short >= 0) throw new EditError(`sequence ${short} has ${trace.lengths?.[short]} valid steps, and the input has ${steps}`);
   if (trace.mask) throw new EditError(`the mask is given for ${old.steps} steps, and the input has ${steps}`);

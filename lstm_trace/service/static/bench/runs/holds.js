@@ -1,5 +1,6 @@
 import { by_name, hold_names, with_holds } from "../../../../lines/cells.js";
 import { EditError, forward_stages } from "./premises.js";
+import { named } from "../../../../lines/values.js";
 
 /** @import { Stage, Trace, Values } from "../../../../lines/types.js" */
 
@@ -107,7 +108,7 @@ export function with_held(trace, holds) {
     const here = [...(all.get(stage.scope) ?? [])];
     const names = (/** @type {"hold" | "scale"} */ kind) => here.filter(([, own]) => own[kind].some(Boolean)).map(([name]) => name);
     const { stage: made, arrays } = holdable(stage, names("hold"), names("scale"), new Map(here), trace);
-    given[stage.scope] = { ...without_holds(stage, trace.given[stage.scope] ?? {}), ...arrays };
+    given[stage.scope] = Object.assign(without_holds(stage, trace.given[stage.scope] ?? {}), arrays);
     return made;
   });
   return { ...trace, stages, given };
@@ -116,13 +117,13 @@ export function with_held(trace, holds) {
 /** @param {Stage} stage @param {{[name: string]: Values}} given */
 function without_holds(stage, given) {
   const names = new Set([...hold_names(stage.cell).values()].flatMap(({ hold, to, scale, by }) => [hold, to, scale, by]));
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)));
+  return named(Object.entries(given).filter(([name]) => !names.has(name)));
 }
 
 /** A stage with exactly these lines holdable and scalable, and the arrays that they are supplied with.
  *  @param {Stage} stage @param {string[]} held @param {string[]} scaled @param {Map<string, Held>} values @param {Trace} trace */
 function holdable(stage, held, scaled, values, trace) {
-  const arrays = /** @type {{[name: string]: Values}} */ ({});
+  const arrays = /** @type {{[name: string]: Values}} */ (named());
   if (!held.length && !scaled.length && !stage.cell.plain) return { stage, arrays };
   const cell = with_holds(stage.cell, held, scaled), plain = by_name(cell.plain ?? cell);
   const kept = new Set(stage.computed ?? []);
@@ -132,6 +133,6 @@ function holdable(stage, held, scaled, values, trace) {
     const own = /** @type {Held} */ (values.get(line)), shape = [steps, batch, own.hold.length / (steps * batch)];
     for (const kind of /** @type {("hold" | "to" | "scale" | "by")[]} */ (["hold", "to", "scale", "by"])) if (cell.inputs.includes(names[kind])) arrays[names[kind]] = { shape, data: own[kind] };
   }
-  const sources = Object.fromEntries(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
+  const sources = named(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
   return { stage: { ...stage, cell, sources, computed: stage.computed && cell.lines.map((line) => line.name).filter((name) => kept.has(name)) }, arrays };
 }

@@ -6,6 +6,7 @@ import { Latest } from "../state/latest.js";
 import { at, awaited, describe, premises, step, symbols } from "./answers.js";
 import { bounded, changes, edited, small } from "./edits.js";
 import { opened, served } from "./served.js";
+import { named } from "../../../../lines/values.js";
 
 // Runs of the bench. Small ones are computed in the page, which needs the trace of their source alone; the server
 // makes large ones, and those that are saved, downloaded, compared or plotted. A run never changes.
@@ -187,7 +188,7 @@ export class Runs {
     try {
       bounded(text);
       const { lines, parameters, inputs, carry, output } = small(parse(text));
-      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: Object.fromEntries(carry), output };
+      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: named(carry), output };
     } catch (error) {
       throw refusal(error);
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import lstm_trace as lt
 from lstm_trace.engine.run import in_arithmetic, with_holds
 from lstm_trace.examples import text as example
 from lstm_trace.trace.files.trace_file import to_json
+from tests.support.foreign_names import NAMES, foreign
 
 MGU = "f_t = sigmoid(W_f @ x_t + U_f @ h_prev)\nh_t = f_t * h_prev + (1 - f_t) * tanh(W_h @ x_t)\ncarry: h_prev <- h_t"
 GATE = """z_i = W_xi @ x_t + W_hi @ h_prev + b_i
@@ -80,6 +81,17 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "another cell": ("three-steps", {"equations": MGU, "edits": NEW}),
     "another cell, and a number of it": ("three-steps", {"equations": MGU, "edits": NEW | {"b_i": [1.0, 1.0]}}),
     "a new weight": ("three-steps", {"equations": GATE, "edits": {"0/forward/v": [0.0, 0.5], "W_xi[1,1]": 9.0}}),
+    **{
+        f"names of every object {turn}": (
+            partial(foreign, turn),
+            {
+                "edits": {f"0/forward/{NAMES[turn]}[1]": 2.5, "0/forward/0/h0[1]": 1.0, "1/0/x_t[0]": -2.0},
+                "equations": "own" if turn % 2 else None,
+                "holds": {f"0/forward/1/0/{NAMES[(turn + 1) % 6]}[0]": 0.5},
+            },
+        )
+        for turn in range(6)
+    },
     "two layers and directions": (
         random,
         {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}},
