@@ -205,6 +205,27 @@ def test_equations_of_a_link_do_not_stop_the_page(opened: Opening, equations: st
     assert len(page.locator("body").inner_text()) < 40_000
 
 
+@pytest.mark.parametrize(
+    ("hash", "said"),
+    [
+        ("source=example:q22&language=__proto__", ""),
+        ("source=example:q22&digits=1e308&count_from=1e308", ""),
+        ("source=example:q22&notation=toString", "notation toString has no symbols for this cell"),
+        ("source=example:q22&hold=h_t[0..99999999999]=0", "the run has no such number"),
+        ("source=blank:__proto__/1/1/1", "This page has no blank:__proto__/1/1/1"),
+    ],
+)
+def test_a_link_that_cannot_be_is_told_in_words(opened: Opening, hash: str, said: str) -> None:
+    page = opened(Q22)
+    page.evaluate("hash => { location.hash = hash; }", f"bench?{hash}")
+    if said:
+        page.locator(".fault").filter(has_text=said).first.wait_for()
+    else:
+        settled(page)
+        agrees(page, lt.run(problem("q22")))
+        assert page.locator(".fault").count() == 0
+
+
 @pytest.mark.parametrize("language", languages())
 def test_every_text_is_there_in_every_language(opened: Opening, language: str) -> None:
     for source in ("q22", "three-steps", "batch", "mlstm", "readout"):
