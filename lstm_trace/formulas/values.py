@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
+from math import inf
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -126,10 +127,20 @@ class Values:
         found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
         return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
-    def whole(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
-        """The same with only the numbers of named values: the expressions of unnamed ones are written out."""
+    def whole(
+        self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, size: float = inf
+    ) -> Node | None:
+        """The same with only the numbers of named values: the expressions of unnamed ones are written out.
+
+        size: maximum count of numbers, beyond which dots are used: a value that is read twice is written out twice.
+        """
+        count = 0
 
         def num(name: Operand, *at: Any) -> Node:
+            nonlocal count
+            count += 1
+            if count > size:
+                return Dots()
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
             if inner is None or inner.assigned or (inner.call and inner.call[0] in SLOPES):
                 return self.num(stage.scope, name, *at)

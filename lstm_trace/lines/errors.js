@@ -20,7 +20,7 @@ export function refuse(problems) {
 const MOST = 4000; // characters of a message
 
 /** A message without characters that have an effect instead of a glyph, short enough to read. @param {string} text */
-function harmless(text) {
+export function harmless(text) {
   // eslint-disable-next-line no-control-regex
   const acting = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]|\p{Surrogate}/gu;
   const plain = text.replace(acting, "\ufffd").replace(/\S{401,}/g, (word) => `${word.slice(0, 200)}…${word.slice(-60)}`);

@@ -2,7 +2,7 @@ import { adjoint } from "./adjoint.js";
 import { by_name, made, matrices } from "./cells.js";
 import { run } from "./run.js";
 import { lines_of, scope_and_name, sizes } from "./sizes.js";
-import { each_array, extent, first_of, mapped, zeros } from "./values.js";
+import { each_array, extent, first_of, mapped, named, zeros } from "./values.js";
 
 // The gradient of a number with respect to every premise and line: the adjoint of each stage is a stage as well, as
 // lstm_trace/backpropagation makes them.
@@ -18,7 +18,7 @@ import { each_array, extent, first_of, mapped, zeros } from "./values.js";
 const forward_stages = (stages) => stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
 
 /** @template T @param {{[scope: string]: T}} part @param {Stage[]} stages @returns {{[scope: string]: T}} */
-const of_stages = (part, stages) => mapped(Object.fromEntries(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]])), (here) => here);
+const of_stages = (part, stages) => mapped(named(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]])), (here) => here);
 
 /** The trace without adjoint stages. @param {Trace} trace @returns {Trace} */
 function forward(trace) {

@@ -5,6 +5,7 @@ import { assigned, by_name, certain, closure, definition, equations, made, reade
 import { CellError } from "./errors.js";
 import { parse, partition, rows_of, split } from "./grammar.js";
 import { COMPOSITES, MERGED } from "./table.js";
+import { named } from "./values.js";
 
 /** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").Stage} Stage */
@@ -121,7 +122,7 @@ export function stack(cell, { layers, directions, merge, padding }, extra = "", 
     const here = extra && last && layer === layers - 1 ? extended(own, extra, padding !== null) : own;
     const sources = here.inputs.map((name) => [name, Object.hasOwn(from, name) ? from[name] : "given"]);
     for (const name of names) sources.push([name, "given"]);
-    stages.push({ layer, direction, scope, cell: supplied(here, names), sources: Object.fromEntries(sources), computed: null });
+    stages.push({ layer, direction, scope, cell: supplied(here, names), sources: named(sources), computed: null });
     return `${scope}/${own.output}`;
   };
   const meets = directions.length > 1 && merge !== "none";
@@ -227,7 +228,7 @@ function with_stage_holds(stage, held, scaled = []) {
   const before_holds = (stage.cell.plain ?? stage.cell).inputs, cell = with_holds(stage.cell, held, scaled);
   const sources = before_holds.map((name) => [name, stage.sources[name]]);
   for (const name of cell.inputs.slice(before_holds.length)) sources.push([name, "given"]);
-  return { ...stage, cell, sources: Object.fromEntries(sources) };
+  return { ...stage, cell, sources: named(sources) };
 }
 
 /**
@@ -243,7 +244,7 @@ export function with_equations(stages, text, { merge = "concat", padding = null,
   const form = form_of(forward, merge, padding);
   const [own, extra] = separated(forward, form, text), cell = parse(own);
   const known = new Set([...words(extra), ...cell.parameters, ...by_name(cell).keys(), ...cell.inputs]);
-  const names = Object.fromEntries(Object.entries(given).map(([scope, here]) => [scope, Object.keys(here).filter((name) => known.has(name))]));
+  const names = named(Object.entries(given).map(([scope, here]) => [scope, Object.keys(here).filter((name) => known.has(name))]));
   return stack(cell, form, extra, names).map((stage, k) => {
     const { held, scaled } = forward[k].cell;
     return with_stage_holds(stage, held, scaled);
@@ -269,9 +270,9 @@ function answers({ scope, direction, cell: whole }) {
 export function edited(trace, text) {
   const head = /** @type {any} */ (trace.head), stages = with_equations(trace.stages, text, { ...head, given: trace.given });
   /** @param {Scoped} part @param {(cell: Cell) => Iterable<string>} names @returns {Scoped} */
-  const read = (part, names) => Object.fromEntries(stages.flatMap(({ scope, cell }) => {
+  const read = (part, names) => named(stages.flatMap(({ scope, cell }) => {
     const here = new Map(Object.entries(part[scope] ?? {})), known = [...names(cell)].filter((name) => here.has(name));
-    return known.length ? [[scope, Object.fromEntries(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
+    return known.length ? [[scope, named(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
   }));
   return {
     ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, agreement: [], ask: answers(stages[stages.length - 1]) },

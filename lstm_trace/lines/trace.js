@@ -2,7 +2,7 @@ import { dtype_rounding } from "./arithmetic.js";
 import { by_name, number, reads, within } from "./cells.js";
 import { parse } from "./grammar.js";
 import { lines_of, sizes } from "./sizes.js";
-import { extent, mapped } from "./values.js";
+import { extent, mapped, named } from "./values.js";
 
 // Trace files as JSON: read with checks, since they come from strangers, and written as Python writes them.
 
@@ -94,7 +94,7 @@ export function read(text) {
     const newer = typeof format === "string" && format.startsWith("lstm-trace/") ? "; is it from a newer version?" : "; a problem is opened with the lstm-trace program";
     throw new FileError(`not a trace: its format is ${JSON.stringify(format) ?? "not given"}, expected "${FORMAT}"${newer}`);
   }
-  const head = Object.fromEntries(Object.entries(file).filter(([key]) => !PARTS.includes(key)));
+  const head = named(Object.entries(file).filter(([key]) => !PARTS.includes(key)));
   for (const key of ["steps", "batch"]) {
     if (!(Number.isInteger(head[key]) && head[key] > 0)) throw new FileError(`${key}: expected a whole number from 1, found ${head[key]}`);
   }

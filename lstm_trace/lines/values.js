@@ -5,11 +5,17 @@ import { backwards, owner, scope_and_name } from "./sizes.js";
 
 /** @import { Operand, Scoped, Stage, Trace, Values } from "./types.js" */
 
-/** A mapping with other values. It has no prototype, since names are those of a stranger: `constructor` is not there
- *  unless it was given. @template A, B @param {{[key: string]: A}} mapping @param {(value: A, key: string) => B} change
+/** A mapping of some names. It has no prototype, since they are those of a stranger: `constructor` is not there unless
+ *  it was given. @template [T=any] @param {Iterable<readonly any[]>} [pairs] @returns {{[name: string]: T}} */
+export const named = (pairs = []) => Object.assign(Object.create(null), Object.fromEntries(pairs));
+
+/** What a table of ours has for a name of a stranger. @template T @param {{[name: string]: T}} table @param {string} name @returns {T | undefined} */
+export const looked_up = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+
+/** A mapping with other values. @template A, B @param {{[key: string]: A}} mapping @param {(value: A, key: string) => B} change
  *  @returns {{[key: string]: B}} */
 export function mapped(mapping, change) {
-  const found = Object.create(null);
+  const found = named();
   for (const [key, value] of Object.entries(mapping)) found[key] = change(value, key);
   return found;
 }

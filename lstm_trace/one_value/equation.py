@@ -142,6 +142,8 @@ class Writing(Naming):
 
 #: How many terms of a sum are written out; of a longer one `SHORT`, with dots, so that a page can show it.
 TERMS, SHORT = 64, 16
+#: How many values a formula that is written out shows, each as often as it is read, before dots follow.
+WRITTEN = 2000
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
         return found
     terms = sum(_terms(writing.trace, stage, one)[0] for one in (line, *inner.values()))
     most = SHORT if terms > TERMS else None  # of every sum: a nested sum has the product of their terms
-    whole = writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
+    whole = writing.values.whole(stage, line, place.t, place.b, place.unit[0], most, WRITTEN)
     if whole is None:
         return found
     relation = writing.values.relation(result, None if _dotted(whole) else whole)

@@ -14,7 +14,7 @@ export const FIRST = `example:${Object.keys(embedded.sources)[0]}`;
  *  two inputs to three units, in other sizes. @param {string} text */
 function blank(text) {
   const [cell, steps, inputs, units, biases] = text.split("/"), sizes = { 2: Number(inputs), 3: Number(units) };
-  const small = embedded.blanks[biases ? `${cell}/biases` : cell];
+  const size = biases ? `${cell}/biases` : cell, small = Object.hasOwn(embedded.blanks, size) ? embedded.blanks[size] : null;
   const least = Object.values({ steps, inputs, units }).every((size) => Number(size) >= 1 && Number(size) <= 64);
   if (!small || !least) throw unknown(`blank:${text}`);
   const sized = (values) => (values.length === 1 ? [sized(values[0])] : zeros([sizes[values.length], ...(values[0].length ? [sizes[values[0].length]] : [])]));

@@ -4,6 +4,9 @@
 /** The settings of the page and their usual values; an empty text leaves the choice to the problem. */
 export const SETTINGS = { language: "en", notation: "exercise", digits: "", count_from: "", arithmetic: "" };
 
+/** What a setting may be, where not any text is refused with a message of its own; another value counts as left out. */
+const POSSIBLE = { language: /^[a-z]{2,8}$/, digits: /^(\d|1[0-7])?$/, count_from: /^[01]?$/ };
+
 /** Characters that a fragment may hold as they are; encoded, an address would be unreadable. */
 const PLAIN = { "%3A": ":", "%2F": "/", "%5B": "[", "%5D": "]", "%2C": ",", "%3B": ";", "%28": "(", "%29": ")", "%3D": "=" };
 
@@ -29,7 +32,9 @@ export function read(hash) {
   for (const pair of query.split("&").filter(Boolean)) {
     const at = pair.indexOf("=");
     const name = decoded(at < 0 ? pair : pair.slice(0, at));
-    (Object.hasOwn(SETTINGS, name) ? settings : params)[name] = at < 0 ? "" : decoded(pair.slice(at + 1));
+    const value = at < 0 ? "" : decoded(pair.slice(at + 1));
+    if (!Object.hasOwn(SETTINGS, name)) params[name] = value;
+    else if (POSSIBLE[name]?.test(value) ?? true) settings[name] = value;
   }
   return { tab, params, settings };
 }

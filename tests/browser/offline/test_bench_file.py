@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import lstm_trace as lt
 from lstm_trace.examples import text as example
 from lstm_trace.languages import languages
 
+from ...support.foreign_names import NAMES, foreign
 from ..service.bench_page import cell, number, on_page, problem, settled, typed
 from ..service.looks import looked_at
 from .conftest import Opening
@@ -166,6 +168,62 @@ def test_given_traces_and_problems_come_first(opened: Opening, tmp_path: Path) -
     assert options[1].startswith("example:question-19")
     assert page.locator("html").get_attribute("lang") == "fr"
     agrees(page, own)
+
+
+def test_names_of_every_object_are_names_like_any_other(opened: Opening, tmp_path: Path) -> None:
+    trace, path = foreign(0), tmp_path / "own.html"
+    weight, line = NAMES[:2]
+    lt.bench(trace).save(path)
+    at = f"#bench?at=0/forward/1/0/{line}[0]"
+    page = opened(f"{at}&edits=0/forward/{weight}[0]=0.5&hold=0/forward/2/0/{line}[1]=0.25", path=path)
+    own = lt.edit(trace, {f"0/forward/{weight}[0]": np.array(0.5)})
+    agrees(page, own, 1)
+    assert page.locator("#gradient").inner_text()
+    assert page.locator(".fault").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("equations", "said"),
+    [
+        ("h_t = " + "hard_shrink(" * 7 + "x_t" + ")" * 7, ""),
+        ("h_t = " + "hard_shrink(" * 10 + "x_t" + ")" * 10, ""),
+        ("\n".join(f"a{k} = tanh({f'a{k - 1}' if k else 'x_t'})" for k in range(3000)) + "\nh_t = a2999", "3001 rows"),
+        ("input: " + ", ".join(f"i{k}" for k in range(9000)) + "\nh_t = i0", "9000 names"),
+        (f"h_t = {'a' * 60_000} * x_t", "60000 letters"),
+    ],
+)
+def test_equations_of_a_link_do_not_stop_the_page(opened: Opening, equations: str, said: str) -> None:
+    page = opened("#bench?source=example:custom-cell")
+    before = page.evaluate("performance.now()")
+    page.evaluate("hash => { location.hash = hash; }", f"bench?source=example:custom-cell&equations={quote(equations)}")
+    if said:
+        page.locator(".fault").filter(has_text=said).wait_for()
+    else:
+        page.locator("h1 .tag").wait_for()
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert page.evaluate("performance.now()") - before < 5_000
+    assert len(page.locator("body").inner_text()) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("hash", "said"),
+    [
+        ("source=example:q22&language=__proto__", ""),
+        ("source=example:q22&digits=1e308&count_from=1e308", ""),
+        ("source=example:q22&notation=toString", "notation toString has no symbols for this cell"),
+        ("source=example:q22&hold=h_t[0..99999999999]=0", "the run has no such number"),
+        ("source=blank:__proto__/1/1/1", "This page has no blank:__proto__/1/1/1"),
+    ],
+)
+def test_a_link_that_cannot_be_is_told_in_words(opened: Opening, hash: str, said: str) -> None:
+    page = opened(Q22)
+    page.evaluate("hash => { location.hash = hash; }", f"bench?{hash}")
+    if said:
+        page.locator(".fault").filter(has_text=said).first.wait_for()
+    else:
+        settled(page)
+        agrees(page, lt.run(problem("q22")))
+        assert page.locator(".fault").count() == 0
 
 
 @pytest.mark.parametrize("language", languages())

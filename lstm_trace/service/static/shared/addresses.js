@@ -4,7 +4,10 @@
 const LINE = /^(\d+)\/([\w-]+)\/(\d+)\/(\d+)\/(.+?)(?:\[([\d,]+)\])?$/;
 
 /** The columns of a value of a run that is a matrix; undefined for any other. scope: empty for the run's own input. */
-export const columns_of = (run, scope, name) => run.columns?.[scope || run.stages[0].scope]?.[name];
+export function columns_of(run, scope, name) {
+  const columns = run.columns?.[scope || run.stages[0].scope];
+  return columns && Object.hasOwn(columns, name) ? columns[name] : undefined; // not what every object has
+}
 
 /** The index of a unit of a value, as its address has it. */
 export function index_of(run, scope, name, unit) {

@@ -1,7 +1,7 @@
 // What the bench knows of a run: its cell, its stages with their lines, premises, requested lines, symbols: the replies of
 // runs/describing.py, computed from a trace.
 import { assigned, by_name, reads } from "../../../../lines/cells.js";
-import { extent, first_of } from "../../../../lines/values.js";
+import { extent, first_of, looked_up, named } from "../../../../lines/values.js";
 import { entries, held_symbols, inputs_of, plain_stage, states_of } from "./held.js";
 import { axis, head_of, label_rows, units, visible } from "./labels.js";
 import { in_notation } from "./notations.js";
@@ -41,7 +41,7 @@ const squashed = ({ op, constants: [low, high] }) => op === "sigmoid" || (op ===
 
 /** @param {Trace} trace @param {Stage} stage @param {Own} own */
 function lines(trace, stage, own) {
-  const symbols = { ...held_symbols(trace), ...own }, recorded = trace.lines[stage.scope] ?? {};
+  const symbols = { ...held_symbols(trace), ...own }, recorded = trace.lines[stage.scope] ?? named();
   return stage.cell.lines.filter(({ name }) => recorded[name]).map((line) => ({
     name: line.name, op: line.op, width: recorded[line.name].shape[2], assigned: assigned(line),
     symbol: plain(value(line.name, stage.cell), symbols), gate: squashed(line), axis: axis(trace, stage, line.name),
@@ -81,7 +81,7 @@ function given(trace, own) {
     const { scope } = stage, inputs = inputs_of(plain_stage(stage));
     for (const [name, values] of Object.entries(trace.parameters[scope] ?? {})) add("parameter", scope, name, values, gate(stage, name));
     for (const [name, values] of Object.entries(trace.initial[scope] ?? {})) {
-      add("initial", scope, INITIAL[name] ?? name, head_of(trace).batched === false ? { shape: values.shape.slice(1), data: values.data } : values); // then x has no batch axis
+      add("initial", scope, looked_up(INITIAL, name) ?? name, head_of(trace).batched === false ? { shape: values.shape.slice(1), data: values.data } : values); // then x has no batch axis
     }
     for (const [name, values] of Object.entries(trace.given[scope] ?? {})) if (inputs.includes(name)) add("given", scope, name, outward(trace, values));
   }
@@ -105,7 +105,7 @@ export function symbols(trace, look) {
   const { trace: printed, own } = looked_at(trace, look);
   return {
     stages: forward_stages(printed).map((stage) => ({ scope: stage.scope, lines: lines(printed, stage, own) })),
-    premises: Object.fromEntries(given(trace, own).map(({ premise }) => [premise.address, premise.symbol])),
+    premises: named(given(trace, own).map(({ premise }) => [premise.address, premise.symbol])),
   };
 }
 
@@ -117,7 +117,7 @@ export function describe(trace) {
   const { trace: exercise, own } = in_notation(trace, "exercise");
   const widths = stages.flatMap(({ scope }) => Object.values(trace.lines[scope] ?? {}).map(({ shape }) => shape[2]));
   const { title = "", notes = "", dtype, arithmetic = null, plan, batch_first = false, count_from = 0, imported = [] } = head;
-  const columns = Object.fromEntries(stages.map((stage) => [stage.scope, columns_by_name(trace, stage)]).filter(([, found]) => Object.keys(found).length));
+  const columns = named(stages.map((stage) => [stage.scope, columns_by_name(trace, stage)]).filter(([, found]) => Object.keys(found).length));
   const labelled = rows.length * steps <= LABELS ? rows : [];
   const { t: _, ...names } = head.names ?? {};
   return {
@@ -142,18 +142,18 @@ function described(trace, stage, own) {
   const carried = [...inputs.map((name) => [name, name]), ...cell.carry];
   return {
     scope, layer, direction, equations: cell.text, output: cell.output, units: units(trace, stage),
-    states: Object.fromEntries(cell.carry), inputs: Object.fromEntries(inputs.map((name) => [name, sources[name]])),
-    lines: lines(trace, stage, own), axes: Object.fromEntries(carried.map(([name, line]) => [name, axis(trace, stage, line)])),
+    states: named(cell.carry), inputs: named(inputs.map((name) => [name, sources[name]])),
+    lines: lines(trace, stage, own), axes: named(carried.map(([name, line]) => [name, axis(trace, stage, line)])),
   };
 }
 
 /** The columns of each matrix among the lines, states and inputs; of a state under both of its names. @param {Trace} trace @param {Stage} stage */
 function columns_by_name(trace, stage) {
   const names = [...inputs_of(plain_stage(stage)), ...states_of(stage), ...Object.keys(trace.lines[stage.scope] ?? {})];
-  const found = /** @type {{[name: string]: number}} */ ({});
+  const found = /** @type {{[name: string]: number}} */ (named());
   for (const name of names) {
     const columns = columns_of(trace, stage.scope, name);
-    if (columns) for (const key of [name, INITIAL[name] ?? name]) found[key] = columns;
+    if (columns) for (const key of [name, looked_up(INITIAL, name) ?? name]) found[key] = columns;
   }
   return found;
 }
@@ -185,12 +185,12 @@ function read_place(parts, trace, line) {
     ["layer", [...new Set(there.map(({ layer }) => layer))]], ["direction", [...new Set(there.map(({ direction }) => direction))]],
     ["t", span(trace)], ["b", [...Array(batch).keys()]],
   ]);
-  const single = Object.fromEntries(extents.filter(([, some]) => some.length === 1).map(([part, [one]]) => [part, one]));
+  const single = named(extents.filter(([, some]) => some.length === 1).map(([part, [one]]) => [part, one]));
   const ways = [...Array(16).keys()].map((bits) => extents.filter((_, k) => bits & (8 >> k))).filter((way) => way.length === parts.length).reverse();
   const skips = (/** @type {[string, any][]} */ way) => Number(extents.some(([part]) => !(part in single) && !way.some(([one]) => one === part)));
   for (const way of ways.sort((a, b) => skips(a) - skips(b))) {
     const values = parts.map((text, k) => (way[k][0] === "direction" ? text : /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : NaN));
-    if (values.every((one, k) => way[k][1].includes(one))) return { ...single, ...Object.fromEntries(way.map(([part], k) => [part, values[k]])) };
+    if (values.every((one, k) => way[k][1].includes(one))) return { ...single, ...named(way.map(([part], k) => [part, values[k]])) };
   }
   return null;
 }

@@ -1,6 +1,6 @@
 // The holds of a run: where lines have other values than their equations give: trace/held.py, view/line_groups.py.
 import { by_name, hold_names, states } from "../../../../lines/cells.js";
-import { extent, first_of } from "../../../../lines/values.js";
+import { extent, first_of, named } from "../../../../lines/values.js";
 import { columns_of, number_at } from "./places.js";
 import { symbol_of } from "./formulas/symbols.js";
 import { call, HELD, value } from "./formulas/tree.js";
@@ -17,7 +17,7 @@ const FEW = 4;
 export function plain_stage(stage) {
   const { plain } = stage.cell;
   if (!plain) return stage;
-  const sources = Object.fromEntries(plain.inputs.map((name) => [name, stage.sources[name]]));
+  const sources = named(plain.inputs.map((name) => [name, stage.sources[name]]));
   return { ...stage, cell: plain, sources, computed: stage.computed && stage.computed.filter((name) => by_name(plain).has(name)) };
 }
 
@@ -39,7 +39,7 @@ export function inputs_of(stage) {
 
 /** The units of each line that are held, or scaled, at a step. @param {Trace} trace @param {Stage} stage @param {number} t @param {number} b @returns {{[line: string]: number[]}} */
 export function held_units(trace, stage, t, b) {
-  const given = trace.given[stage.scope] ?? {}, found = /** @type {{[line: string]: number[]}} */ ({});
+  const given = trace.given[stage.scope] ?? {}, found = /** @type {{[line: string]: number[]}} */ (named());
   for (const [line, { hold, scale }] of hold_names(stage.cell)) {
     const there = [hold, scale].flatMap((name) => given[name] ?? []);
     const units = [...Array(Math.max(0, ...there.map(({ shape }) => shape[2]))).keys()].filter((k) => there.some((values) => number_at(trace, values, t, b, k) !== 0));
@@ -61,7 +61,7 @@ export function with_held(stage, held) {
 
 /** Symbols for holds: c_t⁰ is the value of its equation, held(c_t) whether it is held. @param {Trace} trace @returns {import("./formulas/symbols.js").Own} */
 export function held_symbols(trace) {
-  const found = /** @type {import("./formulas/symbols.js").Own} */ ({});
+  const found = /** @type {import("./formulas/symbols.js").Own} */ (named());
   for (const { cell } of trace.stages) {
     for (const [line, { hold, to, scale, by, free }] of hold_names(cell)) {
       const printed = value(line, cell.plain ?? cell);

@@ -2,7 +2,7 @@
 // never a number.
 import { assigned, by_name, expression, reads } from "../../../../lines/cells.js";
 import { lines_of } from "../../../../lines/sizes.js";
-import { extent, operand, zeros } from "../../../../lines/values.js";
+import { extent, looked_up, named, operand, zeros } from "../../../../lines/values.js";
 import { held_symbols } from "./held.js";
 import { head_of } from "./labels.js";
 import { plain } from "./formulas/printer.js";
@@ -33,16 +33,16 @@ const names_of = (cell) => [...cell.lines.filter(assigned).map((line) => line.na
  * joined, if the notation does so. @param {Trace} trace @param {string} notation @param {boolean} [join] @returns {{trace: Trace, own: Own}}
  */
 export function in_notation(trace, notation, join = true) {
-  const { symbols, cell: { kind } } = head_of(trace), one = NOTATIONS[kind]?.[notation];
+  const { symbols, cell: { kind } } = head_of(trace), one = /** @type {typeof NOTATIONS[""][""]} */ (looked_up(looked_up(NOTATIONS, kind) ?? {}, notation));
   const given = /** @type {Own} */ ({ ...held_symbols(trace), ...symbols }), usual = notation === "exercise" || notation === "joined";
   if (!one && !usual) throw new NotationError(`notation ${notation} has no symbols for this cell, of kind ${kind}; use exercise`);
   if (join && (notation === "joined" || one?.joined)) trace = joined(trace, notation);
   if (usual) return { trace, own: { ...distinct(trace.stages.flatMap(({ cell }) => names_of(cell)), given), ...given } };
-  const named = Object.entries(one.names).map(([ours, name]) => [ours, symbol(name)]);
+  const renamed = Object.entries(one.names).map(([ours, name]) => [ours, symbol(name)]);
   const turned = one.turned.map((ours) => [ours, { ...symbol(one.names[ours] ?? ours), power: "T" }]);
-  const own = Object.fromEntries([...named, ...turned]);
+  const own = named([...renamed, ...turned]);
   for (const [name, found] of Object.entries(given)) own[name] = found;
-  const spelled = Object.fromEntries(Object.entries(own).filter(([, found]) => typeof found !== "string"));
+  const spelled = named(Object.entries(own).filter(([, found]) => typeof found !== "string"));
   for (const { cell } of trace.stages) {
     const printed = /** @type {Map<string, string>} */ (new Map());
     for (const name of names_of(cell)) {
@@ -129,12 +129,12 @@ function matrices(there, found) {
     for (let row = 0; row < left.shape[0]; row++) [left, right].forEach(({ shape: [, n], data }, k) => whole.data.set(data.subarray(row * n, (row + 1) * n), row * whole.shape[1] + k * left.shape[1]));
     return parts.map((name) => /** @type {[string, [string, Values]]} */ ([name, [matrix, whole]]));
   }));
-  return Object.fromEntries(Object.entries(there).map(([name, own]) => joint.get(name) ?? [name, own]));
+  return named(Object.entries(there).map(([name, own]) => joint.get(name) ?? [name, own]));
 }
 
 /** The recorded lines; a joined vector and product, if what they are made of was recorded. @param {Trace} trace @param {Stage} stage @param {Merge[]} found */
 function values(trace, stage, found) {
-  const there = { ...trace.lines[stage.scope] }, [steps, batch] = extent(trace);
+  const there = /** @type {{[name: string]: Values}} */ (Object.assign(named(), trace.lines[stage.scope])), [steps, batch] = extent(trace);
   for (const { two, lines: [vector, product, added] } of found) {
     const parts = /** @type {Values[]} */ (vector.operands.map((name) => operand(trace, stage, name)).filter(Boolean));
     if (parts.length === 2) {

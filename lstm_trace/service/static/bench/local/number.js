@@ -4,7 +4,7 @@ import { assigned, by_name, product, reads, remembers } from "../../../../lines/
 import { Gradient } from "../../../../lines/gradient.js";
 import { owner, scope_and_name } from "../../../../lines/sizes.js";
 import { OPERATIONS } from "../../../../lines/table.js";
-import { extent, first_of, operand } from "../../../../lines/values.js";
+import { extent, first_of, named, operand } from "../../../../lines/values.js";
 import { about, where } from "./about.js";
 import { looked_at, word } from "./describe.js";
 import { held_at, hold_of, with_held } from "./held.js";
@@ -28,8 +28,9 @@ import { Naming } from "./words.js";
 /** A formula as text and as one MathML element, in which numbers carry `data-address`. @typedef {{text: string, mathml: string}} Formula */
 
 const XMLNS = "http://www.w3.org/1998/Math/MathML";
-/** How many readers are listed; how many terms of a sum are written out, and of a longer one, with dots. */
-const READERS = 64, TERMS = 64, SHORT = 16;
+/** How many readers are listed; how many terms of a sum are written out, and of a longer one, with
+ *  dots; how many values a formula that is written out shows, each as often as it is read, before dots follow. */
+const READERS = 64, TERMS = 64, SHORT = 16, WRITTEN = 2000;
 
 /** Writes formulas of a trace: its numbers as they are shown, its symbols in a notation, its places in words. */
 export class Writing {
@@ -78,7 +79,7 @@ export class Writing {
 
 /** The symbols of the gradients of adjoint stages. @param {Trace} trace @param {Own} own symbols of the author @param {Naming} naming @returns {Own} */
 function gradient_symbols(trace, own, naming) {
-  const adjoints = trace.stages.filter(({ cell }) => cell.gradient.length), seeds = adjoints.flatMap(weights), found = /** @type {Own} */ ({});
+  const adjoints = trace.stages.filter(({ cell }) => cell.gradient.length), seeds = adjoints.flatMap(weights), found = /** @type {Own} */ (named());
   const free = !trace.stages.some(({ cell }) => by_name(cell).has("w_t") || [...cell.inputs, ...cell.parameters, ...cell.carry.map(([state]) => state)].includes("w_t"));
   const slope = (/** @type {Node} */ of, through = "") => symbol_of({ node: { kind: "gradient", of, through } });
   const names = (/** @type {Stage} */ { cell }, /** @type {string} */ line) => cell.gradient.filter(([made]) => made === line).map(([, name]) => name);
@@ -100,7 +101,7 @@ function gradient_symbols(trace, own, naming) {
       } else if (scope === owner(stage) && name !== line && assigned({ name, op: "", operands: [], constants: [], call: [] })) found[name] = symbol_of({ node: of(line) });
     }
   }
-  return Object.fromEntries(Object.entries(found).filter(([name]) => !Object.hasOwn(own, name)));
+  return named(Object.entries(found).filter(([name]) => !Object.hasOwn(own, name)));
 }
 
 /** The inputs of an adjoint that hold the weights of L. @param {Stage} stage */
@@ -127,7 +128,7 @@ function equation(writing, place, result) {
   const inner = [...through(stage, line)];
   if (!assigned(line) || !inner.length) return found; // its own operands all have a name
   const all = [line, ...inner].reduce((n, one) => n + terms_of(trace, /** @type {Stage} */ (stage), one)[0], 0);
-  const whole = values.whole(stage, line, t, b, unit, all > TERMS ? SHORT : null); // of every sum: a nested sum has the product of their terms
+  const whole = values.whole(stage, line, t, b, unit, all > TERMS ? SHORT : null, WRITTEN); // of every sum: a nested sum has the product of their terms
   return whole ? { ...found, written_out: writing.formula(whole), written_out_relation: values.relation(result, is_dotted(whole) ? null : whole) } : found;
 }
 

@@ -4,6 +4,7 @@ import { picture as drawing } from "./drawing/drawing.js";
 import { room_of, text_of } from "./drawing/values.js";
 import { plain_stage } from "./held.js";
 import { in_notation } from "./notations.js";
+import { named } from "../../../../lines/values.js";
 
 // The picture of a run's cell: it follows from what is known of the run without its values, so that the picture of a large
 // run, which a server computes, is drawn here too.
@@ -67,7 +68,7 @@ export const digits_of = ({ lines, shown }) =>
 /** The texts of a step in its picture, by spot. @param {Picture} drawn @param {any} step as `StepReply` describes it @param {number} unit @param {number} count the number of the first unit @returns {{[key: string]: string}} */
 export function texts_of({ spots, extents }, { lines, shown }, unit, count) {
   const units = new Map(lines.map((/** @type {any} */ line) => [line.name, line.units]));
-  return Object.fromEntries(spots.filter(({ kind }) => kind !== "sink").map(({ key, line }) => {
+  return named(spots.filter(({ kind }) => kind !== "sink").map(({ key, line }) => {
     const texts = (shown[line] ?? []).map((/** @type {string} */ text, /** @type {number} */ k) => [units.get(line)?.[k] ?? k, text]);
     const extent = extents.get(line);
     return [key, extent ? text_of(extent, new Map(texts), unit, count) : ""];

@@ -3,7 +3,7 @@
 import { by_name, product, readers, states } from "../../../../lines/cells.js";
 import { backwards, owner, scope_and_name } from "../../../../lines/sizes.js";
 import { OPERATIONS } from "../../../../lines/table.js";
-import { extent, first_of, operand } from "../../../../lines/values.js";
+import { extent, first_of, looked_up, operand } from "../../../../lines/values.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */
@@ -84,7 +84,7 @@ export function address(trace, { scope, name, t, b, unit }) {
   const state = scope && states(stage_of(trace, scope).cell).has(name);
   const parts = [scope, state ? null : t, b].filter((part) => part !== null && part !== "");
   const index = unit.length > 1 ? unit : entry_of(trace, scope, name, unit[0]);
-  return `${[...parts, state ? (INITIAL[name] ?? name) : name].join("/")}[${index}]`;
+  return `${[...parts, state ? (looked_up(INITIAL, name) ?? name) : name].join("/")}[${index}]`;
 }
 
 /** The stage whose line, state, input or parameter it is; undefined for x. @param {Trace} trace @param {Place} place */
@@ -132,7 +132,7 @@ export function located(trace, text) {
   const scope = scoped ? parts.splice(0, 2).join("/") : "";
   const numbers = [];
   while (parts.length > 1 && /^\d+$/.test(parts[0]) && numbers.length < 2) numbers.push(Number(parts.shift()));
-  const name = parts.join("/"), stage = scope ? stage_of(trace, scope) : null, state = STATE[name] ?? name;
+  const name = parts.join("/"), stage = scope ? stage_of(trace, scope) : null, state = looked_up(STATE, name) ?? name;
   /** @type {Place} */
   let place = { scope, name: scope ? name : "x_t", t: null, b: null, unit: [] };
   if (!scope && (numbers.length !== 2 || !trace.x)) throw missing();

@@ -1,5 +1,5 @@
 // One step of one layer and direction as the bench shows it: the reply of runs/reading.py, computed from a trace.
-import { extent } from "../../../../lines/values.js";
+import { extent, named } from "../../../../lines/values.js";
 import { looked_at, word } from "./describe.js";
 import { held_units, inputs_of, plain_stage, states_of } from "./held.js";
 import { head_of } from "./labels.js";
@@ -33,7 +33,7 @@ export function step(whole, look) {
   const { trace } = looked_at(whole, look), stage = place(trace, look.layer, look.direction), { scope, cell } = stage;
   const { batch = 0, unit = null } = look, steps = span(trace), t = (look.t ?? 0) < 0 ? /** @type {number} */ (look.t) + steps[0] + steps.length : (look.t ?? 0);
   if (!is_step(trace, t) || batch >= extent(trace)[1]) throw new MissingError(`the run has no step ${t} of sequence ${batch}`);
-  const values = new ShownValues(trace, style_of(whole, look.digits ?? null)), shown = /** @type {{[name: string]: string[]}} */ ({});
+  const values = new ShownValues(trace, style_of(whole, look.digits ?? null)), shown = /** @type {{[name: string]: string[]}} */ (named());
   const numbers = (/** @type {string} */ name, /** @type {number[]} */ units) => {
     const array = values.array(scope, name), data = array && here(trace, array, t, batch).data;
     if (!array || !data) return null;
@@ -49,8 +49,8 @@ export function step(whole, look) {
   const own = whole.stages.find((one) => one.scope === scope);
   return {
     t, b: batch, scope, lines, held: held_units(whole, own ?? stage, t, batch),
-    states: Object.fromEntries(states_of(stage).map((name) => [name, all(name)])),
-    inputs: Object.fromEntries(inputs_of(plain_stage(stage)).map((name) => [name, all(name)])),
+    states: named(states_of(stage).map((name) => [name, all(name)])),
+    inputs: named(inputs_of(plain_stage(stage)).map((name) => [name, all(name)])),
     x: trace.x ? [...here(trace, trace.x, t, batch).data].map(word) : [],
     shown, caption: caption(trace, stage, t, batch, look.texts), in_words: [],
   };

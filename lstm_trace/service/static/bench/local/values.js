@@ -6,7 +6,7 @@ import { operand } from "../../../../lines/values.js";
 import { is_single, key_text } from "./computing.js";
 import { ExactWalk } from "./exact.js";
 import { on_paper } from "./formulas/paper.js";
-import { call, HELD, num, number, numbers, pieces, substituted } from "./formulas/tree.js";
+import { call, DOTS, HELD, num, number, numbers, pieces, substituted } from "./formulas/tree.js";
 import { head_of } from "./labels.js";
 import { columns_of, is_step, made, number_at, stage_of } from "./places.js";
 import { Noise } from "./residue.js";
@@ -83,10 +83,12 @@ export class ShownValues {
     return found && line.call[0] === HELD ? call(HELD, [found]) : found;
   }
 
-  /** The same with only the numbers of named values: the expressions of unnamed ones are written out. @param {Stage} stage @param {Line} line @param {number} t @param {number} b @param {number} unit @param {number | null} [most] @returns {Node | null} */
-  whole(stage, line, t, b, unit, most = null) {
+  /** The same with only the numbers of named values: the expressions of unnamed ones are written out. size: how many values, each as often as it is read, before dots follow. @param {Stage} stage @param {Line} line @param {number} t @param {number} b @param {number} unit @param {number | null} [most] @param {number} [size] @returns {Node | null} */
+  whole(stage, line, t, b, unit, most = null, size = Infinity) {
+    let count = 0;
     /** @type {(name: Operand, t: number | null, b: number | null, index: number[]) => Node} */
     const leaf = (name, ...at) => {
+      if ((count += 1) > size) return DOTS;
       const inner = by_name(stage.cell).get(String(name));
       if (typeof name !== "string" || !inner || assigned(inner)) return this.num(stage.scope, name, ...at);
       if (inner.call[0] === "count") return number(this.array(stage.scope, inner.call[1])?.shape.at(-1) ?? 1);

@@ -1,14 +1,37 @@
 import { by_name, closure } from "../../../../lines/cells.js";
-import { parse, places_of, pointed } from "../../../../lines/grammar.js";
+import { parse, places_of, pointed, rows_of } from "../../../../lines/grammar.js";
 import { edited as with_equations } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
 import { sizes } from "../../../../lines/sizes.js";
 import { has_line, with_held } from "./holds.js";
 import { array_of, EditError, forward_stages, has_premise, with_premises } from "./premises.js";
+import { named } from "../../../../lines/values.js";
 
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
 
 // A trace with other premises, equations, holds or arithmetic: the same as lstm_trace/model/edit.py makes of it.
+
+/** The largest cell that a page computes and draws at once; larger ones are for the program. */
+const LINES = 400, NAMES = 400, LETTERS = 200;
+
+/** @param {number} found @param {number} most @param {string} what */
+function at_most(found, most, what) {
+  if (found > most) throw new EditError(`the equations have ${what.replace("{n}", String(found))}; a page computes at most ${most}. The lstm-trace program runs larger cells`);
+}
+
+/** Throws EditError for equations that are too large, before anything is made of them. @param {string} text */
+export function bounded(text) {
+  const rows = rows_of(text), listed = rows.filter((row) => /^\s*\w+\s*:/.test(row)).map((row) => row.split(",").length);
+  at_most(rows.length, 2 * LINES, "{n} rows");
+  at_most(Math.max(0, ...listed), NAMES, "{n} names in a row");
+  at_most(Math.max(0, ...(text.match(/[\p{L}\p{N}_]+/gu) ?? []).map((name) => name.length)), LETTERS, "a name of {n} letters");
+}
+
+/** A cell with few enough lines; those that have no name are lines as well. @template {{lines: unknown[]}} T @param {T} cell @returns {T} */
+export function small(cell) {
+  at_most(cell.lines.length, LINES, "{n} operations");
+  return cell;
+}
 
 /**
  * @param {Trace} trace it is not changed
@@ -29,6 +52,7 @@ export function edited(trace, { edits = [], holds = [], equations = null, arithm
 function changed(trace, edits, holds, equations, arithmetic) {
   let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
   if (equations) {
+    bounded(equations);
     now = whole(with_arrays(with_cell(now, equations), edits));
     now = { ...now, ...sizes(now) };
   }
@@ -44,6 +68,7 @@ function changed(trace, edits, holds, equations, arithmetic) {
 
 /** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */
 function advised(error, equations) {
+  if (error instanceof EditError) return error;
   const places = places_of.get(parse(equations));
   return new EditError(...(error.problems ?? [error.message]).map((/** @type {string} */ problem) => {
     const [, shaped, matrix, line] = /((\w+) has shape \(\d+, \d+\)); line `(.* \* .*)` needs a vector$/.exec(problem) ?? [];
@@ -58,7 +83,9 @@ const line_of = (address) => address.replace(/\[[^\]]*\]$/, "").replace(/^(\d+\/
 
 /** With other equations in every stage; what the problem asks for stays as far as they have it. @param {Trace} trace @param {string} equations @returns {Trace} */
 function with_cell(trace, equations) {
-  const now = with_equations(trace, equations), head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
+  const now = with_equations(trace, equations);
+  now.stages.forEach(({ cell }) => small(cell));
+  const head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
   const known = new Set(now.stages.flatMap(({ cell }) => [...by_name(cell).keys(), ...cell.inputs]));
   const ask = (before.ask ?? []).filter((/** @type {string} */ address) => known.has(line_of(address)));
   return ask.length ? { ...now, head: { ...head, ask } } : now;
@@ -75,7 +102,7 @@ function in_arithmetic(trace, arithmetic) {
 function with_arrays(trace, edits) {
   const parameters = { ...trace.parameters };
   for (const { scope, cell } of forward_stages(trace)) {
-    parameters[scope] = Object.fromEntries(cell.parameters.flatMap((name) => {
+    parameters[scope] = named(cell.parameters.flatMap((name) => {
       const there = trace.parameters[scope]?.[name];
       const given = edits.find(({ address, value }) => Array.isArray(value) && (address === name || address === `${scope}/${name}`));
       return there || given ? [[name, there ?? array_of(given?.address ?? "", given?.value)]] : [];
@@ -102,7 +129,7 @@ function reshaped(before, after) {
 function fitted(trace, before) {
   const { steps, batch } = /** @type {any} */ (trace.head), old = /** @type {any} */ (before.head);
   const stages = forward_stages(trace), there = new Set(stages.map((stage) => stage.scope));
-  const kept = (/** @type {Scoped} */ part) => Object.fromEntries(Object.entries(part).filter(([scope]) => there.has(scope)));
+  const kept = (/** @type {Scoped} */ part) => named(Object.entries(part).filter(([scope]) => there.has(scope)));
   const now = { ...trace, stages, parameters: kept(trace.parameters), initial: kept(trace.initial), given: kept(trace.given), lines: {}, sums: {} };
   return steps === old.steps && batch === old.batch ? now : { ...longer(now, old), stages: steps > 1 ? stages.map(carrying) : stages };
 }
@@ -124,7 +151,7 @@ function longer(trace, old) {
     if (steps > old.steps && !same) throw new EditError(`${name} is given for ${old.steps} steps, and the input has ${steps}`);
     return { shape: [steps, batch, shape[2]], data: Float64Array.from({ length: steps * size }, (_, k) => data[k < data.length ? k : k % size]) };
   };
-  const given = Object.fromEntries(Object.entries(trace.given).map(([scope, here]) => [scope, Object.fromEntries(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
+  const given = named(Object.entries(trace.given).map(([scope, here]) => [scope, named(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
   const short = trace.lengths?.findIndex((length) => length > steps) ?? -1;
   if (short >= 0) throw new EditError(`sequence ${short} has ${trace.lengths?.[short]} valid steps, and the input has ${steps}`);
   if (trace.mask) throw new EditError(`the mask is given for ${old.steps} steps, and the input has ${steps}`);

@@ -1,5 +1,6 @@
 import { by_name, hold_names, with_holds } from "../../../../lines/cells.js";
 import { EditError, forward_stages } from "./premises.js";
+import { named } from "../../../../lines/values.js";
 
 /** @import { Stage, Trace, Values } from "../../../../lines/types.js" */
 
@@ -18,6 +19,8 @@ export function parts_of(address) {
   return { scope, steps, rows, name, units };
 }
 
+const LONGEST = 1 << 20; // numbers of a range
+
 /** A number, `*0.5` for a multiple, or null to release. @param {string} said @param {any} value */
 function read(said, value) {
   const text = typeof value === "string" ? value.trim() : "";
@@ -26,9 +29,10 @@ function read(said, value) {
   return value === null ? null : { factor, number };
 }
 
-/** The numbers of a range `2..4`, or of one number. @param {string} text */
+/** The numbers of a range `2..4`, or of one number; none that there is where it has more than any run. @param {string} text */
 function range(text) {
   const [first, last = first] = text.split("..").map(Number);
+  if (!(last - first < LONGEST)) return [Infinity];
   return Array.from({ length: last - first + 1 }, (_, k) => first + k);
 }
 
@@ -37,6 +41,7 @@ function range(text) {
 function units_of(text, from, width, grid) {
   if (text === undefined) return range(`0..${width - 1}`);
   const parts = text.split(",").map((one) => range(one).map((k) => k - from));
+  if (parts.some((some) => some.length > width)) return [Infinity];
   if (grid && parts.length === 2) return parts[0].flatMap((row) => parts[1].map((column) => (column < grid[1] ? row * grid[1] + column : Infinity)));
   return grid || parts.length !== 1 ? [Infinity] : parts[0];
 }
@@ -103,7 +108,7 @@ export function with_held(trace, holds) {
     const here = [...(all.get(stage.scope) ?? [])];
     const names = (/** @type {"hold" | "scale"} */ kind) => here.filter(([, own]) => own[kind].some(Boolean)).map(([name]) => name);
     const { stage: made, arrays } = holdable(stage, names("hold"), names("scale"), new Map(here), trace);
-    given[stage.scope] = { ...without_holds(stage, trace.given[stage.scope] ?? {}), ...arrays };
+    given[stage.scope] = Object.assign(without_holds(stage, trace.given[stage.scope] ?? {}), arrays);
     return made;
   });
   return { ...trace, stages, given };
@@ -112,13 +117,13 @@ export function with_held(trace, holds) {
 /** @param {Stage} stage @param {{[name: string]: Values}} given */
 function without_holds(stage, given) {
   const names = new Set([...hold_names(stage.cell).values()].flatMap(({ hold, to, scale, by }) => [hold, to, scale, by]));
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)));
+  return named(Object.entries(given).filter(([name]) => !names.has(name)));
 }
 
 /** A stage with exactly these lines holdable and scalable, and the arrays that they are supplied with.
  *  @param {Stage} stage @param {string[]} held @param {string[]} scaled @param {Map<string, Held>} values @param {Trace} trace */
 function holdable(stage, held, scaled, values, trace) {
-  const arrays = /** @type {{[name: string]: Values}} */ ({});
+  const arrays = /** @type {{[name: string]: Values}} */ (named());
   if (!held.length && !scaled.length && !stage.cell.plain) return { stage, arrays };
   const cell = with_holds(stage.cell, held, scaled), plain = by_name(cell.plain ?? cell);
   const kept = new Set(stage.computed ?? []);
@@ -128,6 +133,6 @@ function holdable(stage, held, scaled, values, trace) {
     const own = /** @type {Held} */ (values.get(line)), shape = [steps, batch, own.hold.length / (steps * batch)];
     for (const kind of /** @type {("hold" | "to" | "scale" | "by")[]} */ (["hold", "to", "scale", "by"])) if (cell.inputs.includes(names[kind])) arrays[names[kind]] = { shape, data: own[kind] };
   }
-  const sources = Object.fromEntries(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
+  const sources = named(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
   return { stage: { ...stage, cell, sources, computed: stage.computed && cell.lines.map((line) => line.name).filter((name) => kept.has(name)) }, arrays };
 }

@@ -1,4 +1,5 @@
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
+import { looked_up, named } from "../../../../lines/values.js";
 
 // Premises of a trace with other numbers in them, as lstm_trace/model/edit.py puts them there. Nothing is computed here.
 
@@ -54,7 +55,7 @@ export function with_premises(trace, edits) {
 
 /** Whether a trace has the premise that an address names. @param {Trace} trace @param {string} address */
 export function has_premise(trace, address) {
-  const [, scope, , , name = ""] = PLACE.exec(address.trim()) ?? [], state = SHORT[name] ?? name;
+  const [, scope, , , name = ""] = PLACE.exec(address.trim()) ?? [], state = looked_up(SHORT, name) ?? name;
   const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
   return (name[0] === "x" && trace.x !== null) || stages.some((stage) => trace.parameters[stage.scope]?.[name] || trace.given[stage.scope]?.[name] || stage.cell.carry.some(([one]) => one === state));
 }
@@ -71,7 +72,7 @@ function put(trace, text, value) {
   if ((name === "x" || name === "x_t") && trace.x) return put_input(trace, text, numbers, indices, values);
   const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
   const owners = stages.filter((stage) => trace.parameters[stage.scope]?.[name]);
-  const state = SHORT[name] ?? name;
+  const state = looked_up(SHORT, name) ?? name;
   const carrying = stages.filter((stage) => stage.cell.carry.some(([one]) => one === state));
   const taking = stages.filter((stage) => trace.given[stage.scope]?.[name]);
   if (owners.length) return put_weight(trace, one_of(text, name, owners), name, text, indices, values);
@@ -121,7 +122,7 @@ function unit(trace, scope, name, indices) {
 }
 
 /** @param {Trace} trace @param {"parameters" | "initial" | "given"} part @param {string} scope @param {string} name @param {Values} values */
-const set = (trace, part, scope, name, values) => { trace[part][scope] = { ...trace[part][scope], [name]: values }; };
+const set = (trace, part, scope, name, values) => { trace[part][scope] = Object.assign(named(Object.entries(trace[part][scope] ?? {})), named([[name, values]])); };
 
 /** @param {Trace} trace @param {string} scope @param {string} name @param {string} text @param {number[] | null} indices @param {Values} values */
 function put_weight(trace, scope, name, text, indices, values) {

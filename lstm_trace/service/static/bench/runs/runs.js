@@ -1,10 +1,12 @@
 import { ApiError } from "../../api.js";
 import { read, written } from "../../../../lines/trace.js";
+import { harmless } from "../../../../lines/errors.js";
 import { parse } from "../../../../lines/grammar.js";
 import { Latest } from "../state/latest.js";
 import { at, awaited, describe, premises, step, symbols } from "./answers.js";
-import { changes, edited } from "./edits.js";
+import { bounded, changes, edited, small } from "./edits.js";
 import { opened, served } from "./served.js";
+import { named } from "../../../../lines/values.js";
 
 // Runs of the bench. Small ones are computed in the page, which needs the trace of their source alone; the server
 // makes large ones, and those that are saved, downloaded, compared or plotted. A run never changes.
@@ -14,9 +16,14 @@ const RUNS = 100; // that are kept: a drag makes several in a second, and each m
 
 const VIEW = { step, premises, symbols };
 
+const SAID = 20; // problems that a refusal says
+
 /** What is wrong with an edit or with equations, in the form in which a server refuses it; any other error is ours. */
 function refusal(error) {
-  return error.problems ? new ApiError({ status: 422, title: error.message, detail: error.problems.join("\n"), problems: error.problems }) : error;
+  if (!error.problems) return error;
+  const left = error.problems.length - SAID, problems = error.problems.slice(0, SAID).map(harmless);
+  if (left > 0) problems.push(`… and ${left} more`);
+  return new ApiError({ status: 422, title: problems[0], detail: problems.join("\n"), problems });
 }
 
 /** A trace computed in the page, so that an edit changes what follows from it and no last digit of anything else; but
@@ -179,8 +186,9 @@ export class Runs {
   /** What a text of equations has: lines, parameters, inputs, states, output. Throws ApiError. */
   equations(text) {
     try {
-      const { lines, parameters, inputs, carry, output } = parse(text);
-      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: Object.fromEntries(carry), output };
+      bounded(text);
+      const { lines, parameters, inputs, carry, output } = small(parse(text));
+      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: named(carry), output };
     } catch (error) {
       throw refusal(error);
     }

@@ -1,10 +1,13 @@
+import { looked_up } from "../../../../lines/values.js";
+
 // What the units of a line are called: by the labels of the problem, or by their numbers.
 
 /** What the units of a line, state or input of a stage are: entries of the input (x), hidden units (h) or outputs (y). */
 export function axis_of(stage, name) {
-  if (stage.axes?.[name]) return stage.axes[name];
-  if (stage.inputs[name] === "x") return "x";
-  return stage.lines.find((line) => line.name === (stage.states[name] ?? name))?.axis ?? "h";
+  const axis = looked_up(stage.axes ?? {}, name);
+  if (axis) return axis;
+  if (looked_up(stage.inputs, name) === "x") return "x";
+  return stage.lines.find((line) => line.name === (looked_up(stage.states, name) ?? name))?.axis ?? "h";
 }
 
 /** What the rows and the columns of a parameter are, by the product that reads it. */

@@ -1,3 +1,4 @@
+import { looked_up } from "../../../../lines/values.js";
 import { columns_of, index_of, line_address, line_of, numbers_of, unit_of } from "../../shared/addresses.js";
 
 // Addresses of what is given, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`, and where numbers stand.
@@ -56,7 +57,7 @@ export function stored(run, { kind, shape }, indices) {
 export function state_address(run, stage, state, t, b, unit) {
   const back = stage.direction === "reverse" ? 1 : -1;
   const before = t + back;
-  const line = stage.states[state];
+  const line = looked_up(stage.states, state);
   if (line && before >= run.first && before < run.first + run.steps) return line_address(run, stage.scope, before, b, line, unit);
   const names = [state.replace(/_prev$/, "0"), state];
   const premise = run.premises.find((p) => p.kind === "initial" && p.scope === stage.scope && names.includes(p.name));
@@ -68,7 +69,7 @@ export const input_address = (run, t, b, unit) => `${t}/${b}/x_t[${index_of(run,
 
 /** The address of what a cell reads as an input: of the problem's x, or of another stage's line. */
 export function source_address(run, stage, input, t, b, unit) {
-  const from = stage.inputs[input];
+  const from = looked_up(stage.inputs, input);
   if (!from || from === "x") return input_address(run, t, b, unit);
   const cut = from.lastIndexOf("/");
   return cut < 0 ? null : line_address(run, from.slice(0, cut), t, b, from.slice(cut + 1), unit);
@@ -76,8 +77,8 @@ export function source_address(run, stage, input, t, b, unit) {
 
 /** The address of the value at a name of the picture or table: a line, a state or an input of the stage. */
 export function spot_address(run, stage, name, t, b, unit) {
-  if (name in stage.states) return state_address(run, stage, name, t, b, unit);
-  if (name in stage.inputs) return source_address(run, stage, name, t, b, unit);
+  if (Object.hasOwn(stage.states, name)) return state_address(run, stage, name, t, b, unit);
+  if (Object.hasOwn(stage.inputs, name)) return source_address(run, stage, name, t, b, unit);
   const line = stage.lines.find((one) => one.name === name);
   return line ? line_address(run, stage.scope, t, b, name, Math.min(unit, line.width - 1)) : null;
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import lstm_trace as lt
 from lstm_trace.engine.run import in_arithmetic, with_holds
 from lstm_trace.examples import text as example
 from lstm_trace.trace.files.trace_file import to_json
+from tests.support.foreign_names import NAMES, foreign
 
 MGU = "f_t = sigmoid(W_f @ x_t + U_f @ h_prev)\nh_t = f_t * h_prev + (1 - f_t) * tanh(W_h @ x_t)\ncarry: h_prev <- h_t"
 GATE = """z_i = W_xi @ x_t + W_hi @ h_prev + b_i
@@ -60,6 +61,12 @@ def supplied() -> lt.Trace:
     return lt.run(weights, draw.normal(size=(5, 4)), given=given)
 
 
+def rows(count: int) -> str:
+    """Equations that follow from each other."""
+    texts = [f"a{k} = tanh({f'a{k - 1}' if k else 'x_t'})" for k in range(count)]
+    return "\n".join([*texts, f"h_t = a{count - 1}", "output: h_t"])
+
+
 #: The trace before, what is changed in it, and what the package calls that.
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "a weight": ("three-steps", {"edits": {"0/forward/W_xi[0,1]": 0.5}}),
@@ -74,6 +81,17 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "another cell": ("three-steps", {"equations": MGU, "edits": NEW}),
     "another cell, and a number of it": ("three-steps", {"equations": MGU, "edits": NEW | {"b_i": [1.0, 1.0]}}),
     "a new weight": ("three-steps", {"equations": GATE, "edits": {"0/forward/v": [0.0, 0.5], "W_xi[1,1]": 9.0}}),
+    **{
+        f"names of every object {turn}": (
+            partial(foreign, turn),
+            {
+                "edits": {f"0/forward/{NAMES[turn]}[1]": 2.5, "0/forward/0/h0[1]": 1.0, "1/0/x_t[0]": -2.0},
+                "equations": "own" if turn % 2 else None,
+                "holds": {f"0/forward/1/0/{NAMES[(turn + 1) % 6]}[0]": 0.5},
+            },
+        )
+        for turn in range(6)
+    },
     "two layers and directions": (
         random,
         {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}},
@@ -121,6 +139,24 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no line": ("three-steps", {"holds": {"0/forward/g_t[0]": 1.0}}, "there is no line 'g_t'"),
     "a held word": ("three-steps", {"holds": {"f_t[0]": "half"}}, "expected a finite number, or '*0.5'"),
     "a step that is not held": ("three-steps", {"holds": {"0/forward/7/0/f_t[0]": 1.0}}, "the run has no such number"),
+    "units without an end": ("three-steps", {"holds": {"h_t[0..99999999999]": 0.0}}, "the run has no such number"),
+    "steps without an end": (
+        "three-steps",
+        {"holds": {"0/forward/0..9999999999/0/h_t[0]": 0.0}},
+        "the run has no such number",
+    ),
+    "too many rows": ("three-steps", {"equations": rows(1000)}, "1002 rows; a page computes at most 800"),
+    "too many operations": ("three-steps", {"equations": rows(500)}, "501 operations; a page computes at most 400"),
+    "too long a name": (
+        "three-steps",
+        {"equations": f"h_t = {'a' * 60000} * x_t\noutput: h_t"},
+        "a name of 60000 letters; a page computes at most 200",
+    ),
+    "too many inputs": (
+        "three-steps",
+        {"equations": f"input: {', '.join(f'i{k}' for k in range(9000))}\nh_t = i0\noutput: h_t"},
+        "9000 names in a row; a page computes at most 400",
+    ),
     "steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 6}}, "given for 5 steps"),
 }  # fmt: skip
 

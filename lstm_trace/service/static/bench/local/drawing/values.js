@@ -1,4 +1,5 @@
 // The values in a picture: which of them are shown, and how much room they take, as report/diagram/diagram.py has it.
+import { named } from "../../../../../lines/values.js";
 
 /** What a value of a cell is made of. @typedef {{wide: number, alone: boolean, columns: number | null}} Extent
  *   wide: its units; alone: whether one of them is shown if there are many, as of hidden units; columns: those of a matrix */
@@ -15,7 +16,7 @@ const single = (/** @type {Extent} */ { wide, alone }) => alone && wide > UNITS;
  * @returns {{[name: string]: number}}
  */
 export function room_of(extents, digits) {
-  return Object.fromEntries([...extents].map(([name, extent]) => {
+  return named([...extents].map(([name, extent]) => {
     const { wide, columns } = extent, count = single(extent) ? 1 : Math.min(wide, UNITS);
     const entry = single(extent) && columns ? `[${wide / columns},${columns}] `.length : 0; // is named if it stands alone
     return [name, Math.max(count * (ROOM + digits) + 2 * (count - 1), 0) + entry];

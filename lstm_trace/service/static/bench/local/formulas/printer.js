@@ -4,6 +4,7 @@ import { PRINTED } from "../../../../../lines/table.js";
 import { ACCENTS, FUNCTIONS } from "./signs.js";
 import { at, lower, NAMED, symbol, translated } from "./symbols.js";
 import { number } from "./tree.js";
+import { looked_up } from "../../../../../lines/values.js";
 
 /** @typedef {import("./tree.js").Node} Node */
 /** @typedef {import("./symbols.js").Own} Own */
@@ -52,13 +53,13 @@ const braced = (/** @type {string} */ text) => (/^(?:[\p{L}\p{N}]+|⟨[^⟨⟩]*
 const raised = (text) => ([...text].every((c) => RAISED.has(c)) ? [...text].map((c) => RAISED.get(c)).join("") : `^${braced(text)}`);
 const listed = (/** @type {string[]} */ texts) => texts.join(texts.some((text) => /\d,\d/.test(text)) ? "; " : ", ");
 /** A function as plain text. @param {string} op */
-const called = (op) => FUNCTIONS[op] ?? (PRINTED[op] ?? op).replace(/\*$/, "");
+const called = (op) => looked_up(FUNCTIONS, op) ?? (looked_up(PRINTED, op) ?? op).replace(/\*$/, "");
 
 /** @type {Format} */
 export const PLAIN = {
   slash: true, negative: "-", scaled: (number, exponent) => `${number}e${exponent}`, num: (text) => text,
   dots: "…",
-  letter: (c) => NAMED[c] ?? c,
+  letter: (c) => looked_up(NAMED, c) ?? c,
   word: (style, text) => (style === "script" ? script(text) : text),
   accent: (name, body) => body + ACCENTS[name],
   scripts: (base, sub, sup) => base + (sub && `_${braced(sub)}`) + (sup && raised(sup)),
@@ -89,7 +90,7 @@ const OPERATORS = new Set([..."-+,:;|/.[]′∗†∘⊤⟨⟩∑⊙⊕·×←�
 
 /** @param {string} c */
 function letter(c) {
-  c = NAMED[c] ?? c;
+  c = looked_up(NAMED, c) ?? c;
   if (/^\p{Nd}+$/u.test(c)) return `<mn>${c}</mn>`;
   if ("()[]|⟨⟩".includes(c)) return `<mo stretchy="false">${c}</mo>`;
   return OPERATORS.has(c) ? `<mo>${c === "-" ? "−" : escape(c)}</mo>` : `<mi>${escape(c)}</mi>`;
@@ -118,7 +119,7 @@ export const mathml = (address) => ({
   signs: { minus: '<mo form="prefix">−</mo>', plus: "<mo>+</mo>", less: "<mo>−</mo>", space: '<mspace width="0.17em"/>', times: "<mo>⊙</mo>" },
   row: mrow, parens, around: (body) => mrow([parens(body)]),
   function: (op) => {
-    const [base, ...sub] = op in FUNCTIONS ? called(op).split("_") : [escape(called(op))];
+    const [base, ...sub] = Object.hasOwn(FUNCTIONS, op) ? called(op).split("_") : [escape(called(op))];
     return sub.length ? `<msub><mi>${base}</mi><mi>${sub.join("_")}</mi></msub>` : `<mi>${base}</mi>`;
   },
   apply: "<mo>\u2061</mo>", arguments: (texts) => parens(texts.join("<mo>,</mo>")), at: (place) => `<mtext>[${escape(place)}]</mtext>`,
@@ -268,7 +269,7 @@ export class Printer {
     const f = this.format;
     const texts = [...args, ...constants.map(number)].map((one) => this.print(one));
     if (op === "concat") return f.concatenated(texts);
-    if (op in f.enclosed && texts.length === 1) return f.enclosed[op](texts[0]);
+    if (Object.hasOwn(f.enclosed, op) && texts.length === 1) return f.enclosed[op](texts[0]);
     return f.row([f.function(op), f.apply, f.arguments(texts)]);
   }
 }

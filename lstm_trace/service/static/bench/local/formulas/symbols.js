@@ -2,6 +2,7 @@
 // small part of TeX that an author may use in a symbol (formulas/user_tex.py).
 import { ACCENTS, GREEK, SIGNS } from "./signs.js";
 import { at_step } from "./tree.js";
+import { looked_up, named } from "../../../../../lines/values.js";
 
 /** @typedef {import("./tree.js").Node} Node */
 /** @typedef {import("./printer.js").Format} Format */
@@ -18,7 +19,7 @@ export const symbol_of = (parts) => ({ base: "", sub: "", accent: "", word: fals
 
 const LETTERS = Object.values(GREEK).join("");
 /** A combining mark to its accent. @type {{[mark: string]: string}} */
-const MARKS = Object.fromEntries(Object.entries(ACCENTS).map(([name, mark]) => [mark, name]));
+const MARKS = named(Object.entries(ACCENTS).map(([name, mark]) => [mark, name]));
 /** A word in an index; two letters are two indices, except for this one. */
 const WORD = /([A-Za-z]{3,}[0-9]*|(?<![A-Za-z])in(?![A-Za-z]))/;
 const LETTER = new RegExp(`^(?:(?:(${Object.keys(GREEK).join("|")}|[A-Za-z${LETTERS}])([${Object.values(ACCENTS).join("")}]?)([0-9]*))|(?=W[a-z]|[UVb][a-z][0-9]*$)([A-Z]|b)([a-z]{1,2}[0-9]*))$`);
@@ -34,7 +35,7 @@ const found_before = new Map();
 
 /** The symbol of a name by its parts. @param {string} name @returns {Symbol} */
 function by_parts(name) {
-  if (KNOWN[name]) return KNOWN[name];
+  if (Object.hasOwn(KNOWN, name)) return KNOWN[name];
   const tilde = /^([A-Za-z])_tilde$/.exec(name);
   if (tilde) return symbol_of({ base: tilde[1], sub: "t", accent: "tilde" });
   const [first, ...index] = name.split("_");
@@ -45,12 +46,12 @@ function by_parts(name) {
   if (found && !accent && ["hat", "tilde", "bar"].includes(index[0])) accent = /** @type {string} */ (index.shift());
   while (!found && index.length && new RegExp(`^(?:${WORD.source})$`).test(index[0]) && index[0] !== "prev") base = `${base}_${index.shift()}`;
   if (index.at(-1) === "prev") index.splice(index.length === 2 && index[0] === "t" ? -2 : -1, 2, "t-1");
-  return symbol_of({ base: GREEK[base] ?? (base || weight), sub: [digits || behind, ...index].filter(Boolean).join(), accent, upright: found === null });
+  return symbol_of({ base: looked_up(GREEK, base) ?? (base || weight), sub: [digits || behind, ...index].filter(Boolean).join(), accent, upright: found === null });
 }
 
 /** The symbol of a name. @param {string} name @param {Own} [own] @returns {Symbol} */
 export function symbol(name, own = {}) {
-  const given = Object.hasOwn(own, name) ? own[name] : undefined;
+  const given = looked_up(own, name);
   if (given !== undefined && typeof given !== "string") return given;
   if (!found_before.has(name)) found_before.set(name, by_parts(name));
   const known = /** @type {Symbol} */ (found_before.get(name));
@@ -77,7 +78,7 @@ export function distinct(names, own) {
   /** @type {Map<string, string>} */
   const first = new Map();
   for (const { name, printed } of [...found].sort((a, b) => usual(a) - usual(b))) if (!first.has(key(printed))) first.set(key(printed), name);
-  return Object.fromEntries(found.filter(({ name, printed }) => first.get(key(printed)) !== name).map(({ name }) => [name, symbol_of({ name })]));
+  return named(found.filter(({ name, printed }) => first.get(key(printed)) !== name).map(({ name }) => [name, symbol_of({ name })]));
 }
 
 // -- TeX of an author --------------------------------------------------------------------------------------------------
@@ -136,22 +137,22 @@ function atom(tokens, format, depth, scripted = false) {
   const token = tokens.pop();
   if (!token || depth > DEEPEST) throw new SyntaxError("the end");
   const { set, inner, mark, sign, over } = token;
-  const command = SAME[token.command] ?? token.command;
+  const command = looked_up(SAME, token.command) ?? token.command;
   if (set) return in_style(format, set, inner.replace(/\s+/g, " "));
   if (mark === "{") {
     const body = row(tokens, format, depth + 1);
     if (!tokens.pop()) throw new SyntaxError("the end");
     return body;
   }
-  if (command in ACCENTS) return format.accent(command, atom(tokens, format, depth + 1, true));
-  if (command in WORDS) {
+  if (Object.hasOwn(ACCENTS, command)) return format.accent(command, atom(tokens, format, depth + 1, true));
+  if (Object.hasOwn(WORDS, command)) {
     const letter = (/** @type {string} */ c) => {
       if (!WORDS[command].includes("bold") && !/^[A-Za-z0-9]$/.test(c)) throw new SyntaxError(c);
-      return in_style(format, command, NAMED[c] ?? c);
+      return in_style(format, command, looked_up(NAMED, c) ?? c);
     };
     return atom(tokens, { ...format, letter }, depth + 1, true);
   }
-  if (mark || (command && !(command in NAMED))) throw new SyntaxError(mark || command);
+  if (mark || (command && !Object.hasOwn(NAMED, command))) throw new SyntaxError(mark || command);
   const letter = format.letter(command ?? COMMANDS[sign] ?? sign);
   return over ? format.accent(MARKS[over], letter) : letter;
 }

@@ -67,7 +67,7 @@ export const index = (of, at) => ({ kind: "index", of, at });
 /** @param {Node} left @param {Node} right @param {string} [sign] @returns {Node} */
 export const holds = (left, right, sign = ">") => ({ kind: "holds", left, right, sign });
 /** What is left out. @type {Node} */
-const DOTS = { kind: "dots" };
+export const DOTS = { kind: "dots" };
 
 /** A number of an equation, as it was written: 1 and not 1.0. @param {number} value */
 export function number(value) {
