@@ -232,9 +232,6 @@ class Trace:
         have = set(computed)
         ordered = [name for name in cell.lines if name in have]
         need(computed == ordered, f"computed of {scope}: not lines of its cell, in their order")
-        for read in {read: 0 for name in computed for read in cell.lines[name].operands}:
-            right = read in have or read not in cell.lines or cell.lines[str(read)].inside
-            need(right, f"computed of {scope} lacks {shown(read)}, which is read")
         backwards = direction in ("reverse", "adjoint-forward", "adjoint-joined")
         self.stages[scope] = Stage(scope, cell, sources, computed, backwards, scope.replace("adjoint-", ""))
 
@@ -273,7 +270,6 @@ class Line(NamedTuple):
     op: str
     operands: tuple[Operand, ...]
     constants: tuple[Any, ...] = ()
-    inside: bool = False  # inside the call of a composite function
 
 
 def parsed(text: str) -> Any:
@@ -350,9 +346,7 @@ class Cell:
         self._find_matrices(set(map(str, matrices)))
         self._hold(set(held), set(scaled), last)
 
-    def _build(
-        self, tree: ast.expr, env: dict[str, Operand] | None = None, title: str = "", inside: bool = False
-    ) -> Operand:
+    def _build(self, tree: ast.expr, env: dict[str, Operand] | None = None, title: str = "") -> Operand:
         """Make the lines of an expression and return its operand: a name, or a number.
 
         The last operation has the title: the name of its equation, or the call whose body this is. In a body, `env` has
@@ -360,14 +354,14 @@ class Cell:
         """
 
         def inner(part: ast.expr) -> Operand:
-            return self._build(part, env, inside=env is not None)
+            return self._build(part, env)
 
         def line(op: str, operands: Sequence[Operand], constants: Sequence[Any] = ()) -> str:
             key = op, tuple(operands), tuple(constants)
             if key not in self._known:
                 text = self._spelled(*key)
                 self._known[key] = name = title or text
-                self._made[name] = Line(name, *key, inside)
+                self._made[name] = Line(name, *key)
                 self._unnamed |= set() if title else {text}
                 need(len(self._made) <= MOST and len(text) <= MOST, "too many lines, or a name that is too long")
             return self._known[key]
@@ -381,7 +375,7 @@ class Cell:
                 need(right and read not in FUNCTIONS, f"{shown(read)} is no argument, or is read before its equation")
                 return env[read] if env else read
             case ast.UnaryOp(op=ast.UAdd(), operand=part):
-                return self._build(part, env, title, inside)
+                return self._build(part, env, title)
             case ast.UnaryOp(op=ast.USub(), operand=part):
                 operand = inner(part)
                 return 0.0 - operand if isinstance(operand, float) else line("neg", [operand])
@@ -401,7 +395,7 @@ class Cell:
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
                 operands = [inner(argument) for argument in arguments]
                 if function not in FUNCTIONS:
-                    return self._call(function, operands, title, inside)
+                    return self._call(function, operands, title)
                 (fewest, most), defaults = FUNCTIONS[function], DEFAULTS.get(function, ())
                 constants = [*operands[most:], *defaults[len(operands[most:]) :]]
                 right = len(operands) >= fewest and all(type(number) is float for number in constants)
@@ -410,7 +404,7 @@ class Cell:
                 return line("maximum" if two else function, operands[:most], constants)
         raise RefusedError(f"not allowed: {shown(ast.unparse(tree))}")
 
-    def _call(self, function: str, operands: list[Operand], title: str, inside: bool) -> Operand:
+    def _call(self, function: str, operands: list[Operand], title: str) -> Operand:
         """Put the body of a composite function in place of its call."""
         if function not in self._functions:
             raise UnknownError(f"the equations do not define {shown(function)}, as those of an earlier version")
@@ -425,7 +419,7 @@ class Cell:
         text = f"{function}({', '.join(self._text(operand) for operand in short)})"
         if text in self.inputs:
             return text
-        return self._build(definition.body, dict(zip(names, values, strict=True)), title or text, inside)
+        return self._build(definition.body, dict(zip(names, values, strict=True)), title or text)
 
     def _terms(self, tree: ast.expr, inner: Callable[[ast.expr], Operand], body: bool) -> list[tuple[int, Operand]]:
         """Take a sum apart, from the right; in the body of a call also the sums that are its arguments."""
@@ -881,7 +875,7 @@ def within_epsilons(line: Line, x: float, r: float, a: Arithmetic) -> str:
 def judged(line: Line, i: int, vectors: list[Sequence[float]], scaled: list[Whole], r: float, a: Arithmetic) -> str:
     """Judge one recorded value of a line; `scaled` has the operands of a product or sum as integers."""
     if scaled:
-        x, sizes = (gathered(line, i, [part[which] for part in scaled]) for which in (0, 1))
+        x, sizes = gathered(line, i, [part[0] for part in scaled]), gathered(line, i, [part[1] for part in scaled])
         n = len(x[0])
         second = (x[1], sizes[1], scaled[1][2]) if line.op in PRODUCTS else ([1] * n, [1] * n, 0)
         terms = [((x[0], sizes[0], scaled[0][2]), second)]
@@ -1090,7 +1084,7 @@ class Check:
                 need(right, f"the sum {scope}/{shown(name)} has a wrong shape")
             values = [[[x for k, b in at for x in place.read(k, b)] for place in term] for term in places]
             for i in picked:
-                units = divmod(i, shape[1]) if len(shape) == 2 else [i]
+                units: list[int] = [*divmod(i, shape[1])] if len(shape) == 2 else [i]
                 columns = [[term[j][unit :: shape[j]] for j, unit in enumerate(units)] for term in values]
                 wide = recorded.shape[1] if len(recorded.shape) == 2 else 0
                 self._judge((scope, "", name, i), wide, judged_sum, columns, recorded.flat[i], self.arithmetic)

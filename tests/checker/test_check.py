@@ -399,7 +399,7 @@ def test_a_document_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     refused("has no source", "stages", 0, "sources", value={})
     refused("has no source", "stages", 0, "sources", value={"x_t": f"{scope}/h_t"})
     refused("not lines of its cell", "stages", 0, "computed", value=["h_t", "i_t"])
-    refused("lacks", "stages", 0, "computed", value=["h_t"])
+    refused("nothing computes or reads", "stages", 0, "computed", value=["h_t"])
     refused("this parameter has no values", "parameters", scope, value={})
     refused("nothing computes or reads", "parameters", scope, "W_new", value=[[1.0]])
     refused("should have the width 3", "parameters", scope, "W_xi", value=[[1.0]] * 3)
