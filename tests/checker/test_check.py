@@ -377,6 +377,15 @@ def test_a_file_that_is_no_trace_has_one_message(
     assert time.process_time() - start < 2
 
 
+def test_an_unforeseen_exception_is_one_message_and_does_not_look_refuted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "judged", lambda *parts: 1 // 0)
+    code, out, err = program([str(ROOT / "traces" / "three-steps" / "trace.json")], monkeypatch, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be judged: ZeroDivisionError" in err
+
+
 def test_a_document_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     document = json.loads((ROOT / "traces" / "batch" / "trace.json").read_text(encoding="utf-8"))
 
