@@ -45,7 +45,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate
-from operator import mul
+from operator import mul, neg, truediv
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,20 +100,15 @@ def need(condition: object, message: str) -> None:
 
 
 def parsed_json(text: bytes | str) -> dict[str, Any]:
-    """Read one object. A key occurs once, NaN stands in quotes; of a long whole number the nearest float64 is taken."""
+    """Read one object. A key occurs once, the sign of -0 is kept."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(pairs)) == len(pairs), f"a key occurs twice among {shown([key for key, _ in pairs])}")
         return dict(pairs)
 
-    hooks: dict[str, Any] = {
-        "object_pairs_hook": unique,
-        "parse_constant": lambda word: need(False, f"{word} is not JSON"),
-    }
-    hooks["parse_int"] = lambda digits: int(digits) if len(digits) < 16 and digits != "-0" else float(digits)
     try:
-        found = json.loads(text, **hooks)
-    except (ValueError, RecursionError) as error:  # what is not UTF-8, too; lists that are nested too deeply
+        found = json.loads(text, object_pairs_hook=unique, parse_int=lambda n: -0.0 if n == "-0" else int(n))
+    except (ValueError, TypeError, RecursionError) as error:  # what is not UTF-8, too; lists that are nested too deeply
         raise RefusedError(f"not JSON: {shown(error)}") from None
     need(isinstance(found, dict), "not a JSON object")
     return dict(found)
@@ -121,33 +116,27 @@ def parsed_json(text: bytes | str) -> dict[str, Any]:
 
 def tensors(data: bytes) -> dict[str, Any]:
     """Read a .safetensors file into the form of a .json file, with arrays in place of lists."""
-    size = int.from_bytes(data[:8], "little")
-    need(8 <= len(data) >= size + 8, "the header is longer than the file")
-    header, data, used = parsed_json(data[8 : 8 + size]), data[8 + size :], 0
-    metadata = header.pop("__metadata__", None)
-    need(isinstance(metadata, dict) and isinstance(metadata.get("manifest"), str), "no manifest in __metadata__")
-    document = parsed_json(metadata["manifest"])
+    start = int.from_bytes(data[:8], "little") + 8
+    need(start <= len(data), "the header is longer than the file")
+    header, used = parsed_json(data[8:start]), start
+    document = parsed_json(dict(header.pop("__metadata__", {})).get("manifest", "null"))
     need(not ARRAYS & set(document), "the manifest has arrays, which are tensors in this format")
     for name, tensor in header.items():
-        need(isinstance(tensor, dict), f"tensor {shown(name)} is not an object")
         at = re.fullmatch(r"(?:(parameters|lines|sums|inputs/given|initial)/([^/]+/[^/]+)|(inputs))/([^/]+)", name)
+        fields: Any = [dict(tensor).get(key) for key in ("dtype", "shape", "data_offsets")]
+        kind, shape, ends = fields
         part, scope, plain, last = at.groups() if at else ("", "", "", "")
-        kind, shape, ends = (tensor.get(key) for key in ("dtype", "shape", "data_offsets"))
-        right = isinstance(shape, list) and isinstance(ends, list) and len(ends) == 2
-        right = right and all(type(n) is int and n >= 0 for n in [*shape, *ends]) and at is not None
-        right = right and kind in (("I64",) if plain and last in ("lengths", "mask") else ("F64", "F32"))
+        right = at and kind in (("I64",) if plain and last in ("lengths", "mask") else ("F64", "F32"))
+        right = right and all(type(n) is int and n >= 0 for n in [*shape, *ends])
+        size = math.prod(shape) * int(kind[1:]) // 8 if right else 0
+        right = size > 0 and ends[1] - ends[0] == size and start + ends[1] <= len(data)
         need(right, f"tensor {shown(name)}: its name, dtype, shape or offsets are wrong")
-        begin, end = ends
-        right = begin < end <= len(data) and end - begin == math.prod(shape) * int(kind[1:]) // 8
-        need(right, f"tensor {shown(name)}: its offsets are not those of its shape")
-        flat: array[Any] = array(CODES[kind], data[begin:end])
-        if sys.byteorder == "big":
-            flat.byteswap()
+        values = Array(tuple(shape), struct.unpack_from(f"<{math.prod(shape)}{CODES[kind]}", data, start + ends[0]))
         path = ["inputs", last] if plain else [*part.split("/"), scope, last]
         place, path = document, ["inputs", "initial", last, scope] if part == "initial" else path
         for key in path[:-1]:
             place = place.setdefault(key, {})
-        place[path[-1]], used = Array(tuple(shape), flat), used + end - begin
+        place[path[-1]], used = values, used + size
     need(used == len(data), "the tensors do not fill the file")
     return document
 
@@ -156,7 +145,7 @@ def numbers(value: Any, axes: Sequence[int], dtype: str, where: str) -> Array:
     """Read lists of lists, or a tensor, that has one of these numbers of axes; round to the type of the trace."""
     shape: tuple[int, ...] = value.shape if isinstance(value, Array) else ()
     flat: list[Any] = list(value.flat) if isinstance(value, Array) else [value]
-    while not isinstance(value, Array) and isinstance(flat[0], list) and len(shape) < 4:
+    while isinstance(flat[0], list) and len(shape) < 4:
         right = all(isinstance(row, list) and row and len(row) == len(flat[0]) for row in flat)
         need(right, f"{where} is ragged or empty")
         shape, flat = (*shape, len(flat[0])), [item for row in flat for item in row]
@@ -171,6 +160,13 @@ def numbers(value: Any, axes: Sequence[int], dtype: str, where: str) -> Array:
         raise RefusedError(f"{where} has a number that is too large for {dtype}") from None
 
 
+def part(of: dict[str, Any], key: str, kind: type, default: object = None) -> Any:
+    """Return what a key of an object has, which must be of this type."""
+    value = default if of.get(key) is None else of[key]
+    need(isinstance(value, kind) and type(value) is not bool, f"{shown(key)} is missing, or no {kind.__name__}")
+    return value
+
+
 class Trace:
     """What a file holds; what the format does not allow is refused."""
 
@@ -180,21 +176,6 @@ class Trace:
         except (OSError, ValueError) as error:
             raise RefusedError(f"cannot be read: {shown(error)}") from None
         document = tensors(data) if path.suffix == ".safetensors" else parsed_json(data)
-
-        def part(of: dict[str, Any], key: str, kind: type, default: object = None) -> Any:
-            value = default if of.get(key) is None else of[key]
-            need(isinstance(value, kind) and type(value) is not bool, f"{shown(key)} is missing, or no {kind.__name__}")
-            return value
-
-        def scoped(of: dict[str, Any], key: str, axes: Sequence[int], *shape: int) -> dict[str, dict[str, Array]]:
-            found: dict[str, dict[str, Array]] = {scope: {} for scope in self.stages}
-            for scope, group in part(of, key, dict, {}).items():
-                need(scope in found and isinstance(group, dict), f"{key}: no stage {shown(scope)}, or no names in it")
-                for name, value in group.items():
-                    found[scope][name] = values = numbers(value, axes, self.dtype, f"{key} {scope}/{shown(name)}")
-                    need(values.shape[: len(shape)] == shape, f"{key} {scope}/{shown(name)} has a wrong shape")
-            return found
-
         need(document.get("format") == "lstm-trace/1", "not a trace: its format is not lstm-trace/1")
         need(REQUIRED <= set(document) <= KEYS, f"unknown or missing keys: {shown(set(document) - KEYS or REQUIRED)}")
         self.dtype, self.first = part(document, "dtype", str, "float64"), part(document, "first", int, 0)
@@ -206,37 +187,18 @@ class Trace:
         need(self.steps * self.batch <= len(data), "it has more steps than the file has bytes")
         self.stages: dict[str, Stage] = {}
         for entry in part(document, "stages", list):
-            keys = {"layer", "direction", "equations", "sources", "computed"}
-            need(isinstance(entry, dict) and set(entry) <= keys, "a stage is not an object, or has unknown keys")
-            direction, text = part(entry, "direction", str), part(entry, "equations", str)
-            scope = f"{part(entry, 'layer', int)}/{direction}"
-            right = bool(re.fullmatch(r"\d+/(adjoint-)?(forward|reverse|joined)", scope)) and scope not in self.stages
-            need(right, f"a stage is unknown, or occurs twice: {shown(scope)}")
-            try:
-                cell = Cell(text)
-            except (RefusedError, RecursionError) as error:
-                raise RefusedError(f"equations of {scope}: {error}") from None
-            sources, computed = part(entry, "sources", dict, {}), part(entry, "computed", list, list(cell.lines))
-            need(all(isinstance(text, str) for text in [*sources.values(), *computed]), f"{scope}: sources, computed")
-            have = set(computed)
-            ordered = [name for name in cell.lines if name in have]
-            need(computed == ordered, f"computed of {scope}: not lines of its cell, in their order")
-            for read in {read: 0 for name in computed for read in cell.lines[name].operands}:
-                right = read in have or read not in cell.lines or cell.lines[str(read)].inside
-                need(right, f"computed of {scope} lacks {shown(read)}, which is read")
-            backwards = direction in ("reverse", "adjoint-forward", "adjoint-joined")
-            self.stages[scope] = Stage(scope, cell, sources, computed, backwards, scope.replace("adjoint-", ""))
+            self._add(dict(entry))
         inputs = part(document, "inputs", dict, {})
-        initial: dict[str, Any] = {}
         need(set(inputs) <= {"x", "lengths", "mask", "h0", "c0", "initial", "given"}, "unknown keys in inputs")
         states = {key[0] + "_prev": inputs[key] for key in ("h0", "c0") if key in inputs}
+        initial: dict[str, Any] = {}  # by scope first, as all else
         for state, group in (part(inputs, "initial", dict, {}) | states).items():
             for scope, value in part({state: group}, state, dict, {}).items():
                 initial.setdefault(scope, {})[state] = value
-        self.parameters, self.sums = (scoped(document, key, [1, 2]) for key in ("parameters", "sums"))
-        self.lines = scoped(document, "lines", [3], self.steps, self.batch)
-        self.given = scoped(inputs, "given", [3], self.steps, self.batch)
-        self.initial = scoped({"initial": initial}, "initial", [2], self.batch)
+        self.initial = self._scoped({"initial": initial}, "initial", [2], self.batch)
+        self.parameters, self.sums = (self._scoped(document, key, [1, 2]) for key in ("parameters", "sums"))
+        self.lines = self._scoped(document, "lines", [3], self.steps, self.batch)
+        self.given = self._scoped(inputs, "given", [3], self.steps, self.batch)
         x, lengths, mask = (inputs.get(key) for key in ("x", "lengths", "mask"))
         need(lengths is None or mask is None, "both lengths and mask")
         self.x = x if x is None else numbers(x, [3], self.dtype, "x")
@@ -253,6 +215,35 @@ class Trace:
             self.valid = Array((*marks.shape, 1), marks.flat)
         for each in (self.x, self.valid):
             need(not each or each.shape[:2] == (self.steps, self.batch), "x or mask has a wrong shape")
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        """Read a stage."""
+        need(set(entry) <= {"layer", "direction", "equations", "sources", "computed"}, "a stage has unknown keys")
+        direction = part(entry, "direction", str)
+        scope = f"{part(entry, 'layer', int)}/{direction}"
+        right = re.fullmatch(r"\d+/(adjoint-)?(forward|reverse|joined)", scope) and scope not in self.stages
+        need(right, f"a stage is unknown, or occurs twice: {shown(scope)}")
+        try:
+            cell = Cell(part(entry, "equations", str))
+        except (RefusedError, RecursionError) as error:
+            raise RefusedError(f"equations of {scope}: {error}") from None
+        sources, computed = part(entry, "sources", dict, {}), part(entry, "computed", list, list(cell.lines))
+        need(all(isinstance(text, str) for text in [*sources.values(), *computed]), f"{scope}: sources, computed")
+        have = set(computed)
+        ordered = [name for name in cell.lines if name in have]
+        need(computed == ordered, f"computed of {scope}: not lines of its cell, in their order")
+        backwards = direction in ("reverse", "adjoint-forward", "adjoint-joined")
+        self.stages[scope] = Stage(scope, cell, sources, computed, backwards, scope.replace("adjoint-", ""))
+
+    def _scoped(self, of: dict[str, Any], key: str, axes: Sequence[int], *shape: int) -> dict[str, dict[str, Array]]:
+        """Read the arrays of each scope, whose shapes begin with these numbers."""
+        found: dict[str, dict[str, Array]] = {scope: {} for scope in self.stages}
+        for scope, group in part(of, key, dict, {}).items():
+            need(scope in found and isinstance(group, dict), f"{key}: no stage {shown(scope)}, or no names in it")
+            for name, value in group.items():
+                found[scope][name] = values = numbers(value, axes, self.dtype, f"{key} {scope}/{shown(name)}")
+                need(values.shape[: len(shape)] == shape, f"{key} {scope}/{shown(name)} has a wrong shape")
+        return found
 
 
 # --- Equations -------------------------------------------------------------------------------------------------------
@@ -279,11 +270,9 @@ class Line(NamedTuple):
     op: str
     operands: tuple[Operand, ...]
     constants: tuple[Any, ...] = ()
-    inside: bool = False  # inside the call of a composite function
 
 
-@cache
-def parsed(text: str) -> ast.expr:
+def parsed(text: str) -> Any:
     """Read an expression with Python's parser. It puts names into the form NFKC, as the page demands."""
     need(len(text) <= MOST, "an expression is too long")
     try:
@@ -295,21 +284,8 @@ def parsed(text: str) -> ast.expr:
 def named(text: str) -> str:
     """Read the name of a line, a state, an argument, …"""
     name = parsed(text)
-    if not isinstance(name, ast.Name) or name.id in FUNCTIONS:
-        raise RefusedError(f"{shown(text.strip())} is not a name")
-    return name.id
-
-
-def split(text: str) -> list[str]:
-    """Split at the commas outside parentheses."""
-    parts, depth = [""], 0
-    for c in text:
-        depth += (c in "([") - (c in ")]")
-        if c == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += c
-    return parts
+    need(isinstance(name, ast.Name) and name.id not in FUNCTIONS, f"{shown(text.strip())} is not a name")
+    return str(name.id)
 
 
 class Cell:
@@ -319,56 +295,58 @@ class Cell:
         self.text, self.inputs = text, list[str]()
         self.lines: dict[str, Line] = {}
         self.choices: set[str] = set()  # the inputs that choose between a computed and a held value: 0 or 1
-        self._functions: dict[str, tuple[list[str], list[Operand], ast.expr]] = {}
+        self._functions: dict[str, ast.Lambda] = {}
         self._made: dict[str, Line] = {}  # all lines, also those that nothing needs in the end
         self._known: dict[tuple[Any, ...], str] = {}  # operation, operands and constants: the line that has them
         self._unnamed: set[str] = set()
-        self._calls, equations, declared = 0, list[tuple[str, ast.expr]](), dict[str, list[str]]()
+        self._calls, equations = 0, list[tuple[str, ast.expr]]()
+        declared: dict[str, list[ast.expr]] = {}
         need(len(text) <= 20 * MOST, "the text is too long")
         for row in (row.partition("#")[0].strip() for row in text.splitlines()):
             if match := re.fullmatch(rf"({'|'.join(DECLARATIONS)})\s*:(.*)", row):
                 need(match[1] not in declared, f"two rows are {match[1]}")
-                declared[match[1]] = split(match[2])
+                declared[match[1]] = parsed(f"({match[2].replace('<-', ':=')},)").elts  # a tuple of Python
             elif match := re.fullmatch(r"([^\s()=]+)\s*\(([^()]*)\)\s*=(.*)", row):
-                pairs = [part.partition("=") for part in split(match[2])]
-                defaults = [self._build(parsed(default)) for _, equals, default in pairs if equals]
-                need(all(type(default) is float for default in defaults), f"not a number: a default in {shown(row)}")
-                self._functions[named(match[1])] = [named(name) for name, _, _ in pairs], defaults, parsed(match[3])
+                definition = parsed(f"lambda {match[2]}: {match[3]}")
+                need(isinstance(definition, ast.Lambda), f"not a definition: {shown(row)}")
+                self._functions[named(match[1])] = definition
             elif row:
                 name, equals, right = row.partition("=")
                 need(equals, f"neither an equation nor a declaration: {shown(row)}")
                 equations.append((named(name), parsed(right)))
-        arrows = {key: [item.partition("<-")[::2] for item in declared.get(key, ())] for key in DECLARATIONS}
-        self.gradient = {name.strip(): right.strip() for name, right in arrows["gradient"]}
-        self._equations, self._states = [name for name, _ in equations], [named(name) for name, _ in arrows["carry"]]
-        for item in declared.get("input", ["x_t"]):  # an expression: its name is its text, and its own lines go
-            self.inputs.append(str(self._build(parsed(item))))
+        arrows: dict[str, dict[str, ast.expr]] = {}
+        for key in ("carry", "sum", "gradient"):
+            pairs = declared.get(key, [])
+            need(all(isinstance(pair, ast.NamedExpr) for pair in pairs), f"{key} is without <-")
+            arrows[key] = {pair.target.id: pair.value for pair in pairs if isinstance(pair, ast.NamedExpr)}
+            once = key == "gradient" or len(arrows[key]) == len(pairs)
+            need(once and not FUNCTIONS.keys() & arrows[key].keys(), f"{key}: wrong names")
+        self.gradient = {name: ast.unparse(right) for name, right in arrows["gradient"].items()}
+        self._equations, self._states = [name for name, _ in equations], list(arrows["carry"])
+        for item in declared.get("input", [ast.Name("x_t")]):  # an expression: its text is its name
+            self.inputs.append(str(self._build(item)))
         names = [*self._equations, *self._states, *self.inputs]
         need(len(set(names)) == len(names), "two equations, states or inputs have one name")
         for name, tree in equations:
             if (operand := self._build(tree, title=name)) != name:
                 self._made[name] = Line(name, "copy", (operand,))
-        carried = [str(self._build(parsed(right))) for _, right in arrows["carry"]]
+        self.carry = {state: str(self._build(right)) for state, right in arrows["carry"].items()}
+        carried = [*self.carry.values()]
         need(all(name in self._made or name in self.inputs for name in carried), "a state carries no line and no input")
-        self.carry = dict(zip(self._states, carried, strict=True))
-        self.sums = {named(name): self._sum(parsed(right)) for name, right in arrows["sum"]}
-        parts = {
-            key: [self._build(parsed(item)) for item in declared.get(key, ())]
-            for key in ("output", "matrix", "hold", "scale")
-        }
-        last = ["h_t"] if "h_t" in self._equations else self._equations[-1:]
-        output = [*parts["output"], *last, ""][0]
+        self.sums = {name: self._sum(right) for name, right in arrows["sum"].items()}
         terms = [operand for terms in self.sums.values() for term in terms for operand in term]
-        for operand in [*self._equations, *carried, *terms, output]:
+        output, matrices, held, scaled = (
+            [self._build(item) for item in declared.get(key, [])] for key in ("output", "matrix", "hold", "scale")
+        )
+        last = [*output, *(["h_t"] if "h_t" in self._equations else self._equations[-1:]), ""][0]
+        for operand in [*self._equations, *carried, *terms, last]:
             self._order(operand)
         read = {operand for line in self.lines.values() for operand in line.operands}.union(terms)
         self.parameters = {name for name in read if isinstance(name, str)} - {*self.lines, *self.inputs, *self._states}
-        self._find_matrices(set(map(str, parts["matrix"])))
-        self._hold(set(parts["hold"]), set(parts["scale"]), output)
+        self._find_matrices(set(map(str, matrices)))
+        self._hold(set(held), set(scaled), last)
 
-    def _build(
-        self, tree: ast.expr, env: dict[str, Operand] | None = None, title: str = "", inside: bool = False
-    ) -> Operand:
+    def _build(self, tree: ast.expr, env: dict[str, Operand] | None = None, title: str = "") -> Operand:
         """Make the lines of an expression and return its operand: a name, or a number.
 
         The last operation has the title: the name of its equation, or the call whose body this is. In a body, `env` has
@@ -376,14 +354,14 @@ class Cell:
         """
 
         def inner(part: ast.expr) -> Operand:
-            return self._build(part, env, inside=env is not None)
+            return self._build(part, env)
 
         def line(op: str, operands: Sequence[Operand], constants: Sequence[Any] = ()) -> str:
             key = op, tuple(operands), tuple(constants)
             if key not in self._known:
                 text = self._spelled(*key)
                 self._known[key] = name = title or text
-                self._made[name] = Line(name, *key, inside)
+                self._made[name] = Line(name, *key)
                 self._unnamed |= set() if title else {text}
                 need(len(self._made) <= MOST and len(text) <= MOST, "too many lines, or a name that is too long")
             return self._known[key]
@@ -393,11 +371,11 @@ class Cell:
                 need(value <= sys.float_info.max, "a number is too large")
                 return float(value)
             case ast.Name(id=read):
-                right = read in env if env else read not in self._equations or read in self._made
-                need(right, f"{shown(read)} is no argument, or is read before its equation")
-                return env[read] if env else named(read)
+                right = read in env if env is not None else read not in self._equations or read in self._made
+                need(right and read not in FUNCTIONS, f"{shown(read)} is no argument, or is read before its equation")
+                return env[read] if env else read
             case ast.UnaryOp(op=ast.UAdd(), operand=part):
-                return self._build(part, env, title, inside)
+                return self._build(part, env, title)
             case ast.UnaryOp(op=ast.USub(), operand=part):
                 operand = inner(part)
                 return 0.0 - operand if isinstance(operand, float) else line("neg", [operand])
@@ -407,10 +385,9 @@ class Cell:
             case ast.BinOp(op=ast.Mult() | ast.MatMult() | ast.Div() as mark, left=left, right=right):
                 need(title or not isinstance(mark, ast.Div), "/ is only for the last operation of an equation")
                 return line(INFIX[type(mark)], [inner(left), inner(right)])
-            case ast.Compare(ops=[ast.Gt()], left=left, comparators=[right]):
-                return line(">", [inner(left), inner(right)])
-            case ast.Compare(ops=[ast.Lt()], left=left, comparators=[right]):
-                return line(">", [inner(right), inner(left)])
+            case ast.Compare(ops=[ast.Gt() | ast.Lt() as mark], left=left, comparators=[right]):
+                pair = (left, right) if isinstance(mark, ast.Gt) else (right, left)
+                return line(">", [inner(part) for part in pair])
             case ast.Subscript(value=part, slice=ast.Slice(ast.Constant(int(begin)), ast.Constant(int(end)), None)):
                 return line("slice", [inner(part)], [begin, end])
             case ast.Subscript(value=part, slice=ast.Constant(int(begin))):
@@ -418,7 +395,7 @@ class Cell:
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
                 operands = [inner(argument) for argument in arguments]
                 if function not in FUNCTIONS:
-                    return self._call(function, operands, title, inside)
+                    return self._call(function, operands, title)
                 (fewest, most), defaults = FUNCTIONS[function], DEFAULTS.get(function, ())
                 constants = [*operands[most:], *defaults[len(operands[most:]) :]]
                 right = len(operands) >= fewest and all(type(number) is float for number in constants)
@@ -427,22 +404,22 @@ class Cell:
                 return line("maximum" if two else function, operands[:most], constants)
         raise RefusedError(f"not allowed: {shown(ast.unparse(tree))}")
 
-    def _call(self, function: str, operands: list[Operand], title: str, inside: bool) -> Operand:
+    def _call(self, function: str, operands: list[Operand], title: str) -> Operand:
         """Put the body of a composite function in place of its call."""
         if function not in self._functions:
             raise UnknownError(f"the equations do not define {shown(function)}, as those of an earlier version")
-        names, defaults, body = self._functions[function]
-        plain, lacking = len(names) - len(defaults), len(names) - len(operands)
-        self._calls += 1
-        need(
-            0 <= lacking <= len(defaults) and self._calls <= MOST // 4,
-            f"{shown(function)}: wrong arguments, or too many calls",
-        )
+        definition = self._functions[function]
+        names = [argument.arg for argument in definition.args.args]
+        defaults = [self._build(default) for default in definition.args.defaults]
+        plain, lacking, self._calls = len(names) - len(defaults), len(names) - len(operands), self._calls + 1
+        right = 0 <= lacking <= len(defaults) and all(isinstance(default, float) for default in defaults)
+        need(right and self._calls <= MOST // 4, f"{shown(function)}: wrong arguments, or too many calls")
         values = operands + defaults[len(defaults) - lacking :]
         short = values[:plain] if values[plain:] == defaults else values
         text = f"{function}({', '.join(self._text(operand) for operand in short)})"
-        env = dict(zip(names, values, strict=True))
-        return text if text in self.inputs else self._build(body, env, title or text, inside)
+        if text in self.inputs:
+            return text
+        return self._build(definition.body, dict(zip(names, values, strict=True)), title or text)
 
     def _terms(self, tree: ast.expr, inner: Callable[[ast.expr], Operand], body: bool) -> list[tuple[int, Operand]]:
         """Take a sum apart, from the right; in the body of a call also the sums that are its arguments."""
@@ -586,13 +563,13 @@ class Arithmetic:
     """How operands are read, and what is rounded where. `fixed`: one order and one result, in place of a bound."""
 
     def __init__(self, name: str, dtype: str) -> None:
-        self.fixed, self.form, self.hand, self.point, self.limit = bool(name), name or dtype, 0, 0, 0
-        if match := re.fullmatch(r"by-hand-(1[0-5]|[0-9])", name):
-            self.hand = 10 ** int(match[1])
-        elif (match := re.fullmatch(r"q([0-9]{1,2})\.([0-9]{1,2})", name)) and 1 <= int(match[1]) <= 32 - int(match[2]):
-            self.point, self.limit = 1 << int(match[2]), 1 << int(match[1]) + int(match[2]) - 1
-        else:
-            need(self.form in FORMATS and name != "float64", f"unknown arithmetic {shown(name)}")
+        self.fixed, self.form = bool(name), name or dtype
+        hand, point = re.fullmatch(r"by-hand-(1[0-5]|\d)", name), re.fullmatch(r"q([1-9]\d?)\.(\d\d?)", name)
+        right = int(point[1]) + int(point[2]) <= 32 if point else hand or (self.form in FORMATS and name != "float64")
+        need(right, f"unknown arithmetic {shown(name)}")
+        self.hand = 10 ** int(hand[1]) if hand else 0
+        self.point = 2 ** int(point[2]) if point else 0
+        self.limit = self.point * 2 ** int(point[1]) // 2 if point else 0
 
     def rounded(self, x: Number) -> Number:
         """Round a result."""
@@ -602,7 +579,7 @@ class Arithmetic:
         if isinstance(x, float) or (self.hand and abs(x) >= 10**60):
             return x
         if self.hand:
-            units = (2 * abs(x.numerator) * self.hand + x.denominator) // (2 * x.denominator)
+            units = math.floor(abs(x) * self.hand + Fraction(1, 2))
             return Fraction(units if x > 0 else -units, self.hand)
         x = nearest(x.numerator, x.denominator, self.form)
         return Fraction(x) if math.isfinite(x) else x
@@ -614,16 +591,10 @@ class Arithmetic:
         found = [self.rounded(x) for x in found] if self.fixed and not self.hand else found
         return found if all(isinstance(x, Fraction) for x in found) else [stored(x) for x in found]
 
-    def constants(self, values: Sequence[float]) -> list[Number]:
-        """Read the numbers of elu and clip."""
-        rounded = (nearest(*x.as_integer_ratio(), self.form) for x in ([] if self.fixed else values))
+    def constants(self, values: Sequence[float]) -> list[Fraction]:
+        """Read the numbers of elu and clip: rounded to the type of the trace, or decimals as written."""
+        rounded = [] if self.fixed else [nearest(*x.as_integer_ratio(), self.form) for x in values]
         return [Fraction(repr(x)) for x in values] if self.fixed else [Fraction(x) for x in rounded]
-
-    def dot(self, a: Sequence[float], b: Sequence[float]) -> Number:
-        """Add products, in order."""
-        numbers = self.read([*a, *b])
-        products = [x * y for x, y in zip(numbers, numbers[len(a) :], strict=False)]
-        return self.total(products if self.point else [self.rounded(product) for product in products])
 
     def total(self, terms: Sequence[Number]) -> Number:
         """Add, from left to right. By hand and in fixed point only the complete sum is rounded."""
@@ -632,60 +603,49 @@ class Arithmetic:
             value = value + term if exact else self.rounded(value + term)
         return self.rounded(value) if exact else value
 
+    def dot(self, a: Sequence[float], b: Sequence[float]) -> Number:
+        """Add products, in order; those of fixed point are exact."""
+        numbers = self.read([*a, *b])
+        products = [x * y for x, y in zip(numbers, numbers[len(a) :], strict=False)]
+        return self.total(products if self.point else [self.rounded(product) for product in products])
+
 
 # --- Functions -------------------------------------------------------------------------------------------------------
 # Each is enclosed between two integers: lo / q <= f(n / d) <= hi / q with q = 2^s; "a unit" is 1 / q. Divisions round
-# down: what is computed is too small by a number of units that is counted, and hi makes up for it.
+# down, and what they lose is counted. All functions come from one series.
 
 
-def exp_series(r: int, s: int) -> tuple[int, int]:
-    """Enclose exp(r / q) for 0 <= r / q < 1 by the sum of (r / q)^n / n!.
+def series(x: int, s: int, first: int, sign: int, factorial: bool) -> tuple[int, int]:
+    """Enclose the sum of sign^j (x / q)^n / n! (or / n), n = first + 2 j, first 0 or 1; of / n, 0 <= x / q <= 1/3.
 
-    A term that is e units too small makes the next one less than e / n + 1 units too small: less than 2 for every n.
-    The first term whose integer is 0 is below 2 units, each later one below half of the one before: together below 4.
+    cosh, sinh, cos, sin of 0 <= x / q <= 1 are sums with n!, atanh and atan those with n; x may be 1 unit too small.
+
+    The square is less than 1 unit too small. A power (with its n!) that is e <= 2 units too small makes the next one
+    less than (e + 1 + 1) / 2 + 1 too small with n! >= 2 (n - 2)!, or e / 9 + 1/3 + 1: at most 2 in both cases. The
+    division by n loses less than 1 more. The first power whose integer is 0 is below 2, all from there on below 4;
+    what x lacks counts below 2, as every slope is.
     """
-    term, total, n = 1 << s, 0, 0
-    while term:
-        total, n = total + term, n + 1
-        term = (term * r >> s) // n
-    return total, total + 2 * n + 4
-
-
-def atanh_series(t: int, s: int) -> tuple[int, int]:
-    """Enclose atanh((t + at most 1 unit) / q) for 0 <= t / q <= 1/3 by the sum of (t / q)^(2j + 1) / (2j + 1).
-
-    The square, at most 1/9, is less than 1 unit too small. A power that is e units too small makes the next one less
-    than e / 9 + 1/3 + 1 too small: less than 2 for every j; its division loses less than 1 more. The first power whose
-    integer is 0 is below 2 units, and all from there on below 3. The slope is at most 9/8: below 2 for what t may lack.
-    """
-    square, power, total, j = t * t >> s, t, 0, 0
+    square, power, total, n = x * x >> s, x if first else 1 << s, 0, first
     while power:
-        total, j = total + power // (2 * j + 1), j + 1
-        power = power * square >> s
-    return total, total + 3 * j + 5
-
-
-@cache
-def half_pi(s: int) -> tuple[int, int]:
-    """Enclose pi / 2 = 8 atan(1/5) - 2 atan(1/239), Machin's formula.
-
-    A power is less than 2 units too small, its division loses less than 1, and what follows the last power is below 2.
-    """
-    value = wide = 0
-    for n, factor in ((5, 8), (239, -2)):
-        power, j = (1 << s) // n, 0
-        while power:
-            value, j = value + factor * (-1) ** j * (power // (2 * j + 1)), j + 1
-            power //= n * n
-        wide += abs(factor) * (3 * j + 2)
-    return value - wide, value + wide
+        total += (power if factorial else power // n) * sign ** (n // 2)
+        power, n = power * square >> s, n + 2
+        power = power // (n * (n - 1)) if factorial else power
+    wide = 3 * (n // 2) + 6
+    return total - wide, total + wide
 
 
 @cache
 def log_2(s: int) -> tuple[int, int]:
     """Enclose log 2 = 2 atanh(1/3)."""
-    lo, hi = atanh_series((1 << s) // 3, s)
+    lo, hi = series((1 << s) // 3, s, 1, 1, False)
     return 2 * lo, 2 * hi
+
+
+@cache
+def half_pi(s: int) -> tuple[int, int]:
+    """Enclose pi / 2 = 8 atan(1/5) - 2 atan(1/239), Machin's formula."""
+    (a, b), (c, d) = (series((1 << s) // n, s, 1, -1, False) for n in (5, 239))
+    return 8 * a - 2 * d, 8 * b - 2 * c
 
 
 def exp(n: int, d: int, s: int) -> tuple[int, int]:
@@ -702,8 +662,8 @@ def exp(n: int, d: int, s: int) -> tuple[int, int]:
     x, (least, most) = (n << w) // d, log_2(w)
     k = x // most
     low, high = x - k * most, x + 1 - k * least
-    lo, hi = exp_series(low, w)
-    return lo << k >> w - s, (hi + 3 * (high - low) << k >> w - s) + 1
+    lo, hi = map(sum, zip(series(low, w, 0, 1, True), series(low, w, 1, 1, True), strict=True))  # cosh + sinh
+    return max(lo, 1 << w) << k >> w - s, (hi + 3 * (high - low) << k >> w - s) + 1
 
 
 def log(n: int, d: int, s: int) -> tuple[int, int]:
@@ -711,29 +671,25 @@ def log(n: int, d: int, s: int) -> tuple[int, int]:
     k = n.bit_length() - d.bit_length()
     n, d = n << max(-k, 0), d << max(k, 0)  # 1/2 < n / d < 2
     k, n, d = (k + 1, n, 2 * d) if 3 * n > 4 * d else (k - 1, 2 * n, d) if 3 * n < 2 * d else (k, n, d)
-    lo, hi = atanh_series((abs(n - d) << s) // (n + d), s)
+    lo, hi = series((abs(n - d) << s) // (n + d), s, 1, 1, False)
     lo, hi = (-hi, -lo) if n < d else (lo, hi)
-    ends = [k * end for end in log_2(s)]
-    return 2 * lo + min(ends), 2 * hi + max(ends)
+    ends = [k * end for end in log_2(s + 20)]  # |k| counts its error
+    return 2 * lo + (min(ends) >> 20), 2 * hi + (max(ends) >> 20) + 1
 
 
 def sine(n: int, d: int, s: int, quarter: int) -> tuple[int, int]:
     """Enclose sin(x + quarter pi / 2): with x = k pi / 2 + r, |r| <= 1, it is the sine or cosine of r, or minus that.
 
-    An r that is off by e units moves the result by at most e. A term of the series is less than 2 units too small, as
-    in exp; the terms alternate and fall, so that what follows the last one is less than the first that is left out.
+    An r that is off by e units moves the result by at most e.
     """
     w = s + max(n.bit_length() - d.bit_length(), 0) + 20
     x, (least, most) = (n << w) // d, half_pi(w)
     k = (2 * x + most) // (2 * most)
-    r, wide = x - k * most, 5 + abs(k) * (most - least)
-    odd = (k + quarter) % 2  # the cosine
-    square, term, value, j = r * r >> w, 1 << w if odd else abs(r), 0, 1 - odd
-    while term:
-        value, wide = value + (-term if j & 2 else term), wide + 2
-        term, j = (term * square >> w) // ((j + 1) * (j + 2)), j + 2
-    value = -value if ((k + quarter) % 4 >= 2) != (not odd and r < 0) else value
-    return value - wide >> w - s, (value + wide >> w - s) + 1
+    r, wide, odd = x - k * most, 1 + abs(k) * (most - least), (k + quarter) % 2
+    lo, hi = series(abs(r), w, 1 - odd, -1, True)
+    if ((k + quarter) % 4 >= 2) != (not odd and r < 0):
+        lo, hi = -hi, -lo
+    return lo - wide >> w - s, (hi + wide >> w - s) + 1
 
 
 def enclosed(op: str, x: Fraction, constants: Sequence[Number], s: int) -> tuple[int, int]:
@@ -744,17 +700,15 @@ def enclosed(op: str, x: Fraction, constants: Sequence[Number], s: int) -> tuple
         return root, root + 1
     if op in ("log", "sin", "cos"):
         return log(n, d, s) if op == "log" else sine(n, d, s, int(op == "cos"))
-    if op == "sigmoid":  # 1 / (1 + exp(-x))
-        lo, hi = exp(-n, d, s)
-        return one * one // (one + hi), one * one // (one + lo) + 1
-    if op == "tanh":  # 1 - 2 / (exp(2 x) + 1)
-        lo, hi = exp(2 * n, d, s)
-        return one - 2 * one * one // (lo + one) - 1, one - 2 * one * one // (hi + one)
     if op == "softplus":  # max(x, 0) + 2 atanh(y / (2 + y)), y = exp(-|x|) <= 1
-        lo, hi = (min(end, one) for end in exp(-abs(n), d, s))
-        lo, hi = (atanh_series(y * one // (y + 2 * one), s)[end] for end, y in ((0, lo), (1, hi)))
+        ratios = [min(end, one) * one // (min(end, one) + 2 * one) for end in exp(-abs(n), d, s)]
+        lo, hi = (series(ratio, s, 1, 1, False)[end] for end, ratio in enumerate(ratios))
         return 2 * lo + (max(n, 0) << s) // d, 2 * hi + (max(n, 0) << s) // d + 1
-    lo, hi = exp(n, d, s)
+    lo, hi = exp(2 * n if op == "tanh" else n, d, s)
+    if op == "sigmoid":  # 1 - 1 / (1 + exp(x))
+        return one - one * one // (one + lo) - 1, one - one * one // (one + hi)
+    if op == "tanh":  # 1 - 2 / (exp(2 x) + 1)
+        return one - 2 * one * one // (lo + one) - 1, one - 2 * one * one // (hi + one)
     if op == "elu":  # alpha (exp(x) - 1)
         ends = [constants[0] * (lo - one), constants[0] * (hi - one)]
         return math.floor(min(ends)), math.ceil(max(ends))
@@ -770,7 +724,7 @@ def known(op: str, x: Number, constants: Sequence[Number]) -> Number | None:
     """Return the value of a function where it is a fraction or not finite; None where it has to be enclosed."""
     if x != x or (op in ("sin", "cos") and isinstance(x, float)) or (op in ("log", "sqrt") and x < 0):
         return math.nan
-    if op == "relu" or op == "clip":
+    if op in ("relu", "clip"):
         return max(x, Fraction(0)) if op == "relu" else min(constants[1], max(x, constants[0]))
     if isinstance(x, float):
         end = ((-constants[0], x) if op == "elu" else FAR.get(op, (x, x)))[x > 0]
@@ -790,7 +744,7 @@ def known(op: str, x: Number, constants: Sequence[Number]) -> Number | None:
 # otherwise what is derived in its place, with the bound.
 
 
-def gathered(line: Line, i: int, vectors: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+def gathered(line: Line, i: int, vectors: Sequence[Sequence[Any]]) -> list[Any]:
     """Return what unit i of a line reads from its operands: the factors of a product in two lists, all else in one."""
     first, last, op = vectors[0], vectors[-1], line.op
     if op in ("matvec", "memvec"):
@@ -798,7 +752,7 @@ def gathered(line: Line, i: int, vectors: Sequence[Sequence[Any]]) -> list[Seque
     if op in ("vecmat", "vecmem"):
         return [first, last[i :: len(last) // len(first)]]  # a column
     if op in ("sum", "mean", "max"):
-        return [*vectors]
+        return [first]
     if op == "slice":
         return [[first[i + line.constants[0]]]]
     if op == "concat":
@@ -823,34 +777,26 @@ def function(line: Line, x: Number, a: Arithmetic) -> Number:
 
 def exact(line: Line, parts: list[Sequence[float]], a: Arithmetic) -> Any:
     """Return the value of a unit in an arithmetic that has one result for it."""
-    op = line.op
-    x = a.read(parts[0])
+    op, x = line.op, a.read(parts[0])
     if op in PRODUCTS:
         return a.dot(*parts)
     if op in UNARY:
         return function(line, x[0], a)
-    match op:
-        case "add" | "sum":
-            signs = line.constants or [1] * len(x)
-            return a.total([term if sign > 0 else -term for sign, term in zip(signs, x, strict=True)])
-        case "mean":
-            return a.rounded(a.total(x) / len(x))
-        case "*" | "outer":
-            return a.rounded(x[0] * x[1])
-        case "/" if x[1] == 0:  # the sign of the zero matters
-            infinite = math.copysign(math.inf, x[0]) * math.copysign(1, parts[0][1])
-            return math.nan if x[0] == 0 or x[0] != x[0] else infinite
-        case "/":
-            return a.rounded(x[0] / x[1])
-        case "neg":
-            return a.rounded(-x[0])
-        case ">":
-            return a.read([float(x[0] > x[1])])[0]
-        case "where":
-            return x[1] if x[0] != 0 else x[2]
-        case "max" | "maximum":
-            return math.nan if any(value != value for value in x) else max(x)
-    return x[0]  # copy, slice, concat
+    if op in ("add", "sum", "mean"):
+        signs = line.constants or [1] * len(x)
+        total = a.total([term if sign > 0 else -term for sign, term in zip(signs, x, strict=True)])
+        return a.rounded(total / len(x)) if op == "mean" else total
+    if op in ("max", "maximum"):
+        return math.nan if any(value != value for value in x) else max(x)
+    if op == "where":
+        return x[1] if x[0] != 0 else x[2]
+    if op == ">":
+        return a.read([float(x[0] > x[1])])[0]
+    if op == "/" and x[1] == 0:  # the sign of the zero matters
+        infinite = math.copysign(math.inf, x[0]) * math.copysign(1, parts[0][1])
+        return math.nan if x[0] == 0 or x[0] != x[0] else infinite
+    computed: dict[str, Callable[..., Any]] = {"*": mul, "outer": mul, "/": truediv, "neg": neg}
+    return a.rounded(computed[op](*x)) if op in computed else x[0]  # copy, slice, concat
 
 
 def equal(value: Number, r: float, form: str) -> str:
@@ -930,8 +876,9 @@ def judged(line: Line, i: int, vectors: list[Sequence[float]], scaled: list[Whol
     """Judge one recorded value of a line; `scaled` has the operands of a product or sum as integers."""
     if scaled:
         x, sizes = gathered(line, i, [part[0] for part in scaled]), gathered(line, i, [part[1] for part in scaled])
-        n, ones = len(x[0]), ([1] * len(x[0]), [1] * len(x[0]), 0)
-        terms = [((x[0], sizes[0], scaled[0][2]), (x[1], sizes[1], scaled[1][2]) if line.op in PRODUCTS else ones)]
+        n = len(x[0])
+        second = (x[1], sizes[1], scaled[1][2]) if line.op in PRODUCTS else ([1] * n, [1] * n, 0)
+        terms = [((x[0], sizes[0], scaled[0][2]), second)]
         return within_roundings(terms, n if line.op == "mean" else 1, n - (line.op == "sum"), r, a.form)
     parts = gathered(line, i, vectors)
     if line.op in EPSILONS and not a.fixed:
@@ -954,9 +901,7 @@ def judged_sum(terms: list[list[Sequence[float]]], r: float, a: Arithmetic) -> s
 # Every stage, in the order of the file; its steps in the order in which it visits them; its lines in their order. Where
 # the values of a name are is found once, by the table of operands of the page.
 
-WIDTHS: dict[
-    str, Callable[[list[int], tuple[Any, ...]], int]
-] = {  # from the widths of the operands; 0: they contradict
+WIDTHS: dict[str, Callable[..., int]] = {  # from the widths of the operands, and the constants; 0: they contradict
     "memvec": lambda w, _: w[0] // w[1] if w[0] % w[1] == 0 else 0,
     "vecmem": lambda w, _: w[1] // w[0] if w[1] % w[0] == 0 else 0,
     "outer": lambda w, _: w[0] * w[1],
@@ -986,9 +931,9 @@ class Check:
         self.proved = self.refuted = self.left = 0
         self.findings: list[str] = []
         self.unknown: dict[str, int] = {}
-        self._places: dict[tuple[str, Operand], Place] = {}
         self._columns: dict[tuple[str, Operand], int] = {}  # of lines that are matrices
-        self._weights: dict[Place, Whole] = {}
+        self.place: Callable[[str, Operand], Place] = cache(self._place)
+        self._whole: Callable[[Place], Whole] = cache(lambda place: whole(place.read(0, 0)))  # of a parameter
         for stage in trace.stages.values():
             self._refuse(stage)
         for stage in trace.stages.values():
@@ -1004,14 +949,10 @@ class Check:
         """0 proved, 1 refuted, 3 inconclusive."""
         return 1 if self.refuted else 3 if self.unknown or not self.proved else 0
 
-    def place(self, scope: str, name: Operand) -> Place:
+    def _place(self, scope: str, name: Operand) -> Place:
         """Find the values of a name that a line of a stage reads."""
-        if (scope, name) not in self._places:
-            self._places[scope, name] = self._place(self.trace.stages[scope], name)
-        return self._places[scope, name]
-
-    def _place(self, stage: Stage, name: Operand) -> Place:
-        trace, scope, cell, where = self.trace, stage.scope, stage.cell, f"{stage.scope}/{shown(name)}"
+        trace, stage, where = self.trace, self.trace.stages[scope], f"{scope}/{shown(name)}"
+        cell = stage.cell
         if isinstance(name, float):
             rounded = [nearest(*name.as_integer_ratio(), trace.dtype)]
             return Place(1, lambda k, b: rounded)
@@ -1062,28 +1003,21 @@ class Check:
         trace, scope, cell = self.trace, stage.scope, stage.cell
         weights = {name for other in trace.stages.values() if other.weights == scope for name in other.cell.parameters}
         given = {name for name in cell.inputs if stage.sources.get(name) == "given"}
-        for extra in (
-            set(trace.parameters[scope]) - weights,
-            set(trace.initial[scope]) - set(cell.carry),
-            set(trace.given[scope]) - given,
-            set(trace.lines[scope]) - set(stage.computed),
-            set(trace.sums[scope]) ^ set(cell.sums) if trace.sums[scope] else set(),
-        ):
-            need(not extra, f"{scope}: nothing computes or reads {shown(sorted(extra))}, or it is a sum without values")
-        for name in cell.choices & set(trace.given[scope]):
+        extra = trace.parameters[scope].keys() - weights | trace.initial[scope].keys() - cell.carry.keys()
+        extra |= trace.given[scope].keys() - given | trace.lines[scope].keys() - set(stage.computed)
+        extra |= trace.sums[scope].keys() ^ cell.sums.keys() if trace.sums[scope] else set()
+        need(not extra, f"{scope}: nothing computes or reads {shown(sorted(extra))}, or it is a sum without values")
+        for name in cell.choices & trace.given[scope].keys():
             need(set(trace.given[scope][name].flat) <= {0, 1}, f"{scope}/{shown(name)} is not 0 or 1")
         for state in cell.carry:
             self.place(scope, state)
-        for name in stage.computed:
-            line, columns = (
-                cell.lines[name],
-                [self._columns.get((scope, operand), 0) for operand in cell.lines[name].operands],
-            )
+        for line in (cell.lines[name] for name in stage.computed):
+            columns = [self._columns.get((scope, operand), 0) for operand in line.operands if line.op in SAME]
             outer = self.place(scope, line.operands[-1]).width if line.op == "outer" else 0
-            self._columns[scope, name] = outer or (max(columns) if line.op in SAME else 0)
-            width, recorded = self._width(scope, line), trace.lines[scope].get(name)
+            self._columns[scope, line.name] = outer or max(columns, default=0)
+            width, recorded = self._width(scope, line), trace.lines[scope].get(line.name)
             right = not recorded or width in (None, recorded.shape[2])
-            need(right, f"{scope}/{shown(name)} should have the width {width}")
+            need(right, f"{scope}/{shown(line.name)} should have the width {width}")
 
     def _picked(self, scope: str, name: str, operands: Sequence[Operand], size: int) -> Sequence[int]:
         """Return which of so many values are judged: all, a sample, or none if an operand is not in the file."""
@@ -1100,7 +1034,7 @@ class Check:
         reason = reason if len(self.unknown) < LISTED else "others"
         self.unknown[reason] = self.unknown.get(reason, 0) + size
 
-    def _judge(self, where: tuple[str, str, str, int], width: int, judge: Callable[..., str], *parts: Any) -> None:
+    def _judge(self, where: tuple[str, str, str, int], columns: int, judge: Callable[..., str], *parts: Any) -> None:
         """Judge one value (the last but one of the parts), and count it. Its address: scope, position, name, unit."""
         scope, position, name, i = where
         try:
@@ -1110,8 +1044,7 @@ class Check:
             return
         self.proved, self.refuted = self.proved + (not derived), self.refuted + bool(derived)
         if derived and len(self.findings) < LISTED:
-            unit = f"{i // width},{i % width}" if width else i
-            address = f"{scope}/{position}{shown(name, 2000)}[{unit}]"
+            address = f"{scope}/{position}{shown(name, 2000)}[{f'{i // columns},{i % columns}' if columns else i}]"
             self.findings.append(f"{address}: recorded {parts[-2]!r}, derived {derived}")
         if (self.proved + self.refuted) % 1000 == 0:
             self.progress(self.proved + self.refuted)
@@ -1133,17 +1066,10 @@ class Check:
                         position = f"{trace.first + k}/{row % trace.batch}/"
                         vectors = [place.read(k, row % trace.batch) for place in places]
                         if not a.fixed and line.op in (*PRODUCTS, "sum", "mean"):
-                            scaled = [self._whole(*pair) for pair in zip(places, vectors, strict=True)]
+                            pairs = zip(places, vectors, strict=True)  # a parameter becomes integers only once
+                            scaled = [self._whole(place) if place.shape else whole(vector) for place, vector in pairs]
                     where = scope, position, line.name, at % width
                     self._judge(where, columns, judged, line, at % width, vectors, scaled, flat[at], a)
-
-    def _whole(self, place: Place, values: Sequence[float]) -> Whole:
-        """Return values as integers; those of a parameter once for all steps."""
-        if not place.shape:
-            return whole(values)
-        if place not in self._weights:
-            self._weights[place] = whole(values)
-        return self._weights[place]
 
     def _judge_sums(self, stage: Stage) -> None:
         """Judge the sums of a stage over all steps and sequences."""
@@ -1158,13 +1084,10 @@ class Check:
                 need(right, f"the sum {scope}/{shown(name)} has a wrong shape")
             values = [[[x for k, b in at for x in place.read(k, b)] for place in term] for term in places]
             for i in picked:
-                units = divmod(i, shape[1]) if len(shape) == 2 else [i]
-                columns = [
-                    [flat[j::width] for flat, j, width in zip(*part, strict=True)]
-                    for part in ((term, units, shape) for term in values)
-                ]
-                where, width = (scope, "", name, i), recorded.shape[1] if len(recorded.shape) == 2 else 0
-                self._judge(where, width, judged_sum, columns, recorded.flat[i], self.arithmetic)
+                units: list[int] = [*divmod(i, shape[1])] if len(shape) == 2 else [i]
+                columns = [[term[j][unit :: shape[j]] for j, unit in enumerate(units)] for term in values]
+                wide = recorded.shape[1] if len(recorded.shape) == 2 else 0
+                self._judge((scope, "", name, i), wide, judged_sum, columns, recorded.flat[i], self.arithmetic)
 
 
 # --- Command line ----------------------------------------------------------------------------------------------------
@@ -1208,15 +1131,17 @@ def main() -> int:
     for path in options.traces:
         try:
             check = Check(Trace(path), options.sample, progress)
+            print("\n".join(report(path, check, options.quiet)))
+            statuses.add(check.status)
         except UnknownError as error:
             print(f"{shown(path)}: inconclusive: {error}")
             statuses.add(3)
-        except (RefusedError, RecursionError) as error:
+        except RefusedError as error:
             print(f"{shown(path)}: {error}", file=sys.stderr)
             statuses.add(2)
-        else:
-            print("\n".join(report(path, check, options.quiet)))
-            statuses.add(check.status)
+        except Exception as error:  # a file that this program cannot follow must not look refuted, which is status 1
+            print(f"{shown(path)}: cannot be judged: {type(error).__name__}: {shown(error)}", file=sys.stderr)
+            statuses.add(2)
     return next(status for status in (2, 1, 3, 0) if status in statuses)
 
 

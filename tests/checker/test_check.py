@@ -377,6 +377,15 @@ def test_a_file_that_is_no_trace_has_one_message(
     assert time.process_time() - start < 2
 
 
+def test_an_unforeseen_exception_is_one_message_and_does_not_look_refuted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "judged", lambda *parts: 1 // 0)
+    code, out, err = program([str(ROOT / "traces" / "three-steps" / "trace.json")], monkeypatch, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be judged: ZeroDivisionError" in err
+
+
 def test_a_document_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     document = json.loads((ROOT / "traces" / "batch" / "trace.json").read_text(encoding="utf-8"))
 
@@ -399,7 +408,7 @@ def test_a_document_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     refused("has no source", "stages", 0, "sources", value={})
     refused("has no source", "stages", 0, "sources", value={"x_t": f"{scope}/h_t"})
     refused("not lines of its cell", "stages", 0, "computed", value=["h_t", "i_t"])
-    refused("lacks", "stages", 0, "computed", value=["h_t"])
+    refused("nothing computes or reads", "stages", 0, "computed", value=["h_t"])
     refused("this parameter has no values", "parameters", scope, value={})
     refused("nothing computes or reads", "parameters", scope, "W_new", value=[[1.0]])
     refused("should have the width 3", "parameters", scope, "W_xi", value=[[1.0]] * 3)
