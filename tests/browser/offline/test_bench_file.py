@@ -240,3 +240,43 @@ def test_a_finger_changes_a_number_on_a_phone(opened: Opening) -> None:
     settled(page)
     assert "0/forward/W_xi[0,0]=0.5" in page.url
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_edited_equations_are_shown_whatever_the_notation(opened: Opening) -> None:
+    page, data = opened(f"{Q22}&notation=goodfellow&language=fr"), problem("q22")
+    page.locator("#equations > summary").click()
+    text = page.locator("#equations-text").input_value()
+    changed = text.replace("o_t * tanh(c_t)", "o_t * relu(c_t)")
+    assert changed != text
+    page.locator("#equations-text").fill(changed)
+    page.locator("#apply").click()
+    page.locator("#first-equations").wait_for()
+    settled(page)
+    typed(page, "0/forward/W_xc[0,0]", "5")
+    settled(page)
+    own = lt.edit(lt.run(data), {"0/forward/W_xc[0,0]": 5.0}, changed)
+    agrees(page, own)
+    page.locator('#step-table [data-address="0/forward/0/0/h_t[0]"]').click()
+    settled(page)
+    assert number(page.locator("#value").inner_text()) == pytest.approx(own["h_t"][0, 0, 0], rel=1e-13)
+    assert page.locator(".picture svg").count() == 1
+    assert page.locator(".fault").count() == 0
+    assert "Goodfellow" in page.locator("#other-notation").inner_text()
+    page.locator("#first-equations").click()
+    page.locator("#other-notation").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("notation", "sources"), [("pytorch", ("mamba", "custom-cell", "rnn-softmax", "mlstm")), ("cho", ("batch",))]
+)
+def test_a_cell_that_a_notation_lacks_is_shown_in_that_of_exercises(
+    opened: Opening, notation: str, sources: tuple[str, ...]
+) -> None:
+    page = opened(f"{Q22}&notation={notation}")
+    for source in sources:
+        page.locator("#source").select_option(f"example:{source}")
+        page.locator("#other-notation").wait_for()
+        settled(page)
+        agrees(page, lt.run(problem(source)))
+        assert page.locator(".picture svg").count() == 1
+        assert page.locator(".fault").count() == 0
