@@ -280,3 +280,12 @@ def test_a_cell_that_a_notation_lacks_is_shown_in_that_of_exercises(
         agrees(page, lt.run(problem(source)))
         assert page.locator(".picture svg").count() == 1
         assert page.locator(".fault").count() == 0
+
+
+def test_an_input_of_the_step_before_has_its_own_address(opened: Opening) -> None:
+    page = opened("#bench?source=example:rwkv7&t=1")
+    page.locator('#step-table [data-line="x_prev"] .num').first.click()
+    settled(page)
+    assert page.locator(".copy code").inner_text() == "0/0/x_t[0]"
+    other = opened(page.evaluate("location.hash"))
+    assert other.locator(".copy code").inner_text() == "0/0/x_t[0]"
