@@ -283,9 +283,30 @@ def test_a_cell_that_a_notation_lacks_is_shown_in_that_of_exercises(
 
 
 def test_an_input_of_the_step_before_has_its_own_address(opened: Opening) -> None:
-    page = opened("#bench?source=example:rwkv7&t=1")
-    page.locator('#step-table [data-line="x_prev"] .num').first.click()
+    page = opened("#bench?source=example:rwkv7")
+    page.locator("#step").fill("1")
     settled(page)
-    assert page.locator(".copy code").inner_text() == "0/0/x_t[0]"
+    page.locator('#step-table [data-line="x_prev"] .num').first.click()
+    page.locator(".copy code", has_text="0/0/x_t[0]").wait_for()
     other = opened(page.evaluate("location.hash"))
     assert other.locator(".copy code").inner_text() == "0/0/x_t[0]"
+
+
+@pytest.mark.parametrize("source", ["q22", "mamba"])
+def test_a_sheet_of_paper_has_everything_but_what_is_used(opened: Opening, source: str) -> None:
+    page = opened(f"#bench?source=example:{source}", width=1280)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1047})  # A4 with margins of 1 cm
+    settled_layout = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    page.evaluate(settled_layout)
+    shown = "all => all.filter(one => one.checkVisibility()).map(one => one.outerHTML.slice(0, 90))"
+    assert page.locator("button:not(.num), input, summary.button, header").evaluate_all(shown) == []
+    for part in ("h1", "#grid-x", ".picture svg", "#step-table", "#value", "#step-shown"):
+        assert page.locator(part).first.is_visible(), part
+    right = page.locator(".picture svg").bounding_box()
+    assert right is not None
+    assert 0 <= right["x"]
+    assert right["x"] + right["width"] <= 718
+    for scroll in page.locator("#bench .scroll, #bench .panel").all():
+        if scroll.is_visible():
+            assert scroll.evaluate("one => getComputedStyle(one).overflowY") == "visible"
