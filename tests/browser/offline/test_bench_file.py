@@ -310,3 +310,10 @@ def test_a_sheet_of_paper_has_everything_but_what_is_used(opened: Opening, sourc
     for scroll in page.locator("#bench .scroll, #bench .panel").all():
         if scroll.is_visible():
             assert scroll.evaluate("one => getComputedStyle(one).overflowY") == "visible"
+
+
+def test_readers_of_one_symbol_are_told_apart_by_their_steps(opened: Opening) -> None:
+    page = opened("#bench?source=example:three-steps&at=0/forward/W_xi[0,0]&count_from=0")
+    links = page.locator('[aria-labelledby="readers"] a').all_inner_texts()
+    assert len(links) == len({re.sub(r"[−\d.]+$", "", text) for text in links}) == 3
+    assert all(f"t = {t}" in text for t, text in enumerate(links))

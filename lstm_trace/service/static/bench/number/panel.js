@@ -42,8 +42,9 @@ const inside = ({ mathml }) => mathml.replace(/^<math[^>]*>|<\/math>$/g, "");
 /** The derivative of one number with respect to another. */
 const slope = (of, by) => `<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true"><mfrac>${[of, by].map((one) => `<mrow><mo lspace="0" rspace="0">∂</mo>${inside(one.symbol)}</mrow>`).join("")}</mfrac></math>`;
 
-/** Numbers that belong to this one, as links with their values. */
+/** Numbers that belong to this one, as links with their values; those of one symbol also with their step and sequence. */
 function Links({ title, list, left_out, pick, said, none, id }) {
+  const times = list.reduce((all, { symbol: { text } }) => all.set(text, (all.get(text) ?? 0) + 1), new Map());
   return html`<section aria-labelledby=${id} class="links">
     <h3 id=${id}>${title}</h3>
     ${list.length === 0
@@ -51,6 +52,7 @@ function Links({ title, list, left_out, pick, said, none, id }) {
       : html`<ul>${list.map((one) => html`<li key=${one.address}>
           <a href="#" data-address=${one.address} onClick=${(event) => { event.preventDefault(); pick(one.address); }}>
             <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} ready=${broken} /><span class="number">${minus(one.shown)}</span>
+            ${times.get(one.symbol.text) > 1 && html`<span class="quiet-text where">${one.where}</span>`}
           </a></li>`)}</ul>`}
     ${left_out > 0 && html`<p class="quiet-text">${said("bench.left_out", { n: left_out })}</p>`}
   </section>`;
