@@ -317,3 +317,22 @@ def test_readers_of_one_symbol_are_told_apart_by_their_steps(opened: Opening) ->
     links = page.locator('[aria-labelledby="readers"] a').all_inner_texts()
     assert len(links) == len({re.sub(r"[−\d.]+$", "", text) for text in links}) == 3
     assert all(f"t = {t}" in text for t, text in enumerate(links))
+
+
+def test_gradients_are_offered_of_the_sequence_that_is_shown(opened: Opening) -> None:
+    page = opened("#bench?source=example:batch")
+    page.locator("#row").select_option("1")
+    settled(page)
+    offered = page.locator("#target option").evaluate_all("all => all.map(one => one.value)")
+    assert any(re.match(r"0/forward/\d/1/", one) for one in offered)
+
+
+def test_a_zero_keeps_its_sign_in_the_address(opened: Opening) -> None:
+    page = opened(Q22)
+    typed(page, WEIGHT, "0")
+    settled(page)
+    typed(page, WEIGHT, "-0")
+    settled(page)
+    assert f"edits={WEIGHT}=-0&" in page.evaluate("decodeURIComponent(location.hash)")
+    other = opened(page.evaluate("location.hash"))
+    assert cell(other, WEIGHT).inner_text() == "−0"
