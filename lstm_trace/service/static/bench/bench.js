@@ -98,7 +98,7 @@ export function Bench({ params, go, settings: wanted, choices, said, active = tr
   const pick = useMemo(() => (address) => session.select(address), [session]);
   const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
   const tabled = useSome(state, ["address", "commit"]);
-  const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
+  const numbered = useSome(state, ["run", "address", "b", "of", "before", "pinned", "visited", "visit", "index"]);
   const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "options"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
