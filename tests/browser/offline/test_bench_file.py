@@ -336,3 +336,15 @@ def test_a_zero_keeps_its_sign_in_the_address(opened: Opening) -> None:
     assert f"edits={WEIGHT}=-0&" in page.evaluate("decodeURIComponent(location.hash)")
     other = opened(page.evaluate("location.hash"))
     assert cell(other, WEIGHT).inner_text() == "−0"
+
+
+def test_steps_are_taken_away_from_sequences_too_and_added_where_all_is_known(opened: Opening) -> None:
+    page = opened("#bench?source=example:batch")
+    page.locator("#fewer-steps").click()
+    page.locator("#undo:not([disabled])").wait_for()
+    settled(page)
+    assert page.locator("#step").get_attribute("max") == str(lt.run(problem("batch")).steps - 2)
+    assert page.locator(".fault").count() == 0
+    other = opened("#bench?source=example:squared-error")
+    assert other.locator("#more-steps").is_disabled()
+    assert "target_t" in (other.locator("#more-steps").get_attribute("title") or "")
