@@ -180,7 +180,7 @@ def _joined(
 
 
 def _carried(stage: Stage, line: Line, state: str) -> Node:
-    """What a state becomes: the symbol of the line, and of one that keeps the state at padding that of the new value."""
+    """What a state becomes: the symbol of the line, and of one that keeps it at padding the new one."""
     cell = stage.cell
     keeps = line.op == "where" and not line.assigned and line.operands[2] == state
     if keeps and stage.sources.get(str(line.operands[0])) == VALID:

@@ -305,7 +305,7 @@ def test_a_sheet_of_paper_has_everything_but_what_is_used(opened: Opening, sourc
         assert page.locator(part).first.is_visible(), part
     right = page.locator(".picture svg").bounding_box()
     assert right is not None
-    assert 0 <= right["x"]
+    assert right["x"] >= 0
     assert right["x"] + right["width"] <= 718
     for scroll in page.locator("#bench .scroll, #bench .panel").all():
         if scroll.is_visible():
@@ -348,3 +348,10 @@ def test_steps_are_taken_away_from_sequences_too_and_added_where_all_is_known(op
     other = opened("#bench?source=example:squared-error")
     assert other.locator("#more-steps").is_disabled()
     assert "target_t" in (other.locator("#more-steps").get_attribute("title") or "")
+
+
+def test_three_inputs_of_three_decimals_stand_side_by_side(opened: Opening) -> None:
+    page = opened(
+        "#bench?source=blank:lstm/3/3/2&edits=x=[[0.853,-0.412,0.127],[-0.25,-0.731,-0.906],[0.5,0.25,0.125]]"
+    )
+    assert page.locator("#grid-x .scroll").evaluate("one => one.scrollWidth - one.clientWidth") <= 0
