@@ -40,7 +40,7 @@ def edit(
 
     New values of the same shape keep the stages, the plan, the arithmetic and the adjoints. An x with another number of
     steps, weights of another shape, a new weight or new equations change the network; it is then built from the problem
-    with these changes (see `lt.problem`), without adjoints.
+    with these changes (see `lt.problem`), without adjoints. Sequences that are longer than a shorter x end with it.
 
     Args:
         trace: any trace that contains its premises.
@@ -96,8 +96,8 @@ def edit(
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)
-    if "x" in changes.larger and "names" in data:
-        data["names"] = _fitted(data["names"], data["x"], trace)
+    if "x" in changes.larger:
+        _fit(data, trace, changes.larger)
     model = prepare(data, allow_nonfinite=True)
     if before is not None:
         before(model)
@@ -237,14 +237,17 @@ class Changes:
         return ", ".join(dict.fromkeys([*names, *([trace.padded] if trace.padded else [])]))
 
 
-def _fitted(names: dict[str, Any], x: Any, trace: Trace) -> dict[str, Any]:
-    """The labels adapted to the steps and sequences of another x: new steps have none."""
-    shape = np.shape(x)
+def _fit(data: dict[str, Any], trace: Trace, larger: Mapping[str, Any]) -> None:
+    """Adapt to the steps and sequences of another x: new steps have no labels, and sequences end where x does."""
+    shape = np.shape(data["x"])
     steps, batch = (shape[1], shape[0]) if len(shape) == 3 and trace.header.batch_first else (*shape, 1)[:2]
     rows = [list(row[:steps]) + [""] * (steps - len(row)) for row in trace.header.step_labels]
     if len(rows) > 1:
         rows = rows[:batch] + [[""] * steps for _ in range(batch - len(rows))]
-    return {**names, "t": rows} if rows else names
+    if rows and "names" in data:
+        data["names"] = {**data["names"], "t": rows}
+    if "lengths" in data and not larger.keys() & {*PADDED}:
+        data["lengths"] = [min(length, steps) for length in data["lengths"]]
 
 
 def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:

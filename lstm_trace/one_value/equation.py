@@ -286,8 +286,9 @@ def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, st
     """The key and fields of the sentence on a line: the cell's own, or one by its role among the equations."""
     cell, kind, words = stage.cell, writing.trace.header.kind, writing.words
     symbol = partial(_symbol, writing, stage)
-    if VALID in {stage.sources.get(name) for name in line.reads}:
-        return "about.held", {"line": symbol(str(line.operands[1]))}
+    if line.op == "where" and stage.sources.get(str(line.operands[0])) == VALID:
+        kept = line.operands[2] in cell.states
+        return "about.held" if kept else "about.padded", {"line": symbol(str(line.operands[1]))}
     if stage.direction == "joined" and line.name == cell.output:
         return "about.joined", {}
     named = frozenset(name for name in cell.by_name if _named_gate(writing, name))

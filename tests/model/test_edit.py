@@ -106,6 +106,15 @@ def test_an_x_with_more_or_fewer_steps_keeps_all_else(steps: int) -> None:
     assert found.header.names == trace.header.names
 
 
+def test_sequences_end_where_a_shorter_x_does() -> None:
+    weights = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, np.ones((3, 2, 1)), lengths=[3, 1])
+    for steps, lengths in ((2, [2, 1]), (1, [1, 1]), (4, [3, 1])):
+        assert lt.edit(trace, {"x": np.ones((steps, 2, 1))}).lengths.tolist() == lengths  # type: ignore[union-attr]
+    with pytest.raises(ShapeError, match="lengths has 3; expected 0 to T = 2"):
+        lt.edit(trace, {"x": np.ones((2, 2, 1)), "lengths": [3, 1]})
+
+
 def test_the_last_of_two_edits_of_one_place_wins() -> None:
     trace = lt.run(yaml.safe_load(text("q22")))
     whole = np.zeros(trace.parameters["0/forward"]["W_xi"].shape)

@@ -14,6 +14,7 @@ import yaml
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.examples import examples, text as example
+from lstm_trace.formulas.tree import Sym
 from lstm_trace.report.diagram import placement
 from lstm_trace.report.diagram.diagram import Diagram, diagram
 from lstm_trace.report.diagram.graph import CellGraph, flow
@@ -96,6 +97,15 @@ def test_graph_of_an_lstm() -> None:
         ("f_t * c_prev", "c_t"), ("i_t * c_tilde", "c_t"), ("c_t", "tanh(c_t)"), ("tanh(c_t)", "h_t"), ("o_t", "h_t"),
         ("c_t", "out:c_prev"), ("h_t", "out:h_prev"),
     }  # fmt: skip
+
+
+def test_a_new_state_has_its_own_name_where_there_is_padding() -> None:
+    found = flow(traced("lengths").stages[0])
+    assert {spot.key: spot.label for spot in found.spots if spot.key.startswith("out:")} == {
+        "out:c_prev": Sym("c_t"),
+        "out:h_prev": Sym("h_t"),
+        "out:y_t": Sym("y_t"),
+    }
 
 
 def test_what_several_gates_read_is_drawn_once() -> None:

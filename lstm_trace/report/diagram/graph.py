@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ...cell.lines import Cell, Line
-from ...cell.network import Stage
+from ...cell.network import VALID, Stage
 from ...cell.ops import OPS
 from ...formulas.symbols import FUNCTIONS, sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
@@ -172,11 +172,20 @@ def _joined(
     for state, line in (*targets.items(), ("", cell.output)):
         if line not in owner or (not state and line in targets.values()):
             continue
-        label = heading(cell.by_name[line], cell) if cell.by_name[line].assigned else Sym(state)
+        label = _carried(stage, cell.by_name[line], state)
         end = DiagramNode(f"out:{state or line}", "sink", line, label, "next" if state else "out")
         ends.append(end)
         edges[Edge(owner[line], end.key)] = None
     return (*begin, *spots, *ends), tuple(edges)
+
+
+def _carried(stage: Stage, line: Line, state: str) -> Node:
+    """What a state becomes: the symbol of the line, and of one that keeps it at padding the new one."""
+    cell = stage.cell
+    keeps = line.op == "where" and not line.assigned and line.operands[2] == state
+    if keeps and stage.sources.get(str(line.operands[0])) == VALID:
+        line = cell.by_name.get(str(line.operands[1]), line)
+    return heading(line, cell) if line.assigned else Sym(state)
 
 
 def reached(edges: Iterable[Edge], key: str) -> list[str]:

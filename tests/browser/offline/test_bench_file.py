@@ -298,3 +298,118 @@ def test_a_finger_changes_a_number_on_a_phone(opened: Opening) -> None:
     settled(page)
     assert "0/forward/W_xi[0,0]=0.5" in page.url
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_edited_equations_are_shown_whatever_the_notation(opened: Opening) -> None:
+    page, data = opened(f"{Q22}&notation=goodfellow&language=fr"), problem("q22")
+    page.locator("#equations > summary").click()
+    text = page.locator("#equations-text").input_value()
+    changed = text.replace("o_t * tanh(c_t)", "o_t * relu(c_t)")
+    assert changed != text
+    page.locator("#equations-text").fill(changed)
+    page.locator("#apply").click()
+    page.locator("#first-equations").wait_for()
+    settled(page)
+    typed(page, "0/forward/W_xc[0,0]", "5")
+    settled(page)
+    own = lt.edit(lt.run(data), {"0/forward/W_xc[0,0]": 5.0}, changed)
+    agrees(page, own)
+    page.locator('#step-table [data-address="0/forward/0/0/h_t[0]"]').click()
+    settled(page)
+    assert number(page.locator("#value").inner_text()) == pytest.approx(own["h_t"][0, 0, 0], rel=1e-13)
+    assert page.locator(".picture svg").count() == 1
+    assert page.locator(".fault").count() == 0
+    assert "Goodfellow" in page.locator("#other-notation").inner_text()
+    page.locator("#first-equations").click()
+    page.locator("#other-notation").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("notation", "sources"), [("pytorch", ("mamba", "custom-cell", "rnn-softmax", "mlstm")), ("cho", ("batch",))]
+)
+def test_a_cell_that_a_notation_lacks_is_shown_in_that_of_exercises(
+    opened: Opening, notation: str, sources: tuple[str, ...]
+) -> None:
+    page = opened(f"{Q22}&notation={notation}")
+    for source in sources:
+        page.locator("#source").select_option(f"example:{source}")
+        page.locator("#other-notation").wait_for()
+        settled(page)
+        agrees(page, lt.run(problem(source)))
+        assert page.locator(".picture svg").count() == 1
+        assert page.locator(".fault").count() == 0
+
+
+def test_an_input_of_the_step_before_has_its_own_address(opened: Opening) -> None:
+    page = opened("#bench?source=example:rwkv7")
+    page.locator("#step").fill("1")
+    settled(page)
+    page.locator('#step-table [data-line="x_prev"] .num').first.click()
+    page.locator(".copy code", has_text="0/0/x_t[0]").wait_for()
+    other = opened(page.evaluate("location.hash"))
+    assert other.locator(".copy code").inner_text() == "0/0/x_t[0]"
+
+
+@pytest.mark.parametrize("source", ["q22", "mamba"])
+def test_a_sheet_of_paper_has_everything_but_what_is_used(opened: Opening, source: str) -> None:
+    page = opened(f"#bench?source=example:{source}", width=1280)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1047})  # A4 with margins of 1 cm
+    settled_layout = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    page.evaluate(settled_layout)
+    shown = "all => all.filter(one => one.checkVisibility()).map(one => one.outerHTML.slice(0, 90))"
+    assert page.locator("button:not(.num), input, summary.button, header").evaluate_all(shown) == []
+    for part in ("h1", "#grid-x", ".picture svg", "#step-table", "#value", "#step-shown"):
+        assert page.locator(part).first.is_visible(), part
+    right = page.locator(".picture svg").bounding_box()
+    assert right is not None
+    assert right["x"] >= 0
+    assert right["x"] + right["width"] <= 718
+    for scroll in page.locator("#bench .scroll, #bench .panel").all():
+        if scroll.is_visible():
+            assert scroll.evaluate("one => getComputedStyle(one).overflowY") == "visible"
+
+
+def test_readers_of_one_symbol_are_told_apart_by_their_steps(opened: Opening) -> None:
+    page = opened("#bench?source=example:three-steps&at=0/forward/W_xi[0,0]&count_from=0")
+    links = page.locator('[aria-labelledby="readers"] a').all_inner_texts()
+    assert len(links) == len({re.sub(r"[−\d.]+$", "", text) for text in links}) == 3
+    assert all(f"t = {t}" in text for t, text in enumerate(links))
+
+
+def test_gradients_are_offered_of_the_sequence_that_is_shown(opened: Opening) -> None:
+    page = opened("#bench?source=example:batch")
+    page.locator("#row").select_option("1")
+    settled(page)
+    offered = page.locator("#target option").evaluate_all("all => all.map(one => one.value)")
+    assert any(re.match(r"0/forward/\d/1/", one) for one in offered)
+
+
+def test_a_zero_keeps_its_sign_in_the_address(opened: Opening) -> None:
+    page = opened(Q22)
+    typed(page, WEIGHT, "0")
+    settled(page)
+    typed(page, WEIGHT, "-0")
+    settled(page)
+    assert f"edits={WEIGHT}=-0&" in page.evaluate("decodeURIComponent(location.hash)")
+    other = opened(page.evaluate("location.hash"))
+    assert cell(other, WEIGHT).inner_text() == "−0"
+
+
+def test_steps_are_taken_away_from_sequences_too_and_added_where_all_is_known(opened: Opening) -> None:
+    page = opened("#bench?source=example:batch")
+    page.locator("#fewer-steps").click()
+    page.locator("#undo:not([disabled])").wait_for()
+    settled(page)
+    assert page.locator("#step").get_attribute("max") == str(lt.run(problem("batch")).steps - 2)
+    assert page.locator(".fault").count() == 0
+    other = opened("#bench?source=example:squared-error")
+    assert other.locator("#more-steps").is_disabled()
+    assert "target_t" in (other.locator("#more-steps").get_attribute("title") or "")
+
+
+def test_three_inputs_of_three_decimals_stand_side_by_side(opened: Opening) -> None:
+    page = opened(
+        "#bench?source=blank:lstm/3/3/2&edits=x=[[0.853,-0.412,0.127],[-0.25,-0.731,-0.906],[0.5,0.25,0.125]]"
+    )
+    assert page.locator("#grid-x .scroll").evaluate("one => one.scrollWidth - one.clientWidth") <= 0

@@ -148,10 +148,11 @@ def test_a_side_says_how_it_was_edited(opened: Opening) -> None:
     assert page.locator(".about-edits").all_inner_texts() == ["with W_xf[1,1] = −1"]
 
 
-def test_a_notation_that_a_cell_does_not_have_is_refused_with_its_reason(opened: Opening) -> None:
+def test_a_cell_that_a_notation_does_not_have_is_shown_in_that_of_exercises(opened: Opening) -> None:
     page = opened("#bench?source=example:mlstm&notation=keras")
-    page.locator(".fault", has_text="notation keras has no symbols for this cell").first.wait_for()
-    assert page.locator(".picture").count() == 0
+    page.locator("#other-notation", has_text="cannot be printed in the notation “Keras”").wait_for()
+    assert page.locator(".picture svg").count() == 1
+    assert page.locator(".fault").count() == 0
 
 
 def test_numbers_of_100_and_more_stay_within_their_place(opened: Opening) -> None:

@@ -2,9 +2,10 @@ import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.
 import { columns_of } from "../shared/addresses.js";
 import { benchRuns } from "../shared/bench_runs.js";
 import { Fault, memo } from "../parts.js";
-import { arithmeticName, cellName } from "../words.js";
+import { arithmeticName, cellName, worded } from "../words.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
+import { notation_of } from "./local/picture.js";
 import { Givens } from "./given/givens.js";
 import { by_touch, useMenus, useSession, useSome, useView } from "./hooks.js";
 import { useItemTitle } from "./item_title.js";
@@ -68,13 +69,15 @@ async function offered(session, runs) {
 }
 
 /** One cell: its givens, its picture at a step, and the number that is looked at. */
-export function Bench({ params, go, settings, choices, said, active = true, tell, alone = false }) {
-  const [session, state] = useSession({ params, settings, go, active });
+export function Bench({ params, go, settings: wanted, choices, said, active = true, tell, alone = false }) {
+  const [session, state] = useSession({ params, settings: wanted, go, active });
   const [large, setLarge] = useState(false);
   const [wide, setWide] = useState(false); // whether the picture has a row of its own
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
+  const notation = run ? notation_of(run, wanted.notation) : wanted.notation;
+  const settings = useMemo(() => ({ ...wanted, notation }), [wanted, notation]);
   const named = useNotation(session, run, settings);
   const item_title = useItemTitle(state.source);
   useEffect(() => tell?.(run?.arithmetic ?? ""), [run?.arithmetic]);
@@ -95,7 +98,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const pick = useMemo(() => (address) => session.select(address), [session]);
   const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
   const tabled = useSome(state, ["address", "commit"]);
-  const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
+  const numbered = useSome(state, ["run", "address", "b", "of", "before", "pinned", "visited", "visit", "index"]);
   const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "options"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
@@ -108,6 +111,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   return html`
     ${toolbar}
     <div class="title"><h1>${item_title || run.title || said("bench.untitled")}${state.entries[state.index].equations && html` <span class="tag">${said("bench.equations")}: ${said("bench.changed_equations")}</span>`}</h1><${Summary} run=${run} said=${said} /></div>
+    ${notation !== wanted.notation && html`<p class="quiet-text" id="other-notation" role="status">${said("bench.other_notation", { wanted: worded(said, `shell.notation.${wanted.notation}`, wanted.notation), shown: said("shell.notation.exercise") })}</p>`}
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class=${`bench${wide ? " wide" : ""}`}>
       <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises }} count=${count} /></section>

@@ -41,7 +41,7 @@ const NOTHING = { data: null, error: null, run: null };
 
 /**
  * A part of a run. What is there already is there at once, without a second drawing; while another one is on its way
- * the one before stays, so that nothing jumps.
+ * the one before stays, so that nothing jumps; where it cannot be read, nothing stays that could be taken for it.
  * @returns {{data: any, error: any, run: object | null, retry: () => void}} run: of which the data are; retry: asks
  *   once more for what could not be read, as happens by itself once a server answers that did not
  */
@@ -60,7 +60,7 @@ export function useView(session, run, path, params) {
       () => wanted && redraw({}),
       (error) => {
         if (!wanted) return;
-        shown.current = { ...shown.current, error };
+        shown.current = { ...NOTHING, error };
         redraw({});
       },
     );

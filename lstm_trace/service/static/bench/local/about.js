@@ -139,7 +139,7 @@ export function about(writing, place) {
 function of_line(writing, stage, line) {
   const { cell } = stage, { trace, naming } = writing, own = `about.${head_of(trace).cell.kind}.${line.name}`;
   const shown = (/** @type {import("../../../../lines/types.js").Operand} */ name) => symbol(writing, stage, String(name));
-  if (reads(line).some((name) => stage.sources[name] === "valid")) return ["about.held", { line: shown(line.operands[1]) }];
+  if (line.op === "where" && stage.sources[line.operands[0]] === "valid") return [states(cell).has(String(line.operands[2])) ? "about.held" : "about.padded", { line: shown(line.operands[1]) }];
   if (stage.direction === "joined" && line.name === cell.output) return ["about.joined"];
   const found = gates(cell, (name) => is_named_gate(writing, name)), signal = found.get(line.name), of = product(line);
   if (naming.has(own)) return [signal !== undefined && naming.has(`${own}.${signal}`) ? `${own}.${signal}` : own];

@@ -3,7 +3,7 @@ import { parse } from "../../../../lines/grammar.js";
 import { picture as drawing } from "./drawing/drawing.js";
 import { room_of, text_of } from "./drawing/values.js";
 import { plain_stage } from "./held.js";
-import { in_notation } from "./notations.js";
+import { in_notation, NotationError } from "./notations.js";
 import { named } from "../../../../lines/values.js";
 
 // The picture of a run's cell: it follows from what is known of the run without its values, so that the picture of a large
@@ -43,6 +43,33 @@ function extents_of(run, described, { cell }) {
   }));
 }
 
+/** The stages of a run in a notation, and the symbols. Throws NotationError. @param {any} run as `RunReply` describes it @param {string} notation */
+function printed(run, notation) {
+  const head = { cell: run.cell, symbols: run.symbols, arithmetic: run.arithmetic, ask: run.asked, steps: run.steps, batch: run.batch };
+  const blank = { head, parameters: {}, x: null, initial: {}, given: {}, lengths: null, mask: null, lines: {}, sums: {}, widths: {}, grids: {} };
+  return in_notation({ ...blank, stages: run.stages.map(stage_of) }, notation);
+}
+
+/** Of the stages of a run the notation that prints them, by the one that is wanted. @type {WeakMap<object, Map<string, string>>} */
+const shown = new WeakMap();
+
+/** The notation in which a run is shown: the one that is wanted, or that of the exercises, which prints every cell. @param {any} run as `RunReply` describes it @param {string} wanted @returns {string} */
+export function notation_of(run, wanted) {
+  if (wanted === "exercise") return wanted;
+  const known = shown.get(run.stages) ?? new Map();
+  shown.set(run.stages, known);
+  if (!known.has(wanted)) {
+    try {
+      printed(run, wanted);
+      known.set(wanted, wanted);
+    } catch (error) {
+      if (!(error instanceof NotationError)) throw error;
+      known.set(wanted, "exercise");
+    }
+  }
+  return known.get(wanted);
+}
+
 /**
  * The picture of a stage. Throws NotationError for a notation that does not have this cell.
  * @param {any} run as `RunReply` describes it
@@ -51,9 +78,7 @@ function extents_of(run, described, { cell }) {
  * @returns {Picture}
  */
 export function picture(run, scope, { notation = "exercise", digits, said }) {
-  const head = { cell: run.cell, symbols: run.symbols, arithmetic: run.arithmetic, ask: run.asked, steps: run.steps, batch: run.batch };
-  const blank = { head, parameters: {}, x: null, initial: {}, given: {}, lengths: null, mask: null, lines: {}, sums: {}, widths: {}, grids: {} };
-  const { trace, own } = in_notation({ ...blank, stages: run.stages.map(stage_of) }, notation);
+  const { trace, own } = printed(run, notation);
   const stage = plain_stage(/** @type {Stage} */ (trace.stages.find((one) => one.scope === scope)));
   const extents = extents_of(run, run.stages.find((/** @type {any} */ one) => one.scope === scope), stage);
   const words = { next: said("bench.diagram.next"), out: said("bench.diagram.out") };

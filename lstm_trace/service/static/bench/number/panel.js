@@ -16,11 +16,12 @@ import { Prose } from "../symbols.js";
 
 const UNITS = 8; // of a line that is asked for, of which gradients are offered
 
-/** Values from which gradients may be asked: what the problem asks for, each unit by itself, and the present choice. */
-function targets(run, of) {
-  const asked = answers(run).flatMap(({ scope, t, b, name, unit, width }) => {
+/** Values from which gradients may be asked: what the problem asks for, each unit by itself and of sequence b as well,
+ *  and the present choice. */
+function targets(run, of, b) {
+  const asked = answers(run).flatMap(({ scope, t, b: own, name, unit, width }) => {
     const units = unit === null ? Array.from({ length: Math.min(width, UNITS) }, (_, j) => j) : [unit];
-    return units.map((j) => line_address(run, scope, t, b, name, j));
+    return [...new Set([b, own])].flatMap((row) => units.map((j) => line_address(run, scope, t, row, name, j)));
   });
   return [...new Set([run.target, ...asked.slice(0, 40), of])].filter(Boolean);
 }
@@ -42,8 +43,9 @@ const inside = ({ mathml }) => mathml.replace(/^<math[^>]*>|<\/math>$/g, "");
 /** The derivative of one number with respect to another. */
 const slope = (of, by) => `<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true"><mfrac>${[of, by].map((one) => `<mrow><mo lspace="0" rspace="0">∂</mo>${inside(one.symbol)}</mrow>`).join("")}</mfrac></math>`;
 
-/** Numbers that belong to this one, as links with their values. */
+/** Numbers that belong to this one, as links with their values; those of one symbol also with their step and sequence. */
 function Links({ title, list, left_out, pick, said, none, id }) {
+  const times = list.reduce((all, { symbol: { text } }) => all.set(text, (all.get(text) ?? 0) + 1), new Map());
   return html`<section aria-labelledby=${id} class="links">
     <h3 id=${id}>${title}</h3>
     ${list.length === 0
@@ -51,6 +53,7 @@ function Links({ title, list, left_out, pick, said, none, id }) {
       : html`<ul>${list.map((one) => html`<li key=${one.address}>
           <a href="#" data-address=${one.address} onClick=${(event) => { event.preventDefault(); pick(one.address); }}>
             <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} ready=${broken} /><span class="number">${minus(one.shown)}</span>
+            ${times.get(one.symbol.text) > 1 && html`<span class="quiet-text where">${one.where}</span>`}
           </a></li>`)}</ul>`}
     ${left_out > 0 && html`<p class="quiet-text">${said("bench.left_out", { n: left_out })}</p>`}
   </section>`;
@@ -149,7 +152,7 @@ export function NumberPanel({ session, state, count, said }) {
       <p class="quiet-text">${said(of ? "bench.target_about" : "bench.no_target")}</p>
       ${of && html`<label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
-          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${short_address(run, one, count)}</option>`)}
+          ${targets(run, of, state.b).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${short_address(run, one, count)}</option>`)}
         </select></label>`}
       ${of && html`<p class="slope-is">${target?.address === of && (of === at.address || target.symbol.text !== at.symbol.text) ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span>∂ (${short_address(run, of, count)}) / ∂ (${short_address(run, at.address, count)})</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
       ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: short_address(run, gradient.of, count), change: full(Number((0.01 * value_of(gradient.value)).toPrecision(2))) })}</p>`}

@@ -141,7 +141,8 @@ function carrying(stage) {
   return { ...stage, computed: stage.cell.lines.map((line) => line.name).filter((name) => wanted.has(name)) };
 }
 
-/** What is supplied, for another number of steps: what is the same at each step, a hold for example, is so at new ones.
+/** What is supplied, for another number of steps: what is the same at each step, a hold for example, is so at new ones;
+ *  sequences that were longer end where the input does.
  *  @param {Trace} trace @param {any} old the head before @returns {Trace} */
 function longer(trace, old) {
   const { steps, batch } = /** @type {any} */ (trace.head);
@@ -152,10 +153,8 @@ function longer(trace, old) {
     return { shape: [steps, batch, shape[2]], data: Float64Array.from({ length: steps * size }, (_, k) => data[k < data.length ? k : k % size]) };
   };
   const given = named(Object.entries(trace.given).map(([scope, here]) => [scope, named(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
-  const short = trace.lengths?.findIndex((length) => length > steps) ?? -1;
-  if (short >= 0) throw new EditError(`sequence ${short} has ${trace.lengths?.[short]} valid steps, and the input has ${steps}`);
   if (trace.mask) throw new EditError(`the mask is given for ${old.steps} steps, and the input has ${steps}`);
-  return { ...trace, given };
+  return { ...trace, given, lengths: trace.lengths?.map((length) => Math.min(length, steps)) ?? null };
 }
 
 /**

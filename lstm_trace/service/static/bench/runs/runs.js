@@ -1,4 +1,5 @@
 import { ApiError } from "../../api.js";
+import { notation_of } from "../local/picture.js";
 import { read, written } from "../../../../lines/trace.js";
 import { harmless } from "../../../../lines/errors.js";
 import { parse } from "../../../../lines/grammar.js";
@@ -129,9 +130,11 @@ export class Runs {
     return this.#traces.has(run) && (path in VIEW || path.startsWith("at/"));
   }
 
-  /** A part of a run: `step`, `at/…`, `premises`, `symbols`; `plot/…` and `in_words`, which only a server makes. */
-  view(run, path, params = {}) {
-    const key = `${run.id} ${path} ${JSON.stringify(params)}`;
+  /** A part of a run: `step`, `at/…`, `premises`, `symbols`; `plot/…` and `in_words`, which only a server makes.
+   *  In a notation that does not print this run, that of the exercises is used. */
+  view(run, path, asked = {}) {
+    const key = `${run.id} ${path} ${JSON.stringify(asked)}`;
+    const params = asked.notation ? { ...asked, notation: notation_of(run, asked.notation) } : asked;
     let reply = this.#views.get(key);
     if (reply) return reply;
     const words = this.#here(run, path) && awaited(params);

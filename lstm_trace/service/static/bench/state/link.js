@@ -4,8 +4,11 @@ import { input_of } from "./places.js";
 
 // A state of the bench in the address of the page, and back. Edits and holds are written `address=value;address=value`.
 
+/** JSON in which a zero keeps its sign. @param {any} value @returns {string} */
+const json = (value) => (Array.isArray(value) ? `[${value.map(json)}]` : Object.is(value, -0) ? "-0" : JSON.stringify(value));
+
 /** Edits as a text. @param {{address: string, value: any}[]} edits */
-export const edits_text = (edits) => edits.map(({ address, value }) => `${address}=${JSON.stringify(value)}`).join(";");
+export const edits_text = (edits) => edits.map(({ address, value }) => `${address}=${json(value)}`).join(";");
 
 /** The edits of a text; what cannot be read is left out. */
 export function edits_of(text = "") {

@@ -53,12 +53,12 @@ export function stored(run, { kind, shape }, indices) {
   return run.batch_first ? [b, at, k] : [at, b, k];
 }
 
-/** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */
+/** Where a state of the cell comes from at a step: the line or input that the step before carries on, or what it begins with. */
 export function state_address(run, stage, state, t, b, unit) {
   const back = stage.direction === "reverse" ? 1 : -1;
   const before = t + back;
   const line = looked_up(stage.states, state);
-  if (line && before >= run.first && before < run.first + run.steps) return line_address(run, stage.scope, before, b, line, unit);
+  if (line && before >= run.first && before < run.first + run.steps) return line in stage.inputs ? source_address(run, stage, line, before, b, unit) : line_address(run, stage.scope, before, b, line, unit);
   const names = [state.replace(/_prev$/, "0"), state];
   const premise = run.premises.find((p) => p.kind === "initial" && p.scope === stage.scope && names.includes(p.name));
   return premise ? premise_address(run, premise, [b, unit]) : null;

@@ -28,6 +28,9 @@ _UNSAFE = {
     "ask": ["i_t"],
     "symbols": {"i_t": "</mi><script>"},
 }
+_BATCH = lt.load("traces/batch/trace.json")
+_PAD = "0/forward/2/1/"  # a step of padding
+_PADDED = ("y_t", "where(valid, h_t, h_prev)")
 CASES: dict[str, tuple[Trace, list[Asked]]] = {
     "above": (THREE.with_values({AT: VALUE + 1e-9}), [Asked("at", {}, AT)]),
     "next": (THREE.with_values({AT: float(np.nextafter(VALUE, 9))}), [Asked("at", {}, AT)]),
@@ -38,6 +41,7 @@ CASES: dict[str, tuple[Trace, list[Asked]]] = {
     "needed": (lt.run({}, _TERMS, cell={"equations": _EQUATIONS.format("1e16")}), _SUMS),
     "later": (lt.run({}, [*_TERMS[:1], *_TERMS], cell={"equations": _LATER}), _SUMS),
     "last": (lt.run({}, _TERMS[::-1], cell={"equations": _LATER}), _SUMS[::-1]),
+    "padded": (_BATCH, [Asked("at", {"language": one}, f"{_PAD}{line}[0]") for one in LANGUAGES for line in _PADDED]),
     "unsafe": (lt.run(_UNSAFE), [Asked("at", {}, "0/forward/0/0/i_t[0]")]),
 }
 
@@ -81,6 +85,14 @@ def test_what_a_run_does_not_have_is_refused(page: dict[str, list[Any]]) -> None
 def test_a_notation_that_would_not_be_true_is_refused_with_a_way_out(page: dict[str, list[Any]]) -> None:
     said = "NotationError: notation cho has no symbols for this cell, of kind lstm; use exercise"
     assert page["notation"] == [{"refused": said}]
+
+
+def test_padding_keeps_a_state_and_makes_an_output_zero(page: dict[str, list[Any]]) -> None:
+    trace, asked = CASES["padded"]
+    said = [one["about"] for one in page["padded"]]
+    assert said == [in_python(trace, one)["about"] for one in asked]
+    assert said[asked.index(Asked("at", {"language": "en"}, f"{_PAD}y_t[0]"))].endswith("; 0 at padding.")
+    assert said[asked.index(Asked("at", {"language": "en"}, f"{_PAD}{_PADDED[1]}[0]"))].endswith("value is kept.")
 
 
 def test_texts_of_a_stranger_are_no_markup(page: dict[str, list[Any]]) -> None:

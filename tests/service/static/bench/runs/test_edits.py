@@ -97,6 +97,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         {"edits": {"1/reverse/W_xi[2,5]": 4.0, "2/1/x_t[3]": -1.0, "0/reverse/2/c0[1]": 0.5}},
     ),
     "equations of layers": (random, {"equations": GATE.replace(" + v", "")}),
+    "fewer steps than sequences have": ("batch", {"edits": {"x": [[[1.0], [2.0]], [[-1.0], [0.5]], [[3.0], [0.0]]]}}),
     "padding": ("batch", {"edits": {"1/2/x_t[0]": -3.0}}),
     "equations with padding": ("batch", {"equations": "c_t = tanh(W_xc @ x_t)\nh_t = c_t * c_t\noutput: h_t"}),
     "supplied lines": (supplied, {"edits": {"0/forward/1/0/f_t[2]": 0.75, "0/forward/i_t": [[0.5] * 3] * 5}}),

@@ -125,6 +125,13 @@ function spot_of(lines, cell) {
   return { ...spot, kind: "circle", sign: first ? `{} ${sign}` : `${sign} {}`, operand };
 }
 
+/** What a state becomes: the line, and of one that keeps the state at padding the new value. @param {Stage} stage @param {Line} line @param {string} state */
+function carried({ cell, sources }, line, state) {
+  const [valid, made, kept] = line.operands;
+  const one = line.op === "where" && !assigned(line) && kept === state && sources[valid] === "valid" ? by_name(cell).get(String(made)) ?? line : line;
+  return assigned(one) ? one.name : state;
+}
+
 /**
  * The graph of the lines that a stage computes: spots in computing order, sources first and sinks last.
  * @param {Stage} stage without holds, which change the values and not the cell
@@ -164,7 +171,7 @@ export function flow(stage) {
   for (const [state, line] of /** @type {[string, string][]} */ ([...targets, ["", cell.output]])) {
     const made = by_name(cell).get(line);
     if (!made || !owner.has(line) || (!state && [...targets.values()].includes(line))) continue;
-    const label = assigned(made) ? line : state;
+    const label = carried(stage, made, state);
     ends.push({ ...blank, key: `out:${state || line}`, kind: "sink", line, label, sign: state ? "next" : "out" });
     join(owner.get(line), `out:${state || line}`);
   }
