@@ -2,7 +2,7 @@ import { equal, is_short, styled } from "../../lines/numbers.js";
 import { run } from "../../lines/run.js";
 import { backwards } from "../../lines/sizes.js";
 import { read } from "../../lines/trace.js";
-import { first_of, operand } from "../../lines/values.js";
+import { each_array, first_of, operand } from "../../lines/values.js";
 import { every, BLOCKS, decimals, json, number_of, printed, value_of, word, write } from "./shown.js";
 import { cells } from "./unparsed.js";
 
@@ -20,9 +20,7 @@ import { cells } from "./unparsed.js";
 /** A trace with other premises. @param {Trace} trace @param {(values: Float64Array) => Float64Array} other @returns {Trace} */
 function with_premises(trace, other) {
   const one = (/** @type {Values} */ values) => ({ ...values, data: other(values.data) });
-  const mapped = (/** @type {any} */ record, /** @type {(entry: any) => any} */ change) =>
-    Object.fromEntries(Object.entries(record).map(([key, entry]) => [key, change(entry)]));
-  const all = (/** @type {Scoped} */ scoped) => mapped(scoped, (here) => mapped(here, one));
+  const all = (/** @type {Scoped} */ scoped) => each_array(scoped, one);
   return { ...trace, x: trace.x && one(trace.x), parameters: all(trace.parameters), initial: all(trace.initial), given: all(trace.given) };
 }
 
