@@ -190,3 +190,20 @@ def test_every_class_has_a_name_of_its_own() -> None:
             if isinstance(node, ast.ClassDef):
                 files.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert not {name: found for name, found in files.items() if len(found) > 1}
+
+
+def test_what_a_module_of_the_lines_exports_is_imported() -> None:
+    """By name, or with all that it has. What only its module reads is not exported, so that it is seen when unused."""
+    texts = [path.read_text("utf-8") for path in PACKAGE.rglob("*.js")]
+    texts += [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*") if path.suffix in (".py", ".mjs")]
+    lists = re.findall(r"\b@?import \{([^}]*)\}", "".join(texts))
+    used = {name.split(" as ")[0].strip() for names in lists for name in names.split(",")}
+    used |= set(re.findall(r'\.js"\)\.(\w+)', "".join(texts)))
+    whole = set(re.findall(r'(?:import \* as \w+ from "|f"\{\w+\})[^"]*/(\w+\.js)"', "".join(texts)))
+    exported = re.compile(r"^export (?:async )?(?:function\*?|class|const|let) (\w+)", re.M)
+    modules = [
+        path for path in (*LINES.rglob("*.js"), *(PAGE / "bench" / "local").rglob("*.js")) if path.name not in whole
+    ]
+    found = [(path.name, name) for path in modules for name in exported.findall(path.read_text("utf-8"))]
+    assert len(found) > 100
+    assert [one for one in found if one[1] not in used] == []

@@ -1,8 +1,9 @@
-"""Scripts without comments and blanks that mean nothing; names, texts and statements stay as they were written."""
+"""Scripts without comments and blanks that mean nothing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+)|(?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)"""
@@ -23,63 +24,71 @@ def compact(script: str) -> str:
     >>> compact("const a = 1 - -b; // one\\nconst c = `${ a } d` + 'e  f';")
     "const a=1- -b;const c=`${a} d`+'e  f';"
     """
-    return _Compact(script).text()
+    return joined(tokens(script))
 
 
-class _Compact:
-    def __init__(self, script: str) -> None:
-        self.script, self.at = script, 0
-        self.found: list[str] = []
-        self.last = ""  # the last token
-        self.blank = ""  # what stands between it and the next one
-        self.open: list[int] = []  # for each template that is open: the braces within its expression
+def tokens(script: str) -> list[tuple[str, str]]:
+    """Words, signs, texts, patterns, and parts of templates, which begin and end with a backquote, `${` or `}`.
 
-    def text(self) -> str:
-        while self.at < len(self.script):
-            token = _TOKEN.match(self.script, self.at)
-            assert token is not None  # a sign is any character
-            kind, text = token.lastgroup, token[0]
-            if kind in ("blank", "comment"):
-                self.blank += text if kind == "blank" or "\n" in text else " "
-                self.at = token.end()
-            elif kind == "tick":
-                self._template("`", token.end())
-            elif text == "}" and self.open and not self.open[-1]:
-                self.open.pop()
-                self._template("}", token.end())
-            else:
-                pattern = _PATTERN.match(self.script, self.at) if self._may_be_pattern(kind) else None
-                if self.open and text in "{}":
-                    self.open[-1] += 1 if text == "{" else -1
-                self._put(pattern[0] if pattern else text)
-                self.at += len(self.last)
-        if self.open:
-            raise ValueError("a template in the script has no end")
-        return "".join(self.found)
+    Each after the blanks and comments before it, of which only a line's end and a blank are left.
+    Raises ValueError for a template without an end.
+    """
+    return list(_tokens(script))
 
-    def _may_be_pattern(self, kind: str | None) -> bool:
-        return kind == "slash" and bool(_BEFORE_PATTERN.search(self.last))
 
-    def _template(self, start: str, at: int) -> None:
-        """A part of a template: up to its end, or to its next expression."""
-        found = _TEMPLATE.match(self.script, at)
-        assert found is not None  # it may be empty
-        end = "${" if self.script.startswith("${", found.end()) else self.script[found.end() : found.end() + 1]
-        if not end:
-            raise ValueError("a template in the script has no end")
-        self._put(start + found[0] + end)
-        self.last = "{" if end == "${" else "`"
-        self.at = found.end() + len(end)
-        if end == "${":
-            self.open.append(0)
+def _tokens(script: str) -> Iterator[tuple[str, str]]:
+    at, blank, last = 0, "", ""
+    depths: list[int] = []  # for each template that is open: the braces within its expression
+    while at < len(script):
+        found = _TOKEN.match(script, at)
+        assert found is not None  # a sign is any character
+        kind, text = found.lastgroup, found[0]
+        if kind in ("blank", "comment"):
+            blank += text if kind == "blank" or "\n" in text else " "
+            at = found.end()
+            continue
+        ends = text == "}" and depths and not depths[-1]
+        if kind == "tick" or ends:
+            if ends:
+                depths.pop()
+            text = text + _template(script, at + 1)
+            last = "{" if text.endswith("${") else "`"
+            if last == "{":
+                depths.append(0)
+        else:
+            if kind == "slash" and _BEFORE_PATTERN.search(last) and (pattern := _PATTERN.match(script, at)):
+                text = pattern[0]
+            if depths and text in "{}":
+                depths[-1] += 1 if text == "{" else -1
+            last = text
+        yield blank, text
+        at, blank = at + len(text), ""
+    if depths:
+        raise ValueError("a template in the script has no end")
 
-    def _put(self, text: str) -> None:
-        if self.blank and self.last:
-            one, two = self.last[-1], text[0]
+
+def _template(script: str, at: int) -> str:
+    """A part of a template: up to its end, or to its next expression."""
+    found = _TEMPLATE.match(script, at)
+    assert found is not None  # it may be empty
+    end = "${" if script.startswith("${", found.end()) else script[found.end() : found.end() + 1]
+    if not end:
+        raise ValueError("a template in the script has no end")
+    return found[0] + end
+
+
+def joined(found: Iterable[tuple[str, str]]) -> str:
+    """The tokens as a script, with the blanks that mean something."""
+    parts: list[str] = []
+    last = ""
+    for blank, text in found:
+        if blank and last:
+            one, two = last[-1], text[0]
             words = all(sign.isalnum() or sign in "_$" for sign in (one, two))
-            if "\n" in self.blank and one not in ";,{([" and two not in "}])":
-                self.found.append("\n")  # it may end a statement
+            if "\n" in blank and one not in ";,{([" and two not in "}])":
+                parts.append("\n")  # it may end a statement
             elif words or (one == two and one in "+-/"):
-                self.found.append(" ")
-        self.found.append(text)
-        self.last, self.blank = text, ""
+                parts.append(" ")
+        parts.append(text)
+        last = text
+    return "".join(parts)

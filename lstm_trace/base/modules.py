@@ -6,22 +6,24 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from .compact import compact
+from .compact import joined, tokens
+from .names import declared, renamed, short_names, variables
 from .page import asset
 
 #: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";` and `import "./x.js";`, each on its own line.
 _IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}\s*from\s+|\*\s+as\s+(\w+)\s+from\s+)?"([^"]+)";[^\S\n]*$', re.M)
-_DECLARED = re.compile(r"^export\s+((?:async\s+)?(?:function\*?|class|const|let)\s+)(\w+)", re.M)
 _LISTED = re.compile(r"(?:^|(?<=[;}]))export\s*\{([^}]*)\};?\s*$", re.M)
-_OTHER = re.compile(r"^(?:import\b(?!\()|export\b).*", re.M)
+#: What is neither; `export const a = 1;` and the like remain.
+_OTHER = re.compile(r"^(?:import\b(?!\()|export\b(?!\s+(?:async\s+)?(?:function\*?|class|const|let)\s+\w)).*", re.M)
 
 
 def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
-    """Return a module and all that it imports as one classic script, in which each module is a function called once.
+    """Return a module and all that it imports as one classic script, in which all modules are one function called once.
 
     Modules run in the order in which a browser runs them. They may have named imports and exports, as ours have, and an
     exported name keeps the value that it has when its module has run. A dynamic `import()` is left as it is, so that a
-    page without a server must not reach one. Comments, and blanks that mean nothing, are left out.
+    page without a server must not reach one. What a module declares has a short name; comments, and blanks
+    that mean nothing, are left out.
 
     Args:
         entry: path of the module in the package, such as `service/static/main.js`.
@@ -31,7 +33,8 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
         The script, which may stand in a `<script>` element.
 
     Raises:
-        ValueError: for modules that import each other in a circle, or an import or export of another form.
+        ValueError: for modules that import each other in a circle, an import or export of another form, or a name that
+            a module does not export.
     """
     return _Inliner(replaced or {}).script(entry)
 
@@ -39,62 +42,66 @@ def inlined(entry: str, replaced: Mapping[str, str] | None = None) -> str:
 class _Inliner:
     def __init__(self, replaced: Mapping[str, str]) -> None:
         self.replaced = replaced
-        self.names: dict[str, str] = {}  # of modules that have run, by path
+        self.exports: dict[str, dict[str, str]] = {}  # of modules that have run, by path: their names in the script
         self.under_way: list[str] = []
         self.parts: list[str] = []
+        self.names = short_names()
 
     def script(self, entry: str) -> str:
         self._module(entry)
-        whole = compact("".join(self.parts))
         # neither may stand in a script element; in texts and patterns, where alone they occur, this means the same
-        whole = re.sub(r"</(script)", r"<\\/\1", whole.replace("<!--", r"<\!--"), flags=re.I)
-        return f'"use strict";\n(() => {{\n{whole}}})();\n'
+        whole = re.sub(r"</(script)", r"<\\/\1", "\n".join(self.parts).replace("<!--", r"<\!--"), flags=re.I)
+        return f'"use strict";\n(() => {{\n{whole}\n}})();\n'
 
-    def _module(self, path: str) -> str:
-        """The name of what a module exports, once its text and those of its imports are among the parts."""
+    def _module(self, path: str) -> dict[str, str]:
+        """The names of what a module exports, once its text and those of its imports are among the parts."""
         path = self.replaced.get(path, path)
         if path in self.under_way:
             raise ValueError(f"modules import each other in a circle: {' -> '.join([*self.under_way, path])}")
-        if path not in self.names:
+        if path not in self.exports:
             self.under_way.append(path)
-            text, exports = self._text(path)
+            text, self.exports[path] = self._text(path)
             self.under_way.pop()
-            self.names[path] = name = f"module_{len(self.names)}"
-            self.parts.append(
-                f"// {path}\nconst {name} = (() => {{\n{text}\nreturn {{ {', '.join(exports)} }};\n}})();\n"
-            )
-        return self.names[path]
+            self.parts.append(text)
+        return self.exports[path]
 
-    def _text(self, path: str) -> tuple[str, list[str]]:
-        """The body of the function that a module becomes, and the entries of the object that it returns."""
+    def _text(self, path: str) -> tuple[str, dict[str, str]]:
+        """The text of a module, and its exports."""
         folder = posixpath.dirname(path)
         heads: list[str] = []
-        exports: list[str] = []
+        names: dict[str, str] = {}  # in the script, of what the module imports and declares
+        listed: dict[str, str] = {}  # what it exports, as the module calls it
 
         def imported(found: re.Match[str]) -> str:
-            listed, whole, source = found.groups()
-            name = self._module(posixpath.normpath(posixpath.join(folder, source)))
-            if listed is not None:
-                heads.append(f"const {{ {', '.join(_renamed(listed))} }} = {name};")
-            elif whole:
-                heads.append(f"const {whole} = {name};")
+            entries, whole, source = found.groups()
+            theirs = self._module(where := posixpath.normpath(posixpath.join(folder, source)))
+            for of, own in _pairs(entries or ""):
+                if of not in theirs:
+                    raise ValueError(f"{path}: {where} does not export {of}")
+                names[own] = theirs[of]
+            if whole:
+                names[whole] = next(self.names)
+                heads.append(f"const {names[whole]}={{{','.join(map(':'.join, theirs.items()))}}};")
             return ""
-
-        def declared(found: re.Match[str]) -> str:
-            exports.append(found[2])
-            return f"{found[1]}{found[2]}"
 
         def exported(found: re.Match[str]) -> str:
-            exports.extend(": ".join(reversed(one.split(": "))) for one in _renamed(found[1]))
+            listed.update((name, own) for own, name in _pairs(found[1]))
             return ""
 
-        text = _IMPORT.sub(imported, asset(path))
-        text = _LISTED.sub(exported, _DECLARED.sub(declared, text))
+        text = _LISTED.sub(exported, _IMPORT.sub(imported, asset(path)))
         if other := _OTHER.search(text):
             raise ValueError(f"{path}: expected a named import or export, found: {other[0]}")
-        return "\n".join([*heads, text.strip()]), exports
+        found = tokens(text)
+        for own, is_exported in declared(found):
+            names[own] = next(self.names)
+            if is_exported:
+                listed[own] = own
+        names.update((own, next(self.names)) for own in sorted(variables(found) - names.keys()))
+        body = [one for one in renamed(found, names) if one[1] != "export"]
+        return "".join([*heads, joined(body)]), {name: names[own] for name, own in listed.items()}
 
 
-def _renamed(listed: str) -> list[str]:
-    """`a, b as c` as the entries of a pattern: `a`, `b: c`."""
-    return [": ".join(one.split(" as ")) for one in (part.strip() for part in listed.split(",")) if one]
+def _pairs(listed: str) -> list[tuple[str, str]]:
+    """`a, b as c` as pairs: a and a, b and c."""
+    parts = (part.strip().split(" as ") for part in listed.split(","))
+    return [(one[0], one[-1]) for one in parts if one[0]]

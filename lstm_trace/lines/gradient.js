@@ -21,7 +21,7 @@ const forward_stages = (stages) => stages.filter((stage) => !stage.direction.sta
 const of_stages = (part, stages) => mapped(Object.fromEntries(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]])), (here) => here);
 
 /** The trace without adjoint stages. @param {Trace} trace @returns {Trace} */
-export function forward(trace) {
+function forward(trace) {
   const stages = forward_stages(trace.stages);
   if (stages.length === trace.stages.length) return trace;
   const { initial, given, lines } = trace;
@@ -29,7 +29,7 @@ export function forward(trace) {
 }
 
 /** The weights of one number, or of every value of a line: 1 there. @param {Trace} trace @param {Place} of @returns {Scoped} */
-export function weights(trace, { scope, name, t, b, unit }) {
+function weights(trace, { scope, name, t, b, unit }) {
   const [steps, batch] = extent(trace), values = zeros(steps, batch, trace.widths[scope][name]);
   if (t === null) values.data.fill(1);
   else values.data[((t - first_of(trace)) * batch + (b ?? 0)) * values.shape[2] + unit] = 1;
@@ -131,7 +131,7 @@ function one_row(trace, b) {
  * @param {Scoped} seeds   the weight of each value of some lines, (T, B, width)
  * @returns {Trace}
  */
-export function backward(trace, seeds) {
+function backward(trace, seeds) {
   const before = forward(trace), { stages, given } = adjoint_stages(before, seeds);
   const whole = { ...before, stages: [...before.stages, ...stages], given: { ...before.given, ...given } };
   return run({ ...whole, ...sizes(whole) }, stages);

@@ -412,7 +412,7 @@ function mixed(lines, places, sure = new Set()) {
 }
 
 /** The cell with each product with a computed matrix as that of a matrix and a vector, or of a vector and a matrix. @template {Parts} C @param {C} cell @returns {C} */
-export function decided(cell) {
+function decided(cell) {
   const sure = certain(cell);
   const lines = cell.lines.map((line) => {
     const computed = remembers(line) || sure.has(product(line)?.[1] ?? "");

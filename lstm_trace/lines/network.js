@@ -18,7 +18,7 @@ const BUILT_IN = new Set(COMPOSITES.map(definition));
 const before = (text, mark) => partition(text, mark)[0].trim();
 
 /** The cell for sequences with padding: at padding every state keeps its value. @param {Cell} cell @param {string} padding  zero, repeat or carry: the output there @param {Iterable<string>} [others]  names that are taken @returns {Cell} */
-export function masked(cell, padding, others = []) {
+function masked(cell, padding, others = []) {
   const taken = new Set([...by_name(cell).keys(), ...states(cell).keys(), ...others]);
   const stem = ["y", "out", "out_out"].find((one) => !taken.has(`${one}_t`) && !taken.has(`${one}_prev`));
   const carried = cell.carry.find(([, line]) => line === cell.output)?.[0];
@@ -38,7 +38,7 @@ export function masked(cell, padding, others = []) {
 export const joined = (merge) => parse(`input: y_forward, y_reverse\ny_t = ${MERGED[merge]}\noutput: y_t`);
 
 /** The cell with more equations after its own; its states and output stay the same. @param {Cell} cell @param {string} extra @param {boolean} [padded] @returns {Cell} */
-export function extended(cell, extra, padded = false) {
+function extended(cell, extra, padded = false) {
   const added = rows_of(extra), texts = added.map((row) => partition(row, "#")[0]);
   const found = texts.findIndex((row) => before(row, ":") === "carry"), at = found < 0 ? added.length : found;
   const pairs = found < 0 ? [] : split(partition(texts[at], ":")[2]).map(([part]) => part).filter(Boolean);
@@ -86,7 +86,7 @@ function at_valid(cell, state) {
 }
 
 /** The same cell with some lines supplied as inputs; lines that only they needed are removed. @param {Cell} cell @param {string[]} names @returns {Cell} */
-export function supplied(cell, names) {
+function supplied(cell, names) {
   for (const name of names) {
     if (!by_name(cell).has(name) && !cell.inputs.includes(name)) throw new CellError([`given '${name}' is not a line of the cell`]);
   }
@@ -149,7 +149,7 @@ function carried(cell) {
 }
 
 /** The equations of a cell without those that padding added after and between them, and later ones. @param {Cell} cell @param {boolean} padded */
-export function own_text(cell, padded) {
+function own_text(cell, padded) {
   const { output } = cell, last = by_name(cell).get(output);
   if (!padded || !last) return cell.text;
   const inputs = cell.inputs.filter((name) => name !== "valid"), lines = cell.lines.slice(0, cell.lines.indexOf(last));
@@ -159,7 +159,7 @@ export function own_text(cell, padded) {
 }
 
 /** The equations that a cell has in addition to a bare one. @param {Cell} bare @param {Cell} cell @param {string[]} [padding]  names that padding added */
-export function added_text(bare, cell, padding = []) {
+function added_text(bare, cell, padding = []) {
   const known = new Set([...by_name(bare).keys(), ...padding]), own = padding.length ? carried(cell) : cell.carry;
   const definitions = bare.functions.map(definition), added = own.filter(([state]) => !states(bare).has(state));
   const totals = new Map((padding.length ? added : []).map(([state]) => [states(cell).get(state), at_valid(cell, state)]));
@@ -223,7 +223,7 @@ function without_holds(stage) {
 }
 
 /** The stage with exactly these lines made holdable, and these made scalable. @param {Stage} stage @param {string[]} held @param {string[]} [scaled] @returns {Stage} */
-export function with_stage_holds(stage, held, scaled = []) {
+function with_stage_holds(stage, held, scaled = []) {
   const before_holds = (stage.cell.plain ?? stage.cell).inputs, cell = with_holds(stage.cell, held, scaled);
   const sources = before_holds.map((name) => [name, stage.sources[name]]);
   for (const name of cell.inputs.slice(before_holds.length)) sources.push([name, "given"]);

@@ -13,7 +13,7 @@
 /** @type {(a: number, b: number) => number} The larger one; NaN if there is one. */
 export const larger = (a, b) => (a >= b || a !== a ? a : b);
 /** @type {(a: number, b: number) => number} The smaller one; NaN if there is one. */
-export const smaller = (a, b) => (a <= b || a !== a ? a : b);
+const smaller = (a, b) => (a <= b || a !== a ? a : b);
 
 /** @type {(f: (a: number, c: number[]) => number) => Operation} */
 const of_one = (f) => (out, at, count, [a], constants) => {

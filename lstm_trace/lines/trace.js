@@ -10,7 +10,7 @@ import { extent, mapped } from "./values.js";
 
 const FORMAT = "lstm-trace/1";
 /** How many numbers a trace may have here; larger ones are for the program. */
-export const MOST = 1_000_000;
+const MOST = 1_000_000;
 /** The names that stand for the initial values of the usual states. @type {[string, string][]} */
 const INITIAL = [["h0", "h_prev"], ["c0", "c_prev"]];
 /** @type {Record<string, number>} */
@@ -18,7 +18,7 @@ const WORDS = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 const PARTS = ["stages", "parameters", "inputs", "lines", "sums"];
 
 /** What is wrong with a file. */
-export class FileError extends Error {
+class FileError extends Error {
   /** @param {string} message */
   constructor(message) {
     super(message);

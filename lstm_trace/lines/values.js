@@ -30,7 +30,7 @@ export function extent(trace) {
 }
 
 /** 1 at the valid steps of each sequence and 0 at padding: (T, B, 1). @param {Trace} trace */
-export function valid(trace) {
+function valid(trace) {
   const [steps, batch] = extent(trace), found = zeros(steps, batch, 1), first = first_of(trace);
   for (let t = 0; t < steps; t++) {
     for (let b = 0; b < batch; b++) {

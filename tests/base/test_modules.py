@@ -63,6 +63,54 @@ def test_a_module_is_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> Non
     assert printed(made_of(monkeypatch, files, replaced={"a/api.js": "b/api.js"})) == ["here: 7"]
 
 
+NAMED = {
+    "main.js": """import { box, twice, a as first, second, third, later, Size, size } from "./b.js";
+const { least, most } = { least: 1, most: 2 }, [rest = [twice]] = [], one = (first, { second = 3 } = {}) => ({
+  first, second, twice: twice(second), third() { return least * twice(third); }, rest,
+});
+class Two extends Size {
+  static size = size;
+  size = Two.twice(2);
+  static twice(n) { return twice(twice(n)); }
+  get third() { return `${{ third }.third}-${`${this.size}`}`; }
+  *later() { for (const size of [most, ...[first]]) yield size; }
+}
+function case_of(kind) {
+  switch (kind) {
+    case first: {
+      const size = second, name = size;
+      { const escape = size; let third = escape; third += 1; }
+      return { size }.size + "first";
+    }
+    default: { size: for (const one of [1]) break size; return least > 0 ? { least } : most; }
+  }
+}
+console.log(JSON.stringify([one(5), one(1).third(), typeof Two.size, // both
+  Two.twice(1), new Two().third, [...new Two().later()]]));
+console.log(JSON.stringify([case_of(7), case_of(1), box.twice.size, later?.twice, escape("ü")]));
+""",
+    "b.js": """const own = { size: 4 }, least = 10;
+export const a = 7, second = 8, third = least - 1; // a
+export let later = null;
+export const box = { twice: own, third, size: third };
+export class Size { constructor() { this.size = own.size; } }
+export function twice(n) { return 2 * n; }
+export async function* size() {}
+""",
+}
+
+
+def test_names_of_modules_are_not_those_of_properties_and_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = map(json.loads, printed(made_of(monkeypatch, NAMED)))
+    assert first == [{"first": 5, "second": 3, "twice": 6, "rest": [None]}, 18, "function", 4, "9-8", [2, 7]]
+    assert second == ["8first", {"least": 1}, 4, None, "%FC"]
+
+
+def test_a_name_that_a_module_does_not_export_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=re.escape("main.js: b.js does not export c")):
+        made_of(monkeypatch, {"main.js": 'import { c } from "./b.js";', "b.js": "export const a = 1;\nconst c = 2;"})
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -83,13 +131,10 @@ def test_a_circle_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         made_of(monkeypatch, circle)
 
 
-def test_the_modules_of_the_page_are_one_script() -> None:
+def test_the_modules_of_the_page_are_one_script(monkeypatch: pytest.MonkeyPatch) -> None:
     script = inlined("service/static/bench/state/fitting.js")
-    names = re.findall(r"\bmodule_\d+(?==\(\(\)=>)", script)
-    assert len(set(names)) == len(names) >= 3
     assert printed(script) == []
-    vendored = inlined("service/static/vendor/standalone.module.js")
-    end = "})();\n"
-    assert vendored.endswith(end)
-    asking = "console.log(JSON.stringify(Object.keys(module_0).sort().slice(0, 3)));"
-    assert json.loads(printed(vendored.removesuffix(end) + asking + end)[0]) == ["Component", "createContext", "h"]
+    assert len(re.findall(r"\bfunction \$\w+\(", script)) >= 3
+    asking = 'import { h, html, Component } from "./vendor.js";\nconsole.log(typeof h, html`<b />`.type, !Component);'
+    vendored = modules.asset("service/static/vendor/standalone.module.js")
+    assert printed(made_of(monkeypatch, {"main.js": asking, "vendor.js": vendored})) == ["function b false"]

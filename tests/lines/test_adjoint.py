@@ -49,11 +49,11 @@ output: h_t"""
 
 
 def cases() -> Iterator[dict[str, Any]]:
-    for path in sorted((ROOT / "traces").glob("*/trace.json")):
+    for path in some(sorted((ROOT / "traces").glob("*/trace.json")), 3):
         trace = lt.load(path)
         for stage in trace.stages:
             yield case(stage.cell.text, None, sizes(trace)[stage.scope])
-    for kind, options in some(CELLS.values(), 8):
+    for kind, options in some(CELLS.values(), 3):
         cell, _ = named(kind, {"bias": "one", **options})
         yield case(cell.text)
         yield case(masked(cell, "zero").text)
@@ -62,7 +62,7 @@ def cases() -> Iterator[dict[str, Any]]:
     for widths in (None, {"x_t": 2, "G": 4, "g": 1, "C_t": 4, "y_t": 1}):
         yield case(beside.partition("\nmatrix")[0] + "\noutput: y_t", None, widths)
         yield case(beside + "\noutput: y_t", None, widths)
-    for seed in seeds(600, 8):
+    for seed in seeds(600, 4):
         rng = random.Random(seed)  # noqa: S311
         made, trace = RandomCell(rng), fitting.traced(rng)
         yield case(made.text, pick(rng, made.text), made.widths)

@@ -50,7 +50,7 @@ OTHERWISE = ("x_t\x00", "lambda: 1", "9" * 5000)
 
 def shipped() -> Iterator[str]:
     """Texts of the cells of the package, its examples and its documentation."""
-    for kind, options in some(CELLS.values(), 20):
+    for kind, options in some(CELLS.values(), 4):
         cell, _ = named(kind, {"bias": "one", **options})
         yield cell.text
         for padding in ("zero", "repeat", "carry"):
@@ -61,10 +61,10 @@ def shipped() -> Iterator[str]:
             yield found.text
             yield with_holds(found, [found.output, cell.output], ["valid", found.output]).text
         yield with_holds(cell, [cell.output, "tanh(c_t)", "z_i"], ["f_t", cell.output]).text
-    for path in sorted((ROOT / "traces").glob("*/trace.json")):
+    for path in some(sorted((ROOT / "traces").glob("*/trace.json")), 5):
         for stage in json.loads(path.read_text("utf-8"))["stages"]:
             yield stage["equations"]
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in some(sorted((ROOT / "docs").glob("*.md")), 8):
         yield from documented(page.read_text("utf-8"))
     for one in BUILT_IN.values():
         least = len(one.arguments) - len(one.defaults)
@@ -94,7 +94,7 @@ def documented(page: str) -> Iterator[str]:
 
 def drawn() -> Iterator[str]:
     """Random texts over the whole grammar, damaged ones, cells whose widths fit, cells with matrices."""
-    for seed in seeds(4000, 120):
+    for seed in seeds(4000, 24):
         rng = random.Random(seed)  # noqa: S311
         text = fuzz.equations(rng)
         yield text if seed % 2 else fuzz.damaged(rng, text).replace("\x00", "").replace("\ud800", "")
@@ -203,12 +203,11 @@ def test_the_faults_that_users_make_have_the_same_words_and_places(read: Any) ->
             assert page == python, text[:300]
 
 
-@pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
-def test_long_texts_are_refused_in_no_time(text: str) -> None:
+def test_long_texts_are_refused_in_no_time() -> None:
     begun = process_time()
-    assert isinstance(parsed([text])[0], list)
+    assert all(isinstance(found, list) for found in parsed(some(LONG, 2)))
     assert process_time() - begun < 10
-    assert isinstance(computed(READ, [text])[0], list)
+    assert all(isinstance(found, list) for found in computed(READ, LONG))
 
 
 def test_a_text_that_python_reads_is_read_again_alike(read: Any) -> None:

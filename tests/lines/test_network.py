@@ -61,9 +61,9 @@ def forms() -> list[dict[str, Any]]:
 
 def test_stages_of_named_cells_are_the_same() -> None:
     given, wanted = [], []
-    kinds = [named(kind, {"bias": "one", **options})[0] for kind, options in some(CELLS.values(), 3)]
+    kinds = [named(kind, {"bias": "one", **options})[0] for kind, options in some(CELLS.values(), 2)]
     matrices = parse("C_t = 0.5 * C_prev + outer(x_t, k) * G\nh_t = C_t @ x_t\nmatrix: G\ncarry: C_prev <- C_t")
-    for form, cell, extra in product(some(forms(), 4), [*kinds, matrices], EXTRAS):
+    for form, cell, extra in product(some(forms(), 2), [*kinds, matrices], EXTRAS):
         meets = len(form["directions"]) > 1 and form["merge"] != "none"
         text = extra.format(*["y_t" if meets else cell.output] * 2)
         scope = f"{form['layers'] - 1}/forward"
@@ -83,7 +83,7 @@ def test_stages_of_named_cells_are_the_same() -> None:
 def traces() -> Iterator[lt.Trace]:
     """Runs of networks: layers, directions, padding, added equations, holds, supplied lines."""
     draw = np.random.default_rng(5)
-    for number, (form, extra) in enumerate(some(product(forms(), EXTRAS[:3]), 5)):
+    for number, (form, extra) in enumerate(some(product(forms(), EXTRAS[:3]), 4)):
         layers, directions, merge, padding = form.values()
         weights: dict[str, Any] = {}
         for layer, direction in product(range(layers), directions):

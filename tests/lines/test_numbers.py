@@ -10,6 +10,7 @@ import numpy as np
 from lstm_trace.formulas.numbers import Style, decimal, fraction, percent
 
 from ..support.page_modules import computed
+from ..support.tiers import seeds
 
 _STYLES = (
     Style(),
@@ -42,7 +43,7 @@ def _values(random: Random) -> list[float]:
         1e22,
         3e21,
     ]
-    for _ in range(120):
+    for _ in seeds(120, 30):
         size = 10.0 ** random.uniform(-12, 14)
         found += [random.choice((-1, 1)) * random.random() * size, round(random.uniform(-9, 9), random.randrange(7))]
         found.append(random.randrange(-(10**6), 10**6) / 10 ** random.randrange(9) + 5 / 10 ** random.randrange(1, 9))

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.base.modules import inlined
 from lstm_trace.report.page import live
 from lstm_trace.trace.trace import Trace
 
@@ -81,7 +80,7 @@ def test_nothing_that_the_trace_says_of_itself_is_in_it() -> None:
 def test_a_large_trace_is_not_computed_again(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST", most)
     text = run("q19").report("html")
-    assert ('class="trace"' in text) == ('class="written"' in text) == ("changed_blocks" in text) == (most > 10)
+    assert ('class="trace"' in text) == ('class="written"' in text) == ("script.trace" in text) == (most > 10)
 
 
 def test_a_profile_and_a_part_of_a_notebook_are_as_they_were() -> None:
@@ -120,10 +119,3 @@ def test_the_script_is_complete_and_small(arithmetic: bool) -> None:
         pytest.skip("needs node")
     done = subprocess.run([node, "--check", "-"], input=text, text=True, capture_output=True)  # noqa: S603
     assert not done.returncode, done.stderr
-
-
-def test_the_space_that_is_left_out_of_the_script_is_in_no_text() -> None:
-    """A template over several lines would lose the blanks at the beginning of its lines."""
-    for line in inlined("report/page/live.js").splitlines():
-        if not re.match(r"\s*(//|\*|/\*)", line):
-            assert line.count("`") % 2 == 0, line

@@ -162,10 +162,9 @@ def _json(kind: str, text: str) -> str:
 
 @cache
 def script(arithmetic: bool) -> str:
-    """The script that computes, without its comments. arithmetic: whether with those that JavaScript does not have."""
+    """The script that computes. arithmetic: whether with those that JavaScript does not have."""
     left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
-    text = inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
-    return re.sub(r"^[^\S\n]*//[^\n]*\n|/\*\*.*?\*/|^[^\S\n]+", "", text, flags=re.S | re.M)
+    return inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
 
 
 def needs_arithmetic(shown: View) -> bool:

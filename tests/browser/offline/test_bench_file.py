@@ -197,7 +197,7 @@ def test_the_words_are_those_that_are_used(file: Path) -> None:
     found = re.search(r'id="embedded">(.*?)</script>', file.read_text(encoding="utf-8"), re.S)
     assert found is not None
     assert "sequences" not in json.loads(found[1])["words"]["en"]
-    assert file.stat().st_size < 600_000
+    assert file.stat().st_size < 550_000
 
 
 @pytest.mark.parametrize(

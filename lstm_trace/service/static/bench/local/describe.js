@@ -22,7 +22,7 @@ const LABELS = 1 << 13, COLUMNS = 16, HELD = 200, LIVE = 64;
 export const word = (number) => (Number.isFinite(number) ? number : String(number));
 
 /** Nested lists of numbers. @param {Values} values @returns {any} */
-export function nested({ shape, data }) {
+function nested({ shape, data }) {
   if (shape.length === 1) return [...data].map(word);
   const size = data.length / shape[0];
   return Array.from({ length: shape[0] }, (_, k) => nested({ shape: shape.slice(1), data: data.subarray(k * size, (k + 1) * size) }));

@@ -107,7 +107,7 @@ export function vectors(trace, stage, name, width) {
 }
 
 /** A line; if padding replaces a state by its previous value or zero, the line that the cell computes for it. @param {Stage} stage @param {string} name */
-export function unpadded(stage, name) {
+function unpadded(stage, name) {
   const line = by_name(stage.cell.plain ?? stage.cell).get(name);
   return line?.op === "where" && stage.sources[String(line.operands[0])] === "valid" ? String(line.operands[1]) : name;
 }

@@ -39,7 +39,7 @@ export const span = (trace) => Array.from({ length: extent(trace)[0] }, (_, k) =
 /** @param {Trace} trace @param {number | null} t */
 export const is_step = (trace, t) => t !== null && t >= first_of(trace) && t < first_of(trace) + extent(trace)[0];
 /** The step before another one in the order of computation. @param {Stage} stage @param {number} t */
-export const step_before = (stage, t) => t + (backwards(stage) ? 1 : -1);
+const step_before = (stage, t) => t + (backwards(stage) ? 1 : -1);
 /** The number of an array at a step, which is a position in the input, and sequence. @param {Trace} trace @param {Values} values @param {number} t @param {number} b @param {number} unit */
 export function number_at(trace, { shape, data }, t, b, unit) {
   return data[((t - first_of(trace)) * shape[1] + b) * shape[2] + unit];
@@ -104,7 +104,7 @@ export function kind_of(trace, place) {
 }
 
 /** The stages that read x, each with the name by which it does. @param {Trace} trace @returns {[Stage, string][]} */
-export const readers_of_x = (trace) => trace.stages.flatMap((stage) => Object.entries(stage.sources).filter(([, source]) => source === "x").map(([name]) => /** @type {[Stage, string]} */ ([stage, name])));
+const readers_of_x = (trace) => trace.stages.flatMap((stage) => Object.entries(stage.sources).filter(([, source]) => source === "x").map(([name]) => /** @type {[Stage, string]} */ ([stage, name])));
 /** The stage and the name by which it is printed: its own; for x those of the first stage that reads it. @param {Trace} trace @param {Place} place @returns {[Stage | undefined, string]} */
 export const read_as = (trace, place) => (place.scope ? [own_stage(trace, place), place.name] : (readers_of_x(trace)[0] ?? [undefined, "x_t"]));
 

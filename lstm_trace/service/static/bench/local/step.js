@@ -18,7 +18,7 @@ const LIVE = 64;
 const range = (/** @type {number} */ n) => [...Array(n).keys()];
 
 /** The stage of a layer and direction; the first that matches. @param {Trace} trace @param {number | null} [layer] @param {string | null} [direction] */
-export function place(trace, layer = null, direction = null) {
+function place(trace, layer = null, direction = null) {
   const found = forward_stages(trace).find((stage) => (layer === null || stage.layer === layer) && (direction === null || stage.direction === direction));
   if (!found) throw new MissingError(`no layer ${layer}, direction ${direction}; there are ${trace.stages.map(({ scope }) => scope).join(", ")}`);
   return found;
@@ -57,7 +57,7 @@ export function step(whole, look) {
 }
 
 /** What a picture shows, in words. @param {Trace} trace @param {Stage} stage @param {number} t @param {number} b @param {import("./words.js").Texts} texts */
-export function caption(trace, stage, t, b, texts) {
+function caption(trace, stage, t, b, texts) {
   const naming = new Naming(trace, texts, head_of(trace).count_from ?? 0), [steps, batch] = extent(trace), parts = [];
   if (forward_stages(trace).length > 1) parts.push(naming.word("layer", { n: naming.nth(stage.layer) }), naming.word(`direction.${stage.direction}`));
   if (steps > 1) parts.push(naming.step(t, b));

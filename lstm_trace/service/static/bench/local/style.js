@@ -1,11 +1,12 @@
 // How every part of a page shows the numbers of a run, if nothing else is asked for: view/hand_size.py.
 import { kept } from "../../../../lines/cells.js";
 import { as_rounded } from "../../../../lines/numbers.js";
-import { extent, operand } from "../../../../lines/values.js";
+import { each_array, extent, operand } from "../../../../lines/values.js";
 import { computed, here, is_single } from "./computing.js";
 import { head_of } from "./labels.js";
 import { forward_stages, is_adjoint, number_at, span } from "./places.js";
 
+/** @typedef {import("../../../../lines/types.js").Scoped} Scoped */
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
 /** @typedef {import("../../../../lines/types.js").Values} Array */
 /** @typedef {import("../../../../lines/numbers.js").Style} Style */
@@ -40,7 +41,7 @@ const usual_style = kept((/** @type {Trace} */ trace) => {
 function astray(trace, digits) {
   const single = is_single(trace), shown = (/** @type {number} */ value) => as_rounded(value, digits, single);
   const each = (/** @type {Array} */ { shape, data }) => ({ shape, data: data.map(shown) });
-  const all = (/** @type {import("../../../../lines/types.js").Scoped} */ part) => Object.fromEntries(Object.entries(part).map(([scope, some]) => [scope, Object.fromEntries(Object.entries(some).map(([name, values]) => [name, each(values)]))]));
+  const all = (/** @type {Scoped} */ part) => each_array(part, each);
   const { lines, parameters, initial, given, x } = trace;
   const rounded = { ...trace, lines: all(lines), parameters: all(parameters), initial: all(initial), given: all(given), x: x && each(x) };
   let found = 0;

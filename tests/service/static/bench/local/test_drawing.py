@@ -83,14 +83,14 @@ def every_stage(traces: Iterable[Trace]) -> list[tuple[dict[str, Any], diagram.D
 
 
 def test_examples_and_named_cells() -> None:
-    compared(every_stage([*map(pictured, some(PICTURES, 3)), *map(traced, some(KINDS, 1))]))
+    compared(every_stage([*map(pictured, some(PICTURES, 2)), *map(traced, some(KINDS, 1))]))
 
 
 def test_adjoint_and_random_cells() -> None:
     """Inputs of an adjoint are unnamed lines of other cells, such as `tanh(c_t)`; random cells have odd shapes."""
     names = some(["gru", "rnn", "slstm", "lstm, peephole", "lstm, layer_norm", "lstm"], 1)
     adjoints = (lt.backward(ran(name), of="0/forward/2/0/h_t[1]") for name in names)
-    drawn = (equations.traced(random.Random(seed)) for seed in seeds(300, 4))  # noqa: S311
+    drawn = (equations.traced(random.Random(seed)) for seed in seeds(300, 2))  # noqa: S311
     compared(every_stage([*adjoints, *filter(None, drawn)]))
 
 

@@ -70,7 +70,7 @@ def test_the_picture_follows_from_the_description_of_a_run() -> None:
         ),
         ran("gru", units=5),
     ]
-    traces = [*(pictured(f"example {name}") for name in some(examples(), 2)), *layers]
+    traces = [*(pictured(f"example {name}") for name in some(examples(), 1)), *layers]
     cases = [
         (trace, stage, digits)
         for trace in traces

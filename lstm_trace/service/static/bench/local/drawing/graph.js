@@ -36,7 +36,7 @@ const leading = (/** @type {string} */ op) => of_one(op) && OPERATIONS[op].width
 const readers_of = (/** @type {Cell} */ cell, /** @type {string} */ name) => readers(cell).get(name) ?? [];
 
 /** Whether a named line is a gate: it squashes into (0, 1), or is one minus such a line. @param {Line | undefined} line @param {Cell} cell */
-export function is_gate(line, cell) {
+function is_gate(line, cell) {
   if (!line || !assigned(line)) return false;
   const rest = line.op === "add" && line.operands[0] === 1 && `${line.constants}` === "1,-1";
   const squashes = rest ? by_name(cell).get(String(line.operands[1])) : line;

@@ -3,8 +3,8 @@ import { escape, PLAIN } from "../formulas/printer.js";
 // Text in a picture: symbols marked as such, the width of text, and its SVG, as plot/furniture.py writes them. A symbol
 // is a base and an index between marks, which are characters of private use, until it is typeset.
 
-export const OPEN = "\ue000", MIDDLE = "\ue001", CLOSE = "\ue002"; // around a base and its index
-export const NAME = "\ue003", UPRIGHT = "\ue004", UPPER = "\ue005"; // before a base that is a name, or upright; before a superscript
+const OPEN = "\ue000", MIDDLE = "\ue001", CLOSE = "\ue002"; // around a base and its index
+const NAME = "\ue003", UPRIGHT = "\ue004", UPPER = "\ue005"; // before a base that is a name, or upright; before a superscript
 const ROOM = 30; // maximum length of a formula in a box; longer ones are cut
 const MARKS = /[\ue000-\ue005]/g;
 
@@ -31,10 +31,10 @@ const total = (/** @type {string} */ text) => [...text].reduce((sum, c) => sum +
 const SYMBOL = /\ue000(.*?)\ue001(.*?)\ue002|([^\ue000]+)/gs;
 
 /** The text without its marks, except those in `kept`. @param {string} text */
-export const unmarked = (text, kept = "") => text.replace(MARKS, (c) => (kept.includes(c) ? c : ""));
+const unmarked = (text, kept = "") => text.replace(MARKS, (c) => (kept.includes(c) ? c : ""));
 
 /** A symbol with its index. @param {string} base */
-export const marked = (base, sub = "") => `${OPEN}${base}${MIDDLE}${sub.replaceAll("-", "−")}${CLOSE}`;
+const marked = (base, sub = "") => `${OPEN}${base}${MIDDLE}${sub.replaceAll("-", "−")}${CLOSE}`;
 
 /** Plain text in which every symbol is marked, so that letters and indices can be typeset. @type {import("../formulas/printer.js").Format} */
 export const MARKED = {

@@ -9,7 +9,7 @@ const KEPT = /** @type {any} */ ([]);
 /** @type {{[sign: string]: string}} */
 const OPPOSITE = { ">": "≤", "≤": ">", "≠": "=", "=": "≠" };
 /** The sign of a comparison to its meaning. @type {{[sign: string]: (order: number) => boolean}} */
-export const COMPARED = { ">": (order) => order > 0, "≤": (order) => order <= 0, "≠": (order) => order !== 0, "=": (order) => order === 0 };
+const COMPARED = { ">": (order) => order > 0, "≤": (order) => order <= 0, "≠": (order) => order !== 0, "=": (order) => order === 0 };
 
 const is_number = (/** @type {Node} */ node, /** @type {number} */ value) => same(node, number(value));
 

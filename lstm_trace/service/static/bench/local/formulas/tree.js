@@ -99,7 +99,7 @@ const SYMBOLIC = {
 };
 
 /** @param {Line} line @param {Node[]} parts @returns {Node} */
-export const symbolic = (line, parts) =>
+const symbolic = (line, parts) =>
   SYMBOLIC[line.op]?.(line, parts) ?? call(line.op, parts, line.constants.every((one, k) => one === OPERATIONS[line.op].constants[k][1]) ? [] : line.constants);
 
 /** The value of a call of a composite function is that call; `written_out` expands it. @param {Line} line @param {Cell} cell @returns {Node} */
