@@ -192,6 +192,48 @@ def test_a_change_by_keys_alone(driver: Browser, tmp_path: Path, name: str, addr
     assert driver.run("document.querySelector('.changes').hidden")
 
 
+def changed(driver: Browser, address: str, value: float, comma: bool = False) -> None:
+    """Change a given number of the page."""
+    label = f"{address} ="
+    find = f"[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith({label!r}))"
+    text = repr(value).replace(".", ",") if comma else repr(value)
+    driver.run(f"{{ {find}.click(); document.querySelector('.new').value = {text!r}; }}")
+    press(driver, "Enter")
+
+
+def rows(driver: Browser) -> list[list[str]]:
+    """The rows of the calculation and the picture, less those of what a person rounded, which are dimmed."""
+    lines, spots = driver.run(ROWS)
+    return [[line for line in lines if not re.match("infullprecision|offby", line)], spots]
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "value", "how"),
+    [
+        ("q22", "0/forward/W_xi[0,0]", -50.5, {}),  # a small value of a function is none that rounding left
+        ("three-steps", "W_xf[1,1]", -45.0, {"dtype": "float32"}),
+        ("q21", "0/forward/W_xf[0,1]", 1e6, {}),  # a function at its limit is not exact
+        ("three-steps", "W_ho[1,1]", 2.5, {"arithmetic": "by-hand-2"}),
+        ("readout", "W_hf[1,2]", 2.5, {}),  # exact, of operands that are not
+        ("custom-cell", "0/forward/W_xh[0,0]", 0.3, {}),
+    ],
+)
+def test_a_changed_page_is_the_report_of_the_changed_problem(
+    driver: Browser, tmp_path: Path, name: str, address: str, value: float, how: dict[str, Any]
+) -> None:
+    trace = run(name, **how)
+    opened(driver, tmp_path, edit(trace, {address: value}).report("html", digits=4))
+    expected = rows(driver)
+    opened(driver, tmp_path, trace.report("html", digits=4))
+    given = rows(driver)
+    changed(driver, address, value)
+    found = rows(driver)
+    assert found != given
+    if "arithmetic" in how:  # a row with the products that a person rounded is as it was
+        found, expected = ([[row for row in lines if "σ" in row]] for lines, _ in (found, expected))
+    assert found == expected
+
+
 def test_what_is_not_a_number_is_not_taken(driver: Browser, tmp_path: Path) -> None:
     opened(driver, tmp_path, run("q19").report("html", decimal_comma=True))
     given = driver.run(ROWS)

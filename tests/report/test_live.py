@@ -100,7 +100,8 @@ def test_sums_follow_the_text_the_tags_and_the_attributes() -> None:
     assert len(sums(body)) == 6  # the title, what is outside of all blocks, and four blocks
     assert sums(body.replace("x &lt;", "x\n   &lt;")) == sums(body)
     for old, new in (
-        ("x", "y"), ("<mn>1", "<mn>2"), ("<mn>1</mn>", "<mi>1</mi>"), ('"a"', '"b"'), ("id=", "lang="), ("<p ", "<p hidden "),
+        ("x", "y"), ("<mn>1", "<mn>2"), ("<mn>1</mn>", "<mi>1</mi>"), ('"a"', '"b"'), ("id=", "lang="),
+        ("<p ", "<p hidden "),
         ("</mn><mo>+</mo>", "<mo>+</mo></mn>"), ("<mn>1", "<mn>1 1"), ("<ul>", "<ul class=a>"),
     ):  # fmt: skip
         other = sums(body.replace(old, new))

@@ -58,6 +58,8 @@ def data(shown: View, printer: HtmlPrinter) -> str:
     content = {
         "style": {name: getattr(style, name) for name in style.__dataclass_fields__} | {"lines": dict(style.lines)},
         "picture": [DIGITS, UNITS],
+        "whole": shown.whole,
+        "terms": shown.terms,
         "numbers": list(_runs(made)),
         "loose": list(_runs(loose)),
         "cells": [_cell(stage.cell) for stage in shown.trace.stages],
@@ -164,7 +166,8 @@ def _json(kind: str, text: str) -> str:
 def script(arithmetic: bool) -> str:
     """The script that computes. arithmetic: whether with those that JavaScript does not have."""
     left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
-    return inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
+    paths = [*(f"lines/{name}.js" for name in left_out), "service/static/bench/local/labels.js"]
+    return inlined("report/page/live.js", dict.fromkeys(paths, "report/page/unparsed.js"))
 
 
 def needs_arithmetic(shown: View) -> bool:

@@ -20,7 +20,7 @@ let sentences = {};
 export const read_sentences = () => { sentences = json(one("script.said")); };
 export const is_said = () => "faults" in sentences;
 /** A sentence of the page. @param {string} key @param {{[name: string]: unknown}} [fields] @returns {string} */
-export const word = (key, fields = {}) => sentences[key].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => fields[name]);
+export const word = (key, fields = {}) => sentences[key].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => String(fields[name]));
 /** @param {number} n */
 export const agreement = (n) => word(n === 1 ? "agree.1" : "agree", { n: String(n).replace(/\B(?=(\d{3})+$)/g, sentences.thousands) });
 
