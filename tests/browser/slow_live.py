@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 
-from ..support.live_pages import cases, damaged, run
+from lstm_trace.model.edit import edit
+
+from ..support.live_pages import EXAMPLES, cases, damaged, run
 from .chromium import PROGRAM, Browser
-from .test_live import NOTE, opened
+from .test_live import NOTE, changed, opened, rows
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
 
@@ -30,3 +33,34 @@ def test_of_100_damages_all_are_shown(driver: Browser, tmp_path: Path, name: str
         assert driver.run("!!document.querySelector('.faulty') && !!document.querySelector('.wrong')"), (kind, old, new)
         if kind in ("number", "use"):
             assert f"the page shows {new}" in driver.run(NOTE)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_many_changes_each_gives_the_report_of_the_changed_problem(
+    driver: Browser, tmp_path: Path, seed: int
+) -> None:
+    """Also of float32, at limits of functions, and of numbers with more decimals than are shown."""
+    rng, compared = random.Random(seed), 0  # noqa: S311
+    ways = ({}, {"detail": "scalar"}, {"significant": 3}, {"digits": 2, "trim": True, "decimal_comma": True})
+    values = (-1.0, 2.5, 0.125, -0.3333, 10.0, 1e-9, 1e6, -250.0, 0.05, 3.14159265358979, -45.0)
+    for _ in range(8):
+        trace = run(rng.choice(EXAMPLES), **rng.choice(({}, {"dtype": "float32"})))
+        options: dict[str, object] = {"digits": 4} | dict(rng.choice(ways))
+        if "significant" in options:
+            del options["digits"]
+        opened(driver, tmp_path, trace.report("html", **options))
+        given = driver.run("[...document.querySelectorAll('button.given')].map((e) => e.ariaLabel.split(' = ')[0])")
+        address, value = rng.choice(given), rng.choice(values)
+        changed(driver, address, value, comma="decimal_comma" in options)
+        found = rows(driver)
+        try:
+            other = edit(trace, {address: value})
+        except LookupError:  # the page counts the units of a given number otherwise
+            continue
+        opened(driver, tmp_path, other.report("html", **options))
+        expected = rows(driver)
+        if len(expected[0]) == len(found[0]):  # what is 0 throughout is left out
+            bare = ([re.sub("[()]", "", row) for row in lines] for lines, _ in (found, expected))  # of negative numbers
+            assert next(bare) == next(bare), (trace, options, address, value)
+            compared += 1
+    assert compared > 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.languages.strings import words
 from lstm_trace.model.edit import edit
 from lstm_trace.report.page import live
@@ -91,11 +92,12 @@ def test_damage_is_named(driver: Browser, tmp_path: Path, kind: str) -> None:
 def test_computing_alone_finds_a_number(driver: Browser, tmp_path: Path, name: str, kind: str) -> None:
     """Also one that somebody wrote the sums of the page for."""
     page, rng = run(name).report("html"), random.Random(3)  # noqa: S311
+    title = page[page.index("<title>") + 7 : page.index("</title>")]
     for _ in range(4):
         other, old, new = damaged(page, kind, rng)
         begin, end = other.index("<body>\n") + 7, other.index('<script type="application/json" class="written">')
         body, after = other[begin:end].removesuffix("\n"), other.index("</script>", end) + len("</script>")
-        opened(driver, tmp_path, other[: begin + len(body)] + "\n" + live.written(body) + other[after:])
+        opened(driver, tmp_path, other[: begin + len(body)] + "\n" + live.written(body, title) + other[after:])
         note = driver.run(NOTE)
         assert driver.run("!!document.querySelector('.faulty') && !!document.querySelector('.wrong')"), (old, new, note)
         assert "no longer as it was written" not in note
@@ -111,6 +113,45 @@ def test_a_damaged_premise_or_script_of_data_is_said(driver: Browser, tmp_path: 
         assert other != page
         opened(driver, tmp_path, other)
         assert driver.run("!!document.querySelector('.checked.faulty')")
+
+
+def test_a_state_may_have_the_name_of_what_every_object_has(driver: Browser, tmp_path: Path) -> None:
+    """Also one that no line reads, and that has no initial value."""
+    equations = """a_t = W @ x_t
+h_t = tanh(a_t + U @ h_prev)
+carry: h_prev <- h_t, __defineGetter__ <- a_t
+output: h_t"""
+    weights = {"W": [[0.5, 0.2], [0.1, 0.3]], "U": [[0.5, -0.2], [0.1, 0.3]]}
+    trace = lt.run({"cell": {"equations": equations}, "weights": weights, "x": [[1.0, 2.0], [0.5, 0.3]]})
+    opened(driver, tmp_path, trace.report("html"))
+    assert agrees(driver) > 20
+
+
+#: Damages that are no other text: what is hidden, taken apart, renamed or moved.
+TREE = (
+    (r'(<mn id="n3"[^>]*>[^<])', r"\1<!--01-->"), (r'(<mn id="n3")', r"\1 hidden"), (r"(<section )", r"\1hidden "),
+    (r"(<msub><mi>\w</mi>)(<mi>\w+</mi>)(</msub>)", r"\1\3\2"), (r"<title>(.)", r"<title>\1x"),
+    (r"<title>", "<title><!-- a -->"), (r'(<a) href="#n', r'\1 rel="#n'), (r"<text ([^>]*)x=", r"<text \1dx="),
+    (r"<sup>(.*?)</sup>", r"<sup></sup>\1"), (r"(<p[^>]*>\w)(\w)", r"\1 \2"),
+)  # fmt: skip
+
+
+def test_damage_to_the_tree_is_named(driver: Browser, tmp_path: Path) -> None:
+    page = edit(run("q22"), {"0/forward/W_xi[0,0]": -50.5}).report("html", digits=5)
+    for old, new in TREE:
+        at = 0 if "title" in old else page.index("<main")
+        other = page[:at] + re.sub(old, new, page[at:], count=1)
+        assert other != page, old
+        opened(driver, tmp_path, other)
+        assert driver.run("!!document.querySelector('.checked.faulty')"), (old, new)
+
+
+@pytest.mark.parametrize("kind", ["said", "written"])
+def test_a_page_without_what_it_is_checked_by_says_so(driver: Browser, tmp_path: Path, kind: str) -> None:
+    page = run("q19").report("html")
+    opened(driver, tmp_path, re.sub(rf'<script type="application/json" class="{kind}">.*?</script>', "", page))
+    assert driver.run("!!document.querySelector('.checked.faulty')")
+    assert f'"script.{kind}"' in driver.run(NOTE)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +190,48 @@ def test_a_change_by_keys_alone(driver: Browser, tmp_path: Path, name: str, addr
     assert driver.run(ROWS) == given
     assert driver.run("document.querySelectorAll('.moved, .edited, .dimmed').length") == 0
     assert driver.run("document.querySelector('.changes').hidden")
+
+
+def changed(driver: Browser, address: str, value: float, comma: bool = False) -> None:
+    """Change a given number of the page."""
+    label = f"{address} ="
+    find = f"[...document.querySelectorAll('button.given')].find((e) => e.ariaLabel.startsWith({label!r}))"
+    text = repr(value).replace(".", ",") if comma else repr(value)
+    driver.run(f"{{ {find}.click(); document.querySelector('.new').value = {text!r}; }}")
+    press(driver, "Enter")
+
+
+def rows(driver: Browser) -> list[list[str]]:
+    """The rows of the calculation and the picture, less those of what a person rounded, which are dimmed."""
+    lines, spots = driver.run(ROWS)
+    return [[line for line in lines if not re.match("infullprecision|offby", line)], spots]
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "value", "how"),
+    [
+        ("q22", "0/forward/W_xi[0,0]", -50.5, {}),  # a small value of a function is none that rounding left
+        ("three-steps", "W_xf[1,1]", -45.0, {"dtype": "float32"}),
+        ("q21", "0/forward/W_xf[0,1]", 1e6, {}),  # a function at its limit is not exact
+        ("three-steps", "W_ho[1,1]", 2.5, {"arithmetic": "by-hand-2"}),
+        ("readout", "W_hf[1,2]", 2.5, {}),  # exact, of operands that are not
+        ("custom-cell", "0/forward/W_xh[0,0]", 0.3, {}),
+    ],
+)
+def test_a_changed_page_is_the_report_of_the_changed_problem(
+    driver: Browser, tmp_path: Path, name: str, address: str, value: float, how: dict[str, Any]
+) -> None:
+    trace = run(name, **how)
+    opened(driver, tmp_path, edit(trace, {address: value}).report("html", digits=4))
+    expected = rows(driver)
+    opened(driver, tmp_path, trace.report("html", digits=4))
+    given = rows(driver)
+    changed(driver, address, value)
+    found = rows(driver)
+    assert found != given
+    if "arithmetic" in how:  # a row with the products that a person rounded is as it was
+        found, expected = ([[row for row in lines if "σ" in row]] for lines, _ in (found, expected))
+    assert found == expected
 
 
 def test_what_is_not_a_number_is_not_taken(driver: Browser, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-import { equal, is_short, styled } from "../../lines/numbers.js";
+import { equal, fraction, is_short, printed as exactly_printed, styled } from "../../lines/numbers.js";
 import { run } from "../../lines/run.js";
 import { backwards } from "../../lines/sizes.js";
 import { read } from "../../lines/trace.js";
-import { each_array, first_of, operand } from "../../lines/values.js";
+import { each_array, extent, first_of, operand } from "../../lines/values.js";
+import { HELD } from "../../service/static/bench/local/formulas/tree.js";
+import { ShownValues } from "../../service/static/bench/local/values.js";
 import { every, BLOCKS, decimals, json, number_of, printed, value_of, word, write } from "./shown.js";
 import { cells } from "./unparsed.js";
 
@@ -56,8 +58,11 @@ export class Report {
     data.trace.stages.forEach((/** @type {any} */ stage, /** @type {number} */ n) => cells.set(stage.equations, cell_of(data.cells[n])));
     /** @type {Trace} */
     this.premises = read(JSON.stringify(data.trace));
+    /** @type {{whole: boolean, terms: number | null}} how formulas with numbers are written */
+    this.written = data;
     this.single = /** @type {any} */ (this.premises.head).dtype === "float32";
     this.ran = this.first = run(this.premises);
+    this.values = new ShownValues(this.ran, this.style);
     /** @type {Place[]} */
     this.places = [];
     /** Numbers that follow from values, and are not computed here. @type {Element[]} */
@@ -108,13 +113,26 @@ export class Report {
     return part === "x" ? /** @type {any} */ (trace.x).data : /** @type {any} */ (trace)[part][scope][name].data;
   }
 
-  /** @param {Place} place @param {number} value @param {boolean} [residue] whether it is one of rounding near 0 */
-  text(place, value, residue = place.residue && Math.abs(value) < 1e-7) {
+  /** A number as it was written. @param {Place} place @param {number} value */
+  text(place, value) {
+    const residue = place.residue && Math.abs(value) < 1e-7;
     const { scope, name, given, single } = { ...place, single: this.single };
     const carry = this.premises.stages.find((stage) => stage.scope === scope)?.cell.carry;
     const carried = carry?.find(([state]) => state === name)?.[1] ?? name; // an initial value is displayed like the state
     const short = place.short && is_short(this.style, [value], single);
     return printed(styled(this.style, value, { name: carried, given, short, noise: residue, single }));
+  }
+
+  /** How a report of the numbers as they are now has a number. @param {Place} place */
+  #num({ part, scope, name, at }) {
+    const { shape } = /** @type {Values} */ (part === "x" ? this.ran.x : /** @type {any} */ (this.ran)[part][scope][name]);
+    const wide = /** @type {number} */ (shape.at(-1)), unit = at % wide, rest = Math.floor(at / wide);
+    if (part === "parameters") return this.values.num(scope, name, null, null, shape.length > 1 ? [rest, unit] : [unit]);
+    if (part === "sums") return this.values.shown(this.array(this.ran, { part, scope, name })[at], name);
+    const { stages } = this.ran, read = stages.flatMap((stage) => Object.entries(stage.sources).flatMap(([own, source]) => (source === "x" ? [[stage.scope, own]] : [])));
+    const [there, own] = part === "x" ? read[0] : [scope, name], steps = part === "initial" ? 1 : shape[0], batch = shape.at(-2) ?? 1;
+    const start = part === "initial" && backwards(/** @type {any} */ (stages.find((stage) => stage.scope === scope))) ? extent(this.ran)[0] - 1 : 0;
+    return this.values.num(there, own, first_of(this.ran) + start + (steps > 1 ? Math.floor(rest / batch) : 0), rest % batch, [unit]);
   }
 
   /** How far from what was computed here a number may be, since another program may round otherwise. By how much the
@@ -179,31 +197,18 @@ export class Report {
     const plain = formula.every((part) => !part.querySelector("mfrac, msup, msub, msqrt, mtable"));
     const left = plain && sign.nextElementSibling?.matches("mn") ? value_of(formula.map((part) => part.textContent).join("").replace(/^[=≈]/, "")) : null;
     if (left) return equal(left, value_of(sign.nextElementSibling?.textContent ?? ""));
-    return [...before, ...after].every((place) => this.#exact(place));
+    const with_numbers = before.length > 0 && !formula.some((part) => /[…⋯⋮]/.test(part.textContent ?? ""));
+    return after.every((place) => this.#relation(place, with_numbers) === "=");
   }
 
-  /** How large the terms of a line are, whose rounding may be left in a sum. @param {Place} place */
-  #terms({ scope, name }) {
-    const stage = this.premises.stages.find((one) => one.scope === scope), line = stage?.cell.lines.find((one) => one.name === name);
-    if (!stage || !line) return 0;
-    const sizes = line.operands.map((one) => Math.max(0, ...[...operand(this.ran, stage, one)?.data ?? []].map(Math.abs)));
-    return line.op === "add" ? Math.max(...sizes) : sizes.reduce((all, one) => all * one, 1);
-  }
-
-  /** The rounding that a number may have: what is nearer to a decimal is that decimal. @param {Place} place @param {number} value */
-  #rounding(place, value) {
-    return (this.single ? 2 ** -21 : 2 ** -50) * Math.max(Math.abs(value), this.#terms(place));
-  }
-
-  /** Whether a number is what rounding leaves of 0. @param {Place} place @param {number} value */
-  #is_residue(place, value) {
-    return Math.abs(value) < 1e-7 && !is_given(place) && !(/** @type {any} */ (this.premises.head).arithmetic) && Math.abs(value) <= this.#rounding(place, value);
-  }
-
-  /** Whether a number is displayed in full. @param {Place} place */
-  #exact(place) {
-    const value = this.array(this.ran, place)[place.at];
-    return Math.abs(number_of(this.text(place, value)) - value) <= this.#rounding(place, value);
+  /** The sign before a number. @param {Place} place @param {boolean} with_numbers whether it follows a formula with numbers, not a symbol */
+  #relation(place, with_numbers) {
+    const found = this.#num(place), stage = this.ran.stages.find((one) => one.scope === place.scope);
+    const line = stage?.cell.lines.find((one) => one.name === place.name);
+    if (!found.key) return equal(fraction(found.value, this.single), exactly_printed(found.shown)) ? "=" : "≈";
+    if (!with_numbers || place.part !== "lines" || !stage || !line || line.call[0] === HELD) return this.values.relation(found, null);
+    const [, , t, b, [unit]] = found.key, tree = this.values[this.written.whole ? "whole" : "tree"](stage, line, t, b, unit, this.written.terms);
+    return this.values.relation(found, tree?.kind === "num" ? null : tree);
   }
 
   /** Put another number in the place of a given one. @param {Place} place @param {number | null} value as given if null */
@@ -220,6 +225,7 @@ export class Report {
     const trace = with_premises(this.premises, (values) => values.slice());
     for (const [place, value] of this.changes) this.array(trace, place)[place.at] = value;
     this.ran = this.changes.size ? run(trace) : this.first;
+    this.values = new ShownValues(this.ran, this.style);
     this.show();
   }
 
@@ -234,14 +240,13 @@ export class Report {
     const moved = new Set(), given = ran === this.first;
     for (const place of this.places) {
       const [before, now] = [this.first, ran].map((trace) => this.array(trace, place)[place.at]);
-      if (Object.is(now, before) && !place.written) continue;
-      place.written = !Object.is(now, before);
-      const was = this.text(place, before), text = now === before ? was : this.text(place, now, this.#is_residue(place, now));
-      const follows = was !== text;
-      if (follows) moved.add(place);
+      const was = this.text(place, before), text = given ? was : printed(this.#num(place).shown), follows = was !== text;
+      if (!Object.is(now, before)) moved.add(place);
+      if (!follows && !place.written) continue;
+      place.written = follows;
       place.elements.forEach((element, k) => {
         if (element.closest(".tells :is(p, li), p.tells")) return; // a sentence is about the numbers as given
-        element.classList.toggle("moved", follows && !this.changes.has(place));
+        element.classList.toggle("moved", follows && now !== before && !this.changes.has(place));
         element.classList.toggle("edited", follows && this.changes.has(place));
         if (!follows) return element.replaceChildren(...place.as_written[k]);
         const holder = element.matches("a") || !element.querySelector("a") ? element : /** @type {Element} */ (element.querySelector("a"));

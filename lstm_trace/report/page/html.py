@@ -144,7 +144,10 @@ def page(views: Sequence[View], title: str) -> str:
         code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
         if any(map(live.is_live, longer)):
             body += f"\n{live.said(words)}"
-            body, code = f"{body}\n{live.written(body)}", live.script(any(map(live.needs_arithmetic, longer))) + code
+            body, code = (
+                f"{body}\n{live.written(body, title)}",
+                live.script(any(map(live.needs_arithmetic, longer))) + code,
+            )
         text = whole(words.language, title, body, STYLES, code=code)
         if len(text) <= LARGEST:
             break

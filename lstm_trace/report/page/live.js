@@ -1,6 +1,6 @@
 import { Report, is_given } from "./computed.js";
 import { shortest } from "../../lines/numbers.js";
-import { every, agreement, changed_blocks, decimals, number_of, word } from "./shown.js";
+import { every, agreement, changed_blocks, decimals, is_said, number_of, read_sentences, word } from "./shown.js";
 
 // What a page does with its numbers: it says whether they follow from the weights, and a given one can be changed. A page
 // works without it.
@@ -26,22 +26,23 @@ function checked(reports, { blocks, other }) {
     const text = (block.textContent ?? "").replace(/\s+/g, " ").trim();
     faults.push([block, word("text", { text: `${text.slice(0, 60)}${text.length > 60 ? "…" : ""}` })]);
   }
-  tell(faults, found.reduce((sum, one) => sum + one.count, 0));
+  const count = found.reduce((sum, one) => sum + one.count, 0);
+  tell(faults, faults.length ? word("faults") : `${agreement(count)} ${word("limits")}`);
 }
 
-/** @param {[Element, string][]} faults @param {number} count */
-function tell(faults, count) {
+/** @param {[Element, string][]} faults @param {string} text */
+function tell(faults, text) {
   const note = element("div", faults.length ? "checked faulty" : "checked"), list = element("ul", "");
-  note.append(element("p", "", faults.length ? word("faults") : `${agreement(count)} ${word("limits")}`));
+  note.append(element("p", "", text));
   for (const [at] of faults) if (at !== document.body) at.classList.add("wrong");
-  for (const text of new Set(faults.map(([, text]) => text))) list.append(element("li", "", text));
+  for (const fault of new Set(faults.map(([, fault]) => fault))) list.append(element("li", "", fault));
   if (faults.length) note.append(list);
   (every("footer").at(-1) ?? document.body).prepend(note);
 }
 
 // -- a given number is changed ------------------------------------------------------------------------------------------
 
-const bar = element("div", "changes"), status = element("p", ""), restore = element("button", "", word("given"));
+const bar = element("div", "changes"), status = element("p", ""), restore = element("button", "");
 const field = /** @type {HTMLInputElement} */ (element("input", "new"));
 field.inputMode = "decimal";
 field.spellcheck = false;
@@ -84,6 +85,7 @@ function editable(reports) {
     changed();
     [...of.keys()].find((button) => button.tabIndex === 0)?.focus();
   });
+  restore.textContent = word("given");
   bar.append(status, restore);
   document.body.append(bar, field);
   field.hidden = true;
@@ -147,12 +149,14 @@ function editable(reports) {
   addEventListener("afterprint", () => { for (const report of reports) report.show(); });
 }
 
-// What was written is compared before the other scripts change the page.
-const sources = every("script.trace"), changed = changed_blocks();
 try {
-  const reports = sources.map((source) => new Report(source));
+  read_sentences();
+  const changed = changed_blocks(); // before the other scripts change the page
+  const reports = every("script.trace").map((source) => new Report(source));
   checked(reports, changed);
   editable(reports);
 } catch (error) {
-  tell([[document.body, word("failed", { problem: error instanceof Error ? error.message : String(error) })]], 0);
+  const problem = error instanceof Error ? error.message : String(error);
+  if (is_said()) tell([[document.body, word("failed", { problem })]], word("faults"));
+  else tell([[document.body, problem]], "This page cannot check its numbers:"); // without the sentences in its language
 }

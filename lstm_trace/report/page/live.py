@@ -58,6 +58,8 @@ def data(shown: View, printer: HtmlPrinter) -> str:
     content = {
         "style": {name: getattr(style, name) for name in style.__dataclass_fields__} | {"lines": dict(style.lines)},
         "picture": [DIGITS, UNITS],
+        "whole": shown.whole,
+        "terms": shown.terms,
         "numbers": list(_runs(made)),
         "loose": list(_runs(loose)),
         "cells": [_cell(stage.cell) for stage in shown.trace.stages],
@@ -164,7 +166,8 @@ def _json(kind: str, text: str) -> str:
 def script(arithmetic: bool) -> str:
     """The script that computes. arithmetic: whether with those that JavaScript does not have."""
     left_out = ["grammar", "syntax", *(() if arithmetic else ("arithmetic",))]
-    return inlined("report/page/live.js", {f"lines/{name}.js": "report/page/unparsed.js" for name in left_out})
+    paths = [*(f"lines/{name}.js" for name in left_out), "service/static/bench/local/labels.js"]
+    return inlined("report/page/live.js", dict.fromkeys(paths, "report/page/unparsed.js"))
 
 
 def needs_arithmetic(shown: View) -> bool:
@@ -174,13 +177,19 @@ def needs_arithmetic(shown: View) -> bool:
 
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)((?:[^>\"]|\"[^\"]*\")*?)(/?)>|([^<]+)")
-_ATTRIBUTE = re.compile(r'=(?:"([^"]*)"|([^\s">]+))')
+_ATTRIBUTE = re.compile(r'([^\s"=]+)(?:=(?:"([^"]*)"|([^\s">]+)))?')
+#: Elements without an end tag.
+_VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 
 
-def written(body: str) -> str:
-    """The element with a sum of each block of a page: of its text, its tags and the values of their attributes."""
-    sums: list[list[str]] = [[]]
-    open_blocks = [sums[0]]
+def written(body: str, title: str = "") -> str:
+    """The element with a sum of the title of a page, and of each block of it.
+
+    A block is its tags with the names and values of their attributes, where they end, and its text; one block within
+    another is only named there. How much white space there is between two words does not matter.
+    """
+    sums: list[list[str]] = [[title], []]
+    open_blocks = [sums[-1]]
     skipped = False
     for close, tag, attributes, empty, text in _TAG.findall(body):
         tag = tag.lower()
@@ -189,20 +198,24 @@ def written(body: str) -> str:
             continue
         if text:
             open_blocks[-1].append(unescape(text) if "&" in text else text)
-        elif close:
+            continue
+        if not close:
             if tag in BLOCKS:
-                open_blocks.pop()
-        else:
-            if tag in BLOCKS:
+                open_blocks[-1].append("<>")
                 sums.append([])
                 open_blocks.append(sums[-1])
-            open_blocks[-1] += [tag, *(unescape(quoted or bare) for quoted, bare in _ATTRIBUTE.findall(attributes))]
-            if empty and tag in BLOCKS:
+            parts = [
+                f"{name.lower()}={unescape(quoted or bare)}" for name, quoted, bare in _ATTRIBUTE.findall(attributes)
+            ]
+            open_blocks[-1].append(f"<{'<'.join([tag, *parts])}>")
+        if close or empty or tag in _VOID:
+            open_blocks[-1].append("</>")
+            if tag in BLOCKS:
                 open_blocks.pop()
     return _json("written", json_text("".join(map(_sum, sums))))
 
 
 def _sum(parts: list[str]) -> str:
-    """Five characters that stand for some texts, whatever white space they have."""
-    number = zlib.crc32(re.sub("[ \n\t\r\f]+", "", "".join(parts)).encode()) % 36**5
-    return np.base_repr(number, 36).lower().rjust(5, "0")
+    """Five characters that stand for some texts and tags."""
+    text = re.sub(" ?([<>]) ?", r"\1", re.sub("[ \n\t\r\f]+", " ", "".join(parts)))
+    return np.base_repr(zlib.crc32(text.strip(" ").encode()) % 36**5, 36).lower().rjust(5, "0")

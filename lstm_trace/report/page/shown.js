@@ -6,13 +6,23 @@ import { minus, plus, ratio, times } from "../../lines/numbers.js";
 
 /** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
 export const every = (selector, root = document) => [...root.querySelectorAll(/** @type {"p"} */ (selector))];
+/** The only element of a kind. @param {string} selector */
+function one(selector) {
+  const found = every(selector);
+  if (found.length !== 1) throw new Error(`it has ${found.length} elements "${selector}", not 1`);
+  return found[0];
+}
 /** @param {Element} element */
 export const json = (element) => JSON.parse(element.textContent ?? "");
-const said = json(every("script.said")[0]);
+/** @type {{[key: string]: string}} */
+let sentences = {};
+/** Reads the sentences of the page; an error if they are not in it. */
+export const read_sentences = () => { sentences = json(one("script.said")); };
+export const is_said = () => "faults" in sentences;
 /** A sentence of the page. @param {string} key @param {{[name: string]: unknown}} [fields] @returns {string} */
-export const word = (key, fields = {}) => said[key].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => fields[name]);
+export const word = (key, fields = {}) => sentences[key].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ name) => String(fields[name]));
 /** @param {number} n */
-export const agreement = (n) => word(n === 1 ? "agree.1" : "agree", { n: String(n).replace(/\B(?=(\d{3})+$)/g, said.thousands) });
+export const agreement = (n) => word(n === 1 ? "agree.1" : "agree", { n: String(n).replace(/\B(?=(\d{3})+$)/g, sentences.thousands) });
 
 // -- what was written -------------------------------------------------------------------------------------------------
 
@@ -21,7 +31,7 @@ export const BLOCKS = new Set("h1 h2 h3 h4 h5 p li tr pre div section article fi
 /** A sum as `written` of live.py has it. @param {string} text */
 function sum(text) {
   let crc = -1;
-  for (const byte of new TextEncoder().encode(text.replace(/[ \n\t\r\f]+/g, ""))) {
+  for (const byte of new TextEncoder().encode(text.replace(/[ \n\t\r\f]+/g, " ").replace(/ ?([<>]) ?/g, "$1").replace(/^ | $/g, ""))) {
     crc ^= byte;
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
   }
@@ -30,14 +40,18 @@ function sum(text) {
 
 /** The blocks that are not as they were written, and whether their number is another. @returns {{blocks: Set<Element>, other: boolean}} */
 export function changed_blocks() {
-  const sums = json(every("script.written")[0]), own = /** @type {Map<Element, string>} */ (new Map([[document.body, ""]]));
+  const sums = json(one("script.written")), title = document.querySelector("title") ?? document.head;
+  const own = /** @type {Map<Element, string>} */ (new Map([[title, title.textContent ?? ""], [document.body, ""]]));
   /** @param {Node} node @param {Element} block */
   const walk = (node, block) => {
-    if (!(node instanceof Element)) return void own.set(block, own.get(block) + (node.textContent ?? ""));
+    const add = (/** @type {string} */ text, at = block) => own.set(at, (own.get(at) ?? "") + text);
+    if (!(node instanceof Element)) return void add(node instanceof Text ? node.data : `<!${node.nodeValue}>`);
     if (node.matches("template, script:not([type]), script.written")) return;
     const tag = node.localName.toLowerCase(), here = BLOCKS.has(tag) ? node : block;
-    own.set(here, (own.get(here) ?? "") + tag + [...node.attributes].map((one) => one.value).join(""));
+    if (here === node) add("<>");
+    add(`<${[tag, ...[...node.attributes].map(({ name, value }) => `${name.toLowerCase()}=${value}`)].join("<")}>`, here);
     for (const child of node.childNodes) walk(child, here);
+    add("</>", here);
   };
   for (const child of document.body.childNodes) walk(child, document.body);
   const blocks = [...own].filter(([, text], k) => sum(text) !== parseInt(sums.slice(5 * k, 5 * k + 5), 36));

@@ -1,7 +1,7 @@
 // In the place of the grammar, the syntax and the other arithmetics, which a report need not carry (`script` of live.py):
 // its cells stand in the page as they were parsed.
 
-/** @import { Cell } from "../../lines/types.js" */
+/** @import { Cell, Trace } from "../../lines/types.js" */
 
 /** The cells of the page by their equations. @type {Map<string, Cell>} */
 export const cells = new Map();
@@ -24,3 +24,6 @@ export const syntax = (text) => missing(text);
 export const arithmetic = (name) => missing(name);
 /** @param {string} dtype @returns {(value: number) => number} */
 export const dtype_rounding = (dtype) => (dtype === "float32" ? Math.fround : (value) => value);
+
+/** What a trace says of itself. @param {Trace} trace @returns {any} */
+export const head_of = (trace) => trace.head;

@@ -6,7 +6,7 @@ import { backwards } from "../../../../lines/sizes.js";
 import { OPERATIONS } from "../../../../lines/table.js";
 import { extent } from "../../../../lines/values.js";
 import { key_text, range, summed } from "./computing.js";
-import { is_step, made, span, stage_of } from "./places.js";
+import { is_step, made, span, stage_of } from "./made.js";
 import { substituted } from "./formulas/tree.js";
 
 /** @typedef {import("./values.js").ShownValues} ShownValues */

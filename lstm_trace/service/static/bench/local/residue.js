@@ -3,7 +3,7 @@
 import { by_name, reads } from "../../../../lines/cells.js";
 import { exactly, fraction } from "../../../../lines/numbers.js";
 import { computed, here, key_text, range, summed } from "./computing.js";
-import { is_step, made, number_at, stage_of } from "./places.js";
+import { is_step, made, number_at, stage_of } from "./made.js";
 
 /** @typedef {import("./values.js").ShownValues} ShownValues */
 /** @typedef {import("../../../../lines/types.js").Stage} Stage */

@@ -8,7 +8,7 @@ import { ExactWalk } from "./exact.js";
 import { on_paper } from "./formulas/paper.js";
 import { call, DOTS, HELD, num, number, numbers, pieces, substituted } from "./formulas/tree.js";
 import { head_of } from "./labels.js";
-import { columns_of, is_step, made, number_at, stage_of } from "./places.js";
+import { columns_of, is_step, made, number_at, stage_of } from "./made.js";
 import { Noise } from "./residue.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */
