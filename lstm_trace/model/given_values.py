@@ -289,9 +289,10 @@ class _Placing:
         stage, sizes, final = self.size(scope, name)
         like, steps = self.like, sizes.get("t", 1)
         placed = self._unit(scope, name, sizes["unit"], place)
-        placed |= {axis: int(place[axis]) for axis in ("t", "batch", "column") if axis in place and axis in sizes}
+        placed |= {a: _whole(a, place[a]) for a in ("t", "batch", "column") if a in place and a in sizes}
         placed |= {"t": placed["t"] - like.first} if "t" in placed else {}
-        if placed.get("column", 0) >= (wide := sizes.get("column", math.inf)):
+        wide = sizes.get("column", math.inf)
+        if not 0 <= placed.get("column", 0) < wide:
             raise FileError(f"{name} is a matrix: expected a column of it, {name}[:,0] to {name}[:,{wide - 1}]")
         if grid := like.grids.get(scope, {}).get(name):
             if held.shape[-2:] == grid and held.ndim > 2:

@@ -44,3 +44,9 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
     assert "d_W_xi is a matrix: expected a column of it, d_W_xi[:,0] to d_W_xi[:,7]" in call(
         "diff", path, tmp_path / "g.csv", code=2
     )
+    entry = {"layer": 1, "direction": "adjoint-forward", "line": "d_W_xi", "unit": 3, "value": 0.5}
+    for column, said in ((-1, "expected a column of it"), ("x", "column"), (1.5, "expected a whole number")):
+        (tmp_path / "g.jsonl").write_text(json.dumps({**entry, "column": column}) + "\n")
+        found = call("diff", path, tmp_path / "g.jsonl", code=2)
+        assert said in found
+        assert "unexpected" not in found
