@@ -82,7 +82,8 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     """
     problem = read_problem(path)
     data = problem.written()
-    alone = len({scope_and_name(address)[0] for address in weights}) == 1
+    named = [*weights, *(key for key in problem.given if "/" in key)]
+    alone = len({scope_and_name(address)[0] for address in named}) == 1
     data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
     model = prepare_problem(problem, path)
     header, asked = model.header, [*model.defaults.ask]
@@ -460,6 +461,6 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
     if grid := trace.grid(scope, state):  # layers may differ in size
         return np.zeros((trace.batch, grid[0] * grid[1]))
     line = trace.stage(scope).cell.states.get(state, "")
-    like = trace.lines.get(scope, {}).get(line)
+    like = {**trace.given.get(scope, {}), **trace.lines.get(scope, {})}.get(line)
     others = (here[state] for here in trace.initial.values() if state in here)
     return np.zeros_like(next(others) if like is None else like[0])

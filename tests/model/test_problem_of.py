@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from lstm_trace.model.problem import problem_text
 from ..lines.problems import random_trace
 from ..support.strategies import Case, cells, networks
 from ..support.tiers import seeds
-from ..support.walk_cases import CELLS, H, I, P, weights
+from ..support.walk_cases import CELLS, H, I, P, cell_of, states, weights
 
 #: Cells beside those of the walks.
 MORE: dict[str, dict[str, Any]] = {
@@ -218,6 +219,27 @@ def test_lines_that_are_given(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(mine.output, one.output)
     with pytest.raises(CellError, match="do not have the equations of one cell"):
         lt.problem(lt.run(own, rng.normal(size=(3, I)), cell=cell, given=supplied))
+
+
+@pytest.mark.parametrize("seed", seeds(150, 3))
+def test_a_layer_or_direction_whose_lines_are_all_supplied(seed: int) -> None:
+    """No line reads a weight there, and the network still has it."""
+    pick, rng = Random(seed), np.random.default_rng(seed)  # noqa: S311 - it has to be the same each time
+    both, spec = ("forward", "reverse"), CELLS[pick.choice([*CELLS])]
+    layers, directions = pick.choice(((1, both), (2, both), (2, both[:1]), (3, both[1:])))
+    merge = {"merge": pick.choice(("sum", "none", "concat")) if layers == 1 else "concat"} if directions[1:] else {}
+    told: dict[str, Any] = {
+        "source": weights(rng, spec, layers, directions), "x": rng.normal(size=(3, 2, I)), "lengths": [1, 3],
+        "initial": states(rng, spec, layers * len(directions), 2),
+        "cell": {**spec, **merge, "padding": pick.choice(("zero", "repeat", "carry"))},
+    }  # fmt: skip
+    whole, cell, given = lt.run(**told), cell_of(spec), {}
+    scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
+    for scope in pick.sample(scopes, max(1, len(scopes) // 2)):
+        before = [line.name for line in cell.lines if line.assigned and line.name.startswith("z_")]
+        for name in pick.choice((dict(cell.carry).values(), before)):
+            given[f"{scope}/{name}"] = rng.uniform(0.1, 0.9, size=whole.lines[scope][name].shape)
+    same(again(trace := lt.run(**told, given=given)), trace)
 
 
 def test_adjoints_are_left_out_and_another_arithmetic_is_part_of_it() -> None:
