@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..base.arrays import Array, as_plain, by_key, describe, to_list
+from ..base.arrays import Array, as_plain, describe, to_list
 from ..base.files import read_bytes, read_data
 from ..cell import arithmetic
 from ..cell.composites import BUILT_IN
@@ -311,7 +311,8 @@ def _cell(
 ) -> tuple[dict[str, Any], str, Mapping[str, Sequence[str]]]:
     """The cell as written in a problem, the equations that the last stage adds, and the scopes of each state.
 
-    The output that padding repeats starts at zero, and is not among the states. Raises CellError.
+    The output that padding repeats starts at zero, and is not among the states. Raises CellError, or MissingError where
+    it does not.
     """
     header = trace.header
     given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
@@ -330,9 +331,14 @@ def _cell(
             continue
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
-            every = ((state, line, stage) for stage in again for state, line in stage.cell.carry)
-            pairs = [(state, s) for state, line, s in every if not (padding and _repeats(s.cell, state, line))]
-            return {**spec, **network}, extra, by_key((state, s.scope) for state, s in pairs)
+            starting: dict[str, list[str]] = {}
+            for scope, state, line in ((s.scope, *pair) for s in again for pair in s.cell.carry):
+                if not (padding and _repeats(whole[scope].cell, state, line)):
+                    starting.setdefault(state, []).append(scope)
+                elif np.any(trace.initial.get(scope, {}).get(state, 0)):
+                    said = f"in {scope} padding begins by repeating {state}, which is not zero"
+                    raise MissingError(f"{NO_PROBLEM}: {said}; a problem has no place for it")
+            return {**spec, **network}, extra, starting
     raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 

@@ -140,6 +140,15 @@ def test_merges_paddings_and_a_reverse_direction_of_its_own(merge: str, padding:
     assert lt.problem(trace)["dtype"] == "float32"
 
 
+def test_another_output_to_begin_with_at_padding_has_no_place_in_a_problem(rng: np.random.Generator) -> None:
+    own, options = weights(rng, CELLS["rnn"]), {"padding": "repeat"}
+    trace = lt.run(own, rng.normal(size=(3, I)), cell="rnn", options=options, mask=[0, 1, 1])
+    found = lt.edit(trace, {"y_prev": [1.0, 2.0, 3.0, 4.0]})
+    assert found["y_t"][0, 0].tolist() == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(MissingError, match="in 0/forward padding begins by repeating y_prev, which is not zero"):
+        lt.problem(found)
+
+
 @pytest.mark.parametrize("ask", ["0/reverse/h_t", "0/forward/1/0/i_t[1]"])
 def test_what_was_asked_for_is_asked_for_again(ask: str, rng: np.random.Generator) -> None:
     own = weights(rng, CELLS["plain"], 1, ("forward", "reverse"))
