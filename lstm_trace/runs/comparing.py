@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -23,11 +22,11 @@ from ..results.verification import sentences as verdict_of
 from ..verification.compare import LineChange, Tolerance, changes, gap
 from ..verification.measures import LineDifference, Verdict
 from ..verification.verify import verify
-from .asked import Question
+from .asked import Pair, Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import DescribedSchema, Number, ReadRoute, Record, as_json
+from .records import Number, ReadRoute, Record, as_json
 
 #: The blocks of a result as JSON (`documents/wire.py`).
 Document = list[dict[str, Any]] | None
@@ -68,15 +67,11 @@ class DiffReply(Record):
     """A comparison; text: the output of `lstm-trace diff`.
 
     Attributes:
-        units: the part of that text about units that differ, and the effect on the output.
         document: its blocks, if a language was given.
     """
 
-    a: str
-    b: str
     verdict: Verdict
     text: str
-    units: list[str]
     first: FirstDifference | None
     lines: list[LineDiff]
     document: Document
@@ -148,8 +143,7 @@ class VerificationReply(Record):
     document: Document
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class NumberReply(DescribedSchema, ValueDerivation):
+class NumberReply(Record, ValueDerivation, eq=False, repr=False):
     """One value.
 
     Attributes:
@@ -161,20 +155,13 @@ class NumberReply(DescribedSchema, ValueDerivation):
     held: HeldLine | None
 
 
-def compared(
-    of_a: str, of_b: str, ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None,
-    language: str | None = None,
-) -> bytes:  # fmt: skip
+def compared(of_a: str, of_b: str, asked: Pair) -> bytes:
     """Compare b with a, as `lstm-trace diff` does.
 
     Args:
         of_a: path of the trace of a, the reference.
         of_b: path of the trace of b.
-        ids: of the two runs, for the reply.
-        rtol: relative tolerance.
-        atol: absolute tolerance.
-        ulps: tolerance in units in the last place; without any tolerance the rounding bound decides.
-        language: of the document; None for no document.
+        asked: the request, with the tolerance and the language of the document.
 
     Returns:
         JSON as described by `DiffReply`: the verdict, the first difference, and every line.
@@ -185,16 +172,15 @@ def compared(
         ShapeError: if the two have no value in common.
     """
     a, b = opened(of_a), opened(of_b)
-    found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
+    found = divergence.compared(a, b, Tolerance(asked.rtol, asked.atol, asked.ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
     text = printable("\n".join(comparison.sentences(found, found.words())))
-    sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, found.words())]
     first = None
     if (differs := found.first) is not None:
         one, other = differs.first_values or (float("nan"), float("nan"))
         first = FirstDifference(str(differs.first), *map(word, (one, other, other - one, differs.first_bound)))
     lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
-    return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines, _document(found, language)))
+    return as_json(DiffReply(found.verdict, text, first, lines, _document(found, asked.language)))
 
 
 def _line(found: LineDifference, change: LineChange | None) -> LineDiff:

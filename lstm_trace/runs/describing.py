@@ -25,7 +25,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import DescribedSchema, Number, Record
+from .records import Number, Record
 
 #: Maximum number of step labels sent to a page, and width of one in columns.
 LABELS, COLUMNS = 1 << 13, 16
@@ -124,50 +124,38 @@ class HeldLine(Record):
     value: float | str | None
 
 
-class RunReply(DescribedSchema, BaseModel):
-    """The description of a run.
-
-    Attributes:
-        parent: the run that was edited to make this one.
-        batch_first: whether x is given by sequence first, then by step.
-        step_labels: labels of the steps, as displayed: one list per sequence, or one for all; empty if there are too
-            many.
-        numbers: number of values in the run.
-        target: a value to take gradients of.
-        live: whether no line is too wide to be shown completely.
-        columns: of lines, states and inputs that are matrices, by stage and name; left out if there are none.
-        changed: in the reply to an edit, the lines that changed.
-    """
+class RunReply(BaseModel):
+    """The description of a run."""
 
     id: str
     href: str
     title: str
     notes: str
-    parent: str | None
+    parent: str | None = Field(description="the run that was edited to make this one")
     cell: RunCell
     dtype: str
     arithmetic: str | None
     plan: str
     steps: int
     batch: int
-    batch_first: bool
+    batch_first: bool = Field(description="whether x is given by sequence first, then by step")
     first: int
     count_from: int
     names: dict[str, list[str]]
-    step_labels: list[list[str]]
+    step_labels: list[list[str]] = Field(description="per sequence, or one list for all; empty if there are too many")
     symbols: dict[str, str]
     imported: list[str]
-    numbers: int
+    numbers: int = Field(description="number of values in the run")
     bytes: int
     seconds: float
     stages: list[RunStage]
     premises: list[RunPremise]
     asked: list[Address]
     held: list[HeldLine]
-    target: str | None
-    live: bool
-    columns: dict[str, dict[str, int]] = {}
-    changed: list[RunChange] | None
+    target: str | None = Field(description="a value to take gradients of")
+    live: bool = Field(description="whether no line is too wide to be shown completely")
+    columns: dict[str, dict[str, int]] = Field({}, description="of matrices, by stage and name; left out without any")
+    changed: list[RunChange] | None = Field(description="in the reply to an edit, the lines that changed")
 
 
 class NamedStage(Record):

@@ -36,8 +36,12 @@ class ReadRoute(NamedTuple):
     whole: bool = False
 
 
-class DescribedSchema:
-    """A dataclass or pydantic model whose JSON Schema includes the descriptions in its docstring."""
+@dataclass_transform(frozen_default=True)
+class Record:
+    """A reply, or a part of one: its subclasses are frozen dataclasses, whose docstrings their JSON Schema includes."""
+
+    def __init_subclass__(cls, **options: bool) -> None:
+        dataclass(frozen=True, **options)(cls)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -50,14 +54,6 @@ class DescribedSchema:
                 if name in own["properties"]:
                     own["properties"][name]["description"] = text.removesuffix(".")
         return schema
-
-
-@dataclass_transform(frozen_default=True)
-class Record(DescribedSchema):
-    """A reply, or a part of one: its subclasses are frozen dataclasses."""
-
-    def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
 
     @classmethod
     def from_attributes(cls, thing: Any, **more: Any) -> Self:
