@@ -26,37 +26,29 @@ from .asked import Pair, Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import Number, ReadRoute, Record, as_json
+from .records import Number, ReadRoute, Record, as_json, doc
 
 #: The blocks of a result as JSON (`documents/wire.py`).
 Document = list[dict[str, Any]] | None
 
 
 class FirstDifference(Record):
-    """The first value, in order of computation, that differs.
-
-    Attributes:
-        bound: the rounding bound of this value; other values of the line may have a larger one.
-    """
+    """The first value, in order of computation, that differs."""
 
     address: str
     a: Number
     b: Number
     difference: Number
-    bound: Number
+    bound: Annotated[Number, doc("the rounding bound of this value; other values of the line may have a larger one")]
 
 
 class LineDiff(Record):
-    """A line of both runs; t, b, unit: where it differs most.
-
-    Attributes:
-        bound: the largest rounding bound of its values; each value is compared with its own.
-    """
+    """A line of both runs; t, b, unit: where it differs most."""
 
     scope: str
     line: str
     largest: Number
-    bound: Number
+    bound: Annotated[Number, doc("the largest rounding bound of its values; each value is compared with its own")]
     t: int | None
     b: int | None
     unit: int | None
@@ -64,25 +56,17 @@ class LineDiff(Record):
 
 
 class DiffReply(Record):
-    """A comparison; text: the output of `lstm-trace diff`.
-
-    Attributes:
-        document: its blocks, if a language was given.
-    """
+    """A comparison; text: the output of `lstm-trace diff`."""
 
     verdict: Verdict
     text: str
     first: FirstDifference | None
     lines: list[LineDiff]
-    document: Document
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
 class DiffMap(Record):
-    """|b - a| of one line, [t][unit].
-
-    Attributes:
-        left_out: number of steps left out.
-    """
+    """|b - a| of one line, [t][unit]."""
 
     scope: str
     line: str
@@ -90,7 +74,7 @@ class DiffMap(Record):
     units: int
     values: list[list[Number]]
     largest: float
-    left_out: int
+    left_out: Annotated[int, doc("number of steps left out")]
 
 
 class TitledTable(Record):
@@ -103,12 +87,7 @@ class TitledTable(Record):
 
 
 class ExplanationReply(Record):
-    """A table with its sentences, and the number of rows left out.
-
-    Attributes:
-        more: further tables of the same finding: for a split `By block`, the sum of each given array, and `By step`.
-        document: its blocks, if a language was given.
-    """
+    """A table with its sentences, and the number of rows left out."""
 
     how: str
     of: str | None
@@ -116,8 +95,8 @@ class ExplanationReply(Record):
     rows: list[list[Any]]
     left_out: int
     text: str
-    more: list[TitledTable]
-    document: Document
+    more: Annotated[list[TitledTable], doc("further tables: for a split the sums by block and by step")]
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
 class FailedValue(Record):
@@ -130,29 +109,19 @@ class FailedValue(Record):
 
 
 class VerificationReply(Record):
-    """The output of `lstm-trace verify`.
-
-    Attributes:
-        document: its blocks, if a language was given.
-    """
+    """The output of `lstm-trace verify`."""
 
     verdict: Literal["verified", "failed", "inconclusive"]
     text: str
     checked: int
     failures: list[FailedValue]
-    document: Document
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
 class NumberReply(Record, ValueDerivation, eq=False, repr=False):
-    """One value.
+    """One value; `relation` is = or ≈, between `substituted` and the displayed value."""
 
-    Attributes:
-        relation: = or ≈, between `substituted` and the displayed value.
-        written_out: with unnamed values replaced by numbers.
-        held: the hold that sets it to another value than its equation gives.
-    """
-
-    held: HeldLine | None
+    held: Annotated[HeldLine | None, doc("the hold that sets it to another value than its equation gives")]
 
 
 def compared(of_a: str, of_b: str, asked: Pair) -> bytes:

@@ -25,7 +25,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import Number, Record
+from .records import Number, Record, doc
 
 #: Maximum number of step labels sent to a page, and width of one in columns.
 LABELS, COLUMNS = 1 << 13, 16
@@ -46,58 +46,41 @@ class RunCell(Record):
 
 
 class RunLine(Record):
-    """A line of a stage.
-
-    Attributes:
-        assigned: whether its name was given by the author.
-        gate: whether it is a sigmoid, between 0 and 1.
-        axis: of its units: hidden units or outputs.
-    """
+    """A line of a stage."""
 
     name: str
     op: str
     width: int
-    assigned: bool
+    assigned: Annotated[bool, doc("whether its name was given by the author")]
     symbol: str
-    gate: bool
-    axis: Axis
+    gate: Annotated[bool, doc("whether it is a sigmoid, between 0 and 1")]
+    axis: Annotated[Axis, doc("of its units: hidden units or outputs")]
 
 
 class RunStage(Record):
-    """One layer and direction.
-
-    Attributes:
-        units: number of units of the cell; 0 if it cannot be determined.
-        states: each state with the line that it carries.
-        inputs: each input with its source.
-        axes: of states and inputs, as for lines.
-    """
+    """One layer and direction."""
 
     scope: str
     layer: int
     direction: str
     equations: str
     output: str
-    units: int
-    states: Mapping[str, str]
-    inputs: Mapping[str, str]
+    units: Annotated[int, doc("number of units of the cell; 0 if it cannot be determined")]
+    states: Annotated[Mapping[str, str], doc("each state with the line that it carries")]
+    inputs: Annotated[Mapping[str, str], doc("each input with its source")]
     lines: list[RunLine]
-    axes: Mapping[str, Axis]
+    axes: Annotated[Mapping[str, Axis], doc("of states and inputs, as for lines")]
 
 
 class RunPremise(Record):
-    """A given value, which can be edited.
-
-    Attributes:
-        gate: for a parameter, the gate of the first named value that uses it: i for z_i or i_t, z for z_t.
-    """
+    """A given value, which can be edited."""
 
     address: str
     name: str
     scope: str
     kind: Literal["parameter", "input", "initial", "given"]
     shape: tuple[int, ...]
-    gate: str
+    gate: Annotated[str, doc("of a parameter: of the first named value that uses it, i for z_i or i_t")]
     symbol: str
 
 
@@ -113,15 +96,10 @@ class RunChange(Record):
 
 
 class HeldLine(Record):
-    """A hold: values that differ from those that the equation gives.
+    """A hold: values that differ from those that the equation gives."""
 
-    Attributes:
-        address: in the form of `hold`: steps, sequences and units may be ranges.
-        value: a number, or `*0.5` for a multiple; null if there are several.
-    """
-
-    address: str
-    value: float | str | None
+    address: Annotated[str, doc("in the form of `hold`: steps, sequences and units may be ranges")]
+    value: Annotated[float | str | None, doc("a number, or `*0.5` for a multiple; null if there are several")]
 
 
 class RunReply(BaseModel):
@@ -166,14 +144,10 @@ class NamedStage(Record):
 
 
 class SymbolsReply(Record):
-    """The symbols of a notation.
-
-    Attributes:
-        premises: by address.
-    """
+    """The symbols of a notation."""
 
     stages: list[NamedStage]
-    premises: dict[str, str]
+    premises: Annotated[dict[str, str], doc("by address")]
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
