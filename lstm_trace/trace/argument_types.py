@@ -111,29 +111,34 @@ def checked(target: F) -> F:
     parameters = signature(target).parameters
     # an annotation may carry its command-line option (`base.option`)
     types = {n: str(p.annotation).removeprefix("Annotated[").partition(", Option(")[0] for n, p in parameters.items()}
-    known = {name: KINDS.get(types[name]) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    known = {
+        name: KINDS.get(types[name])
+        for name, p in parameters.items()
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    }
     if not any(known.values()):
         return target
     # positional parameters up to the last one that is checked; `Model.run`, called in loops, has none
-    kinds = [
-        kind[0] if kind is not None and parameters[name].kind is not parameters[name].KEYWORD_ONLY else object
-        for name, kind in known.items()
-    ]
-    while kinds and kinds[-1] is object:
-        kinds.pop()
+    positional = [name for name in known if parameters[name].kind is not parameters[name].KEYWORD_ONLY]
+    while positional and known[positional[-1]] is None:
+        positional.pop()
+    kinds = [object if (kind := known[name]) is None else kind[0] for name in positional]
     rest = next((str(p.annotation) for p in parameters.values() if p.kind is p.VAR_KEYWORD), "")
+
+    def fitted(name: str, value: Any) -> Any:
+        kind = known.get(name)
+        if kind is None or isinstance(value, kind[0]):
+            return value
+        if (trace := stood_for(value, kind[0])) is value:
+            raise misfit(name, kind[1], value)
+        return trace
 
     @wraps(target)
     def told(*values: Any, **named: Any) -> Any:
         if kinds and not all(map(isinstance, values, kinds)):
-            named |= dict(zip(known, values, strict=False))
-            values = values[len(known) :]
+            values = (*map(fitted, positional, values), *values[len(positional) :])
         for name, value in named.items():
-            kind = known.get(name)
-            if kind is not None and not isinstance(value, kind[0]):
-                named[name] = stood_for(value, kind[0])
-                if named[name] is value:
-                    raise misfit(name, kind[1], value)
+            named[name] = fitted(name, value)
             if name not in known and (there := _passed(target, rest)) is not None and name not in there:
                 there = [*(other for other in known if other != "self"), *there]
                 raise OptionError(f"there is no argument {name!r}{nearest(name, there, 'there are')}")

@@ -321,7 +321,7 @@ CALLS = {
     "export": ("export long.json", 0), "verify": ("verify wrong.json", 1), "diff": ("diff t.json u.json", 1),
     "explain": ("explain gates t.json", 0), "inspect": ("inspect m.npz --format json", None),
     "identify": ("--help", 0), "lines": ("lines t.json", 0), "schema": ("schema trace", 0), "example": ("example", 0),
-    "checker": ("checker", 0), "bench": ("bench --help", 0),
+    "checker": ("checker", 0), "bench": ("bench", 0),
     "corpus": ("corpus --help", 0), "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
     "doctor": ("doctor --help", 0), "conformance": ("conformance --help", 0),
     "mistakes": ("mistakes q.yaml --row exchange", 0),

@@ -44,7 +44,7 @@ PAIRS = [
 
 def test_the_commands_that_write_are_known_by_their_options() -> None:
     writing = {"run", "report", "export", "diff", "plot", "show", "verify", "identify", "mistakes", "inspect", "lines"}
-    writing |= {"bench", *(f"explain {name}" for name in EXPLANATIONS)}
+    writing |= {"bench"} | {f"explain {name}" for name in EXPLANATIONS}
     assert {verb for verb, _, _ in PAIRS} == writing
     assert {name for verb, name, _ in PAIRS if verb.startswith("explain")} == {
         "source", "seed", "baseline", "input", "h0", "c0", "state_from", "lengths", "mask", "tokens",
