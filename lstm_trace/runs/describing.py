@@ -108,12 +108,10 @@ class RunReply(BaseModel):
     id: str
     href: str
     title: str
-    notes: str
     parent: str | None = Field(description="the run that was edited to make this one")
     cell: RunCell
     dtype: str
     arithmetic: str | None
-    plan: str
     steps: int
     batch: int
     batch_first: bool = Field(description="whether x is given by sequence first, then by step")
@@ -121,11 +119,7 @@ class RunReply(BaseModel):
     count_from: int
     names: dict[str, list[str]]
     step_labels: list[list[str]] = Field(description="per sequence, or one list for all; empty if there are too many")
-    symbols: dict[str, str]
-    imported: list[str]
     numbers: int = Field(description="number of values in the run")
-    bytes: int
-    seconds: float
     stages: list[RunStage]
     premises: list[RunPremise]
     asked: list[Address]
@@ -159,14 +153,13 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     exercise, _ = notations.applied(trace, "exercise")
     labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
-    said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
+    said = ("title", "dtype", "arithmetic", "batch_first", "count_from")
     same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
     if matrices := {stage.scope: found for stage in stages if (found := _columns(trace, stage))}:
         same["columns"] = matrices
     return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
-        "symbols": dict(header.symbols),
         "step_labels": [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(labelled)],
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],
