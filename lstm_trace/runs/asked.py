@@ -15,7 +15,6 @@ from ..errors import FileError, LstmTraceError
 from ..results import EXPLANATIONS
 from ..results.explanation import explaining
 from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, ProblemFile, validate
-from .records import DescribedSchema
 
 
 class UnknownRunError(LstmTraceError):
@@ -46,19 +45,16 @@ B = TypeVar("B", bound=BaseModel)
 SOURCES = ("problem", "example", "item", "model")
 
 
-class RequestBody(DescribedSchema, BaseModel):
+class RequestBody(BaseModel):
     """A request: unknown members are rejected, and so is NaN where a number is expected."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
 class Documented(RequestBody):
-    """A request that is answered with a result.
+    """A request that is answered with a result."""
 
-    language: of its document, which the reply contains only if it is given.
-    """
-
-    language: str | None = Field(None, max_length=20)
+    language: str | None = Field(None, max_length=20, description="of the document, which is left out without it")
 
 
 class Edit(RequestBody):
@@ -76,48 +72,33 @@ class Holding(RequestBody):
 
 
 class Edits(RequestBody):
-    """Changes to a run, which make a new run. Members that are left out stay as they are.
+    """Changes to a run, which make a new run. Members that are left out stay as they are."""
 
-    Attributes:
-        equations: equations that replace the cell's; null: those of the source.
-        arithmetic: by-hand-4, float16, q4.12, …; float64: none; null: that of the source.
-    """
-
-    edits: list[Edit] = Field(default_factory=list)
-    equations: str | None = None
-    arithmetic: str | None = None
+    edits: list[Edit] = []
+    equations: str | None = Field(None, description="equations that replace the cell's; null: those of the source")
+    arithmetic: str | None = Field(None, description="by-hand-4, …; float64: none; null: that of the source")
 
 
 class Spec(Edits):
     """Everything that determines a run: a source, its input, and changes to it, of which the last one per address
     counts.
-
-    Attributes:
-        example: name of an example problem.
-        item: id of a problem or trace in the library.
-        model: id of a model in the library; it needs x.
-        name: name of the LSTM, GRU or RNN, if a model has several.
-        hold: lines held at other values, by address: a number, '*0.5' for a multiple, or arrays.
-        holds: changes of the holds, in order.
-        tokens: labels of the steps, or one such list per sequence.
-        layout: how the arrays of a model are stored.
     """
 
     problem: ProblemFile | None = None
-    example: str | None = Field(None, max_length=100)
-    item: str | None = Field(None, max_length=100)
-    model: str | None = Field(None, max_length=100)
-    name: str | None = Field(None, max_length=400)
+    example: str | None = Field(None, max_length=100, description="name of an example problem")
+    item: str | None = Field(None, max_length=100, description="id of a problem or trace in the library")
+    model: str | None = Field(None, max_length=100, description="id of a model in the library; it needs x")
+    name: str | None = Field(None, max_length=400, description="name of one LSTM, GRU or RNN, if a model has several")
     x: Numbers | None = None
     h0: Numbers | None = None
     c0: Numbers | None = None
     lengths: list[Length] | None = None
     mask: Mask | None = None
-    hold: dict[str, Held] | None = None
-    holds: list[Holding] = Field(default_factory=list, max_length=1000)
-    tokens: AxisLabels | None = None
+    hold: dict[str, Held] | None = Field(None, description="lines held at other values, by address, as in `holds`")
+    holds: list[Holding] = Field([], max_length=1000, description="changes of the holds, in order")
+    tokens: AxisLabels | None = Field(None, description="labels of the steps, or one such list per sequence")
     batch_first: bool | None = None
-    layout: str | LayoutSpec | None = None
+    layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
 
 
 #: The JSON type of an option of an explanation, by how the command line parses it; otherwise that of the function.
@@ -168,9 +149,9 @@ class Pair(Documented):
 
 
 class NamedRun(Documented):
-    """A run by its id."""
+    """A run."""
 
-    run: str = Field(max_length=100)
+    run: str = Field(max_length=100, description="its id")
 
 
 class DownloadOptions(BaseModel):

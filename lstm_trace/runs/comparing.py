@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -23,41 +22,33 @@ from ..results.verification import sentences as verdict_of
 from ..verification.compare import LineChange, Tolerance, changes, gap
 from ..verification.measures import LineDifference, Verdict
 from ..verification.verify import verify
-from .asked import Question
+from .asked import Pair, Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import DescribedSchema, Number, ReadRoute, Record, as_json
+from .records import Number, ReadRoute, Record, as_json, doc
 
 #: The blocks of a result as JSON (`documents/wire.py`).
 Document = list[dict[str, Any]] | None
 
 
 class FirstDifference(Record):
-    """The first value, in order of computation, that differs.
-
-    Attributes:
-        bound: the rounding bound of this value; other values of the line may have a larger one.
-    """
+    """The first value, in order of computation, that differs."""
 
     address: str
     a: Number
     b: Number
     difference: Number
-    bound: Number
+    bound: Annotated[Number, doc("the rounding bound of this value; other values of the line may have a larger one")]
 
 
 class LineDiff(Record):
-    """A line of both runs; t, b, unit: where it differs most.
-
-    Attributes:
-        bound: the largest rounding bound of its values; each value is compared with its own.
-    """
+    """A line of both runs; t, b, unit: where it differs most."""
 
     scope: str
     line: str
     largest: Number
-    bound: Number
+    bound: Annotated[Number, doc("the largest rounding bound of its values; each value is compared with its own")]
     t: int | None
     b: int | None
     unit: int | None
@@ -65,29 +56,17 @@ class LineDiff(Record):
 
 
 class DiffReply(Record):
-    """A comparison; text: the output of `lstm-trace diff`.
+    """A comparison; text: the output of `lstm-trace diff`."""
 
-    Attributes:
-        units: the part of that text about units that differ, and the effect on the output.
-        document: its blocks, if a language was given.
-    """
-
-    a: str
-    b: str
     verdict: Verdict
     text: str
-    units: list[str]
     first: FirstDifference | None
     lines: list[LineDiff]
-    document: Document
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
 class DiffMap(Record):
-    """|b - a| of one line, [t][unit].
-
-    Attributes:
-        left_out: number of steps left out.
-    """
+    """|b - a| of one line, [t][unit]."""
 
     scope: str
     line: str
@@ -95,7 +74,7 @@ class DiffMap(Record):
     units: int
     values: list[list[Number]]
     largest: float
-    left_out: int
+    left_out: Annotated[int, doc("number of steps left out")]
 
 
 class TitledTable(Record):
@@ -108,12 +87,7 @@ class TitledTable(Record):
 
 
 class ExplanationReply(Record):
-    """A table with its sentences, and the number of rows left out.
-
-    Attributes:
-        more: further tables of the same finding: for a split `By block`, the sum of each given array, and `By step`.
-        document: its blocks, if a language was given.
-    """
+    """A table with its sentences, and the number of rows left out."""
 
     how: str
     of: str | None
@@ -121,8 +95,8 @@ class ExplanationReply(Record):
     rows: list[list[Any]]
     left_out: int
     text: str
-    more: list[TitledTable]
-    document: Document
+    more: Annotated[list[TitledTable], doc("further tables: for a split the sums by block and by step")]
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
 class FailedValue(Record):
@@ -135,46 +109,28 @@ class FailedValue(Record):
 
 
 class VerificationReply(Record):
-    """The output of `lstm-trace verify`.
-
-    Attributes:
-        document: its blocks, if a language was given.
-    """
+    """The output of `lstm-trace verify`."""
 
     verdict: Literal["verified", "failed", "inconclusive"]
     text: str
     checked: int
     failures: list[FailedValue]
-    document: Document
+    document: Annotated[Document, doc("its blocks, if a language was given")]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class NumberReply(DescribedSchema, ValueDerivation):
-    """One value.
+class NumberReply(Record, ValueDerivation, eq=False, repr=False):
+    """One value; `relation` is = or ≈, between `substituted` and the displayed value."""
 
-    Attributes:
-        relation: = or ≈, between `substituted` and the displayed value.
-        written_out: with unnamed values replaced by numbers.
-        held: the hold that sets it to another value than its equation gives.
-    """
-
-    held: HeldLine | None
+    held: Annotated[HeldLine | None, doc("the hold that sets it to another value than its equation gives")]
 
 
-def compared(
-    of_a: str, of_b: str, ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None,
-    language: str | None = None,
-) -> bytes:  # fmt: skip
+def compared(of_a: str, of_b: str, asked: Pair) -> bytes:
     """Compare b with a, as `lstm-trace diff` does.
 
     Args:
         of_a: path of the trace of a, the reference.
         of_b: path of the trace of b.
-        ids: of the two runs, for the reply.
-        rtol: relative tolerance.
-        atol: absolute tolerance.
-        ulps: tolerance in units in the last place; without any tolerance the rounding bound decides.
-        language: of the document; None for no document.
+        asked: the request, with the tolerance and the language of the document.
 
     Returns:
         JSON as described by `DiffReply`: the verdict, the first difference, and every line.
@@ -185,16 +141,15 @@ def compared(
         ShapeError: if the two have no value in common.
     """
     a, b = opened(of_a), opened(of_b)
-    found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
+    found = divergence.compared(a, b, Tolerance(asked.rtol, asked.atol, asked.ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
     text = printable("\n".join(comparison.sentences(found, found.words())))
-    sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, found.words())]
     first = None
     if (differs := found.first) is not None:
         one, other = differs.first_values or (float("nan"), float("nan"))
         first = FirstDifference(str(differs.first), *map(word, (one, other, other - one, differs.first_bound)))
     lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
-    return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines, _document(found, language)))
+    return as_json(DiffReply(found.verdict, text, first, lines, _document(found, asked.language)))
 
 
 def _line(found: LineDifference, change: LineChange | None) -> LineDiff:

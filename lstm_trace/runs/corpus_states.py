@@ -21,7 +21,7 @@ from ..base.writing import written
 from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import Scale, gate, symmetric, tokens
 from ..workers import tell
-from .records import Number, ReadRoute, Record, as_json
+from .records import Number, ReadRoute, Record, as_json, doc
 from .states_folder import opened
 
 if TYPE_CHECKING:
@@ -31,57 +31,37 @@ if TYPE_CHECKING:
 
 
 class StatesLine(Record):
-    """A recorded line.
+    """A recorded line."""
 
-    Attributes:
-        line: name for requests; a unit is line[unit]. Examples: c_t, 1/reverse/c_t.
-        scope: layer/direction.
-        width: number of units.
-    """
-
-    line: str
-    scope: str
+    line: Annotated[str, doc("name for requests; a unit is line[unit]. Examples: c_t, 1/reverse/c_t")]
+    scope: Annotated[str, doc("layer/direction")]
     name: str
-    width: int
+    width: Annotated[int, doc("number of units")]
 
 
 class StatesInfo(Record):
-    """The states of a corpus in a folder; only `name` and `problem` if they cannot be read.
-
-    Attributes:
-        problem: why they cannot be read; empty if they can.
-        title: title of the model.
-        dtype: of the stored values.
-        sequences: number of available sequences.
-        parts_missing: number of parts that are not computed yet, or failed.
-        targets: further columns of the input.
-        tokens: whether steps have tokens.
-    """
+    """The states of a corpus in a folder; only `name` and `problem` if they cannot be read."""
 
     name: str
-    problem: str = ""
-    title: str = ""
+    problem: Annotated[str, doc("why they cannot be read; empty if they can")] = ""
+    title: Annotated[str, doc("title of the model")] = ""
     cell: str = ""
-    dtype: str = ""
+    dtype: Annotated[str, doc("of the stored values")] = ""
     lines: list[StatesLine] = field(default_factory=list)
-    sequences: int = 0
+    sequences: Annotated[int, doc("number of available sequences")] = 0
     steps: int = 0
     parts: int = 0
-    parts_missing: int = 0
-    targets: list[str] = field(default_factory=list)
-    tokens: bool = False
+    parts_missing: Annotated[int, doc("number of parts that are not computed yet, or failed")] = 0
+    targets: Annotated[list[str], doc("further columns of the input")] = field(default_factory=list)
+    tokens: Annotated[bool, doc("whether steps have tokens")] = False
 
 
 class Beginning(Record):
-    """A sequence in a list.
-
-    Attributes:
-        text: its beginning; empty without tokens.
-    """
+    """A sequence in a list."""
 
     id: str
     steps: int
-    text: str
+    text: Annotated[str, doc("its beginning; empty without tokens")]
 
 
 class SequencesReply(Record):
@@ -93,94 +73,62 @@ class SequencesReply(Record):
 
 
 class ColourScale(Record):
-    """The range of a unit's colours, the same for all sequences.
-
-    Attributes:
-        two: whether 0 is in the middle, with a colour on each side.
-        beyond: whether some values lie outside.
-    """
+    """The range of a unit's colours, the same for all sequences."""
 
     low: float
     high: float
-    two: bool
-    beyond: bool
+    two: Annotated[bool, doc("whether 0 is in the middle, with a colour on each side")]
+    beyond: Annotated[bool, doc("whether some values lie outside")]
 
 
 class TextReply(Record):
-    """Steps of a sequence with the values of a unit.
-
-    Attributes:
-        begin: the first step of the sequence.
-        steps: number of steps of the sequence.
-        first: the first step in this reply; the others follow it.
-        spaced: whether spaces are added between the tokens.
-    """
+    """Steps of a sequence with the values of a unit."""
 
     sequence: str
     unit: str
-    begin: int
-    steps: int
-    first: int
-    spaced: bool
+    begin: Annotated[int, doc("the first step of the sequence")]
+    steps: Annotated[int, doc("number of steps of the sequence")]
+    first: Annotated[int, doc("the first step in this reply; the others follow it")]
+    spaced: Annotated[bool, doc("whether spaces are added between the tokens")]
     tokens: list[str] | None
     values: list[Number]
     scale: ColourScale
 
 
 class ContextRecord(Record):
-    """A place where a unit is high or low, or where several are.
-
-    Attributes:
-        t: the step of the place, or the first one of a stretch.
-        length: number of steps of the stretch; 1 for a single place.
-        first: the step of the first token; only the beginning of a long stretch is included.
-        values: the unit's values at these tokens; for several units, those of the one closest to the level.
-    """
+    """A place where a unit is high or low, or where several are."""
 
     sequence: str
-    t: int
-    length: int
+    t: Annotated[int, doc("the step of the place, or the first one of a stretch")]
+    length: Annotated[int, doc("number of steps of the stretch; 1 for a single place")]
     value: Number
-    first: int
+    first: Annotated[int, doc("the step of the first token; only the beginning of a long stretch is included")]
     tokens: list[str] | None
-    values: list[Number]
+    values: Annotated[list[Number], doc("at these tokens; of several units, the one closest to the level")]
 
 
 class ContextsReply(Record):
-    """Places in a corpus, the strongest first.
+    """Places in a corpus, the strongest first."""
 
-    Attributes:
-        spaced: whether spaces are added between the tokens.
-    """
-
-    spaced: bool
+    spaced: Annotated[bool, doc("whether spaces are added between the tokens")]
     scale: ColourScale
     contexts: list[ContextRecord]
 
 
 class ActiveUnit(Record):
-    """A unit that is beyond the level in a whole span.
-
-    Attributes:
-        nearest: the value that is closest to the level.
-    """
+    """A unit that is beyond the level in a whole span."""
 
     unit: str
     mean: Number
-    nearest: Number
+    nearest: Annotated[Number, doc("the value that is closest to the level")]
 
 
 class ActiveReply(Record):
-    """The units that are active in a span.
-
-    Attributes:
-        left_out: number of further ones.
-        beside: if there are none, the units that are active in the span but also right before or after it.
-    """
+    """The units that are active in a span."""
 
     units: list[ActiveUnit]
-    left_out: int
-    beside: int
+    left_out: Annotated[int, doc("number of further ones")]
+    beside: Annotated[int, doc("if there are none, the units that are also active right before or after it")]
 
 
 class UnitsTable(Record):

@@ -25,7 +25,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import DescribedSchema, Number, Record
+from .records import Number, Record, doc
 
 #: Maximum number of step labels sent to a page, and width of one in columns.
 LABELS, COLUMNS = 1 << 13, 16
@@ -46,58 +46,41 @@ class RunCell(Record):
 
 
 class RunLine(Record):
-    """A line of a stage.
-
-    Attributes:
-        assigned: whether its name was given by the author.
-        gate: whether it is a sigmoid, between 0 and 1.
-        axis: of its units: hidden units or outputs.
-    """
+    """A line of a stage."""
 
     name: str
     op: str
     width: int
-    assigned: bool
+    assigned: Annotated[bool, doc("whether its name was given by the author")]
     symbol: str
-    gate: bool
-    axis: Axis
+    gate: Annotated[bool, doc("whether it is a sigmoid, between 0 and 1")]
+    axis: Annotated[Axis, doc("of its units: hidden units or outputs")]
 
 
 class RunStage(Record):
-    """One layer and direction.
-
-    Attributes:
-        units: number of units of the cell; 0 if it cannot be determined.
-        states: each state with the line that it carries.
-        inputs: each input with its source.
-        axes: of states and inputs, as for lines.
-    """
+    """One layer and direction."""
 
     scope: str
     layer: int
     direction: str
     equations: str
     output: str
-    units: int
-    states: Mapping[str, str]
-    inputs: Mapping[str, str]
+    units: Annotated[int, doc("number of units of the cell; 0 if it cannot be determined")]
+    states: Annotated[Mapping[str, str], doc("each state with the line that it carries")]
+    inputs: Annotated[Mapping[str, str], doc("each input with its source")]
     lines: list[RunLine]
-    axes: Mapping[str, Axis]
+    axes: Annotated[Mapping[str, Axis], doc("of states and inputs, as for lines")]
 
 
 class RunPremise(Record):
-    """A given value, which can be edited.
-
-    Attributes:
-        gate: for a parameter, the gate of the first named value that uses it: i for z_i or i_t, z for z_t.
-    """
+    """A given value, which can be edited."""
 
     address: str
     name: str
     scope: str
     kind: Literal["parameter", "input", "initial", "given"]
     shape: tuple[int, ...]
-    gate: str
+    gate: Annotated[str, doc("of a parameter: of the first named value that uses it, i for z_i or i_t")]
     symbol: str
 
 
@@ -113,61 +96,38 @@ class RunChange(Record):
 
 
 class HeldLine(Record):
-    """A hold: values that differ from those that the equation gives.
+    """A hold: values that differ from those that the equation gives."""
 
-    Attributes:
-        address: in the form of `hold`: steps, sequences and units may be ranges.
-        value: a number, or `*0.5` for a multiple; null if there are several.
-    """
-
-    address: str
-    value: float | str | None
+    address: Annotated[str, doc("in the form of `hold`: steps, sequences and units may be ranges")]
+    value: Annotated[float | str | None, doc("a number, or `*0.5` for a multiple; null if there are several")]
 
 
-class RunReply(DescribedSchema, BaseModel):
-    """The description of a run.
-
-    Attributes:
-        parent: the run that was edited to make this one.
-        batch_first: whether x is given by sequence first, then by step.
-        step_labels: labels of the steps, as displayed: one list per sequence, or one for all; empty if there are too
-            many.
-        numbers: number of values in the run.
-        target: a value to take gradients of.
-        live: whether no line is too wide to be shown completely.
-        columns: of lines, states and inputs that are matrices, by stage and name; left out if there are none.
-        changed: in the reply to an edit, the lines that changed.
-    """
+class RunReply(BaseModel):
+    """The description of a run."""
 
     id: str
     href: str
     title: str
-    notes: str
-    parent: str | None
+    parent: str | None = Field(description="the run that was edited to make this one")
     cell: RunCell
     dtype: str
     arithmetic: str | None
-    plan: str
     steps: int
     batch: int
-    batch_first: bool
+    batch_first: bool = Field(description="whether x is given by sequence first, then by step")
     first: int
     count_from: int
     names: dict[str, list[str]]
-    step_labels: list[list[str]]
-    symbols: dict[str, str]
-    imported: list[str]
-    numbers: int
-    bytes: int
-    seconds: float
+    step_labels: list[list[str]] = Field(description="per sequence, or one list for all; empty if there are too many")
+    numbers: int = Field(description="number of values in the run")
     stages: list[RunStage]
     premises: list[RunPremise]
     asked: list[Address]
     held: list[HeldLine]
-    target: str | None
-    live: bool
-    columns: dict[str, dict[str, int]] = {}
-    changed: list[RunChange] | None
+    target: str | None = Field(description="a value to take gradients of")
+    live: bool = Field(description="whether no line is too wide to be shown completely")
+    columns: dict[str, dict[str, int]] = Field({}, description="of matrices, by stage and name; left out without any")
+    changed: list[RunChange] | None = Field(description="in the reply to an edit, the lines that changed")
 
 
 class NamedStage(Record):
@@ -178,14 +138,10 @@ class NamedStage(Record):
 
 
 class SymbolsReply(Record):
-    """The symbols of a notation.
-
-    Attributes:
-        premises: by address.
-    """
+    """The symbols of a notation."""
 
     stages: list[NamedStage]
-    premises: dict[str, str]
+    premises: Annotated[dict[str, str], doc("by address")]
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
@@ -197,14 +153,13 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     exercise, _ = notations.applied(trace, "exercise")
     labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
-    said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
+    said = ("title", "dtype", "arithmetic", "batch_first", "count_from")
     same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
     if matrices := {stage.scope: found for stage in stages if (found := _columns(trace, stage))}:
         same["columns"] = matrices
     return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
-        "symbols": dict(header.symbols),
         "step_labels": [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(labelled)],
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],

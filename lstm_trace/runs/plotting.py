@@ -19,7 +19,7 @@ from ..trace.trace import Trace
 from .kept import opened
 from .printing import MEDIA, stem_of
 from .reading import span
-from .records import Record
+from .records import Record, doc
 
 #: The formats of a picture: names and media types.
 FORMATS = {name: MEDIA[f".{name}"] for name in ("svg", "html", "json", "png")}
@@ -32,34 +32,21 @@ _TYPES: dict[str, Any] = {"lines": list[str], "gates": list[str], "number": Anno
 
 
 class PlotControl(Record):
-    """How an option of a picture is chosen in a page.
-
-    Attributes:
-        control: the kind of its value: units, lines, steps, a choice, …
-        choices: the possible values, if there are few.
-        usual: the default; empty if it depends on the run.
-    """
+    """How an option of a picture is chosen in a page."""
 
     option: str
-    control: str
-    choices: list[str]
-    usual: str
+    control: Annotated[str, doc("the kind of its value: units, lines, steps, a choice, …")]
+    choices: Annotated[list[str], doc("the possible values, if there are few")]
+    usual: Annotated[str, doc("the default; empty if it depends on the run")]
 
 
 class PlotKind(Record):
-    """A kind of picture.
+    """A kind of picture."""
 
-    Attributes:
-        kind: as in `/runs/{id}/plot/{kind}`.
-        options: those that it accepts; any other is an error.
-        required: those that are required.
-        two: whether it shows two runs: `/diffs/plot/{kind}`.
-    """
-
-    kind: str
-    options: list[str]
-    required: list[str]
-    two: Literal["never", "may be", "must be"]
+    kind: Annotated[str, doc("as in `/runs/{id}/plot/{kind}`")]
+    options: Annotated[list[str], doc("those that it accepts; any other is an error")]
+    required: Annotated[list[str], doc("those that are required")]
+    two: Annotated[Literal["never", "may be", "must be"], doc("whether it shows two runs: `/diffs/plot/{kind}`")]
     controls: list[PlotControl]
 
 

@@ -34,7 +34,7 @@ from ..view.view import view
 from .asked import NoArrowError
 from .describing import RunPremise, SymbolsReply, held_units, named, premises as premises_of
 from .kept import opened
-from .records import Number, ReadRoute, Record, as_json
+from .records import Number, ReadRoute, Record, as_json, doc
 
 #: Maximum number of steps for which the page reports what is left of earlier ones: 35 ms per thousand.
 _REMEMBERED = 2000
@@ -62,14 +62,10 @@ LOOK = Look()
 
 
 class PremiseValues(RunPremise):
-    """A premise with its values.
-
-    Attributes:
-        row: for a large matrix, the row of one unit only.
-    """
+    """A premise with its values."""
 
     values: Any = None
-    row: int | None = None
+    row: Annotated[int | None, doc("for a large matrix, the row of one unit only")] = None
 
 
 class PremisesReply(Record):
@@ -105,22 +101,17 @@ class StepLine(Record):
 
 
 class StepReply(Record):
-    """One step of one layer and direction.
-
-    Attributes:
-        held: the units of lines that are held at this step.
-        shown: the values of lines, states and inputs as displayed.
-    """
+    """One step of one layer and direction."""
 
     t: int
     b: int
     scope: str
     lines: list[StepLine]
-    held: dict[str, list[int]]
+    held: Annotated[dict[str, list[int]], doc("the units of lines that are held at this step")]
     states: dict[str, list[Number] | None]
     inputs: dict[str, list[Number] | None]
     x: list[Number]
-    shown: dict[str, list[str]]
+    shown: Annotated[dict[str, list[str]], doc("the values of lines, states and inputs as displayed")]
     caption: str
     in_words: list[str]
 

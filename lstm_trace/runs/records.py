@@ -1,7 +1,7 @@
 """Replies as typed records: the return type of a function in this room is what the description of the API shows.
 
 A `Record` is made where its values are computed; `as_json` writes it as the service sends it. Its docstring describes
-it for people and programs: the section `Attributes:` has a line for each field that needs one.
+it for people and programs, and `doc` each field that needs it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, NamedTuple, Self, dataclass_transform
 
-from pydantic import GetJsonSchemaHandler, WithJsonSchema
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, WithJsonSchema
 
 from ..base.arrays import word
-from ..base.option import documented
 from ..printable import json_text
 
 _WORDS = ["NaN", "Infinity", "-Infinity"]
 #: A number as JSON can hold it (`base.arrays.word`).
 Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "enum": _WORDS}]})]
+
+
+def doc(text: str) -> Any:
+    """The description of a field, in its annotation."""
+    return Field(description=text)
 
 
 class ReadRoute(NamedTuple):
@@ -36,28 +38,12 @@ class ReadRoute(NamedTuple):
     whole: bool = False
 
 
-class DescribedSchema:
-    """A dataclass or pydantic model whose JSON Schema includes the descriptions in its docstring."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The schema that pydantic makes, with the summary of the class and a description of each attribute."""
-        schema = handler(core)
-        own = handler.resolve_ref_schema(schema)
-        own["description"] = documented(cls)[0]
-        for base in reversed(cls.__mro__):
-            for name, text in documented(base)[1].items():
-                if name in own["properties"]:
-                    own["properties"][name]["description"] = text.removesuffix(".")
-        return schema
-
-
 @dataclass_transform(frozen_default=True)
-class Record(DescribedSchema):
+class Record:
     """A reply, or a part of one: its subclasses are frozen dataclasses."""
 
-    def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
+    def __init_subclass__(cls, **options: bool) -> None:
+        dataclass(frozen=True, **options)(cls)
 
     @classmethod
     def from_attributes(cls, thing: Any, **more: Any) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -184,11 +183,9 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         with suppress(DroppedRunError):  # it was damaged, or has been dropped by another server
             there = opened(str(path)), record(path)
     if new := there is None:
-        began = time.perf_counter()
         trace = run()
         save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
-        said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
         keep(path, trace, RunRecord(recipe, above, as_json(said)))
         drop(folder, bounds)
         there = opened(str(path)), record(path)

@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
@@ -23,7 +23,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import LstmTraceError
 from ..runs.asked import data
-from ..runs.records import DescribedSchema
 from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Asked, Progress, Workers, asked
@@ -149,24 +148,16 @@ def check_media(request: Request, expected: str) -> None:
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
-class JobRecord(DescribedSchema, BaseModel):
-    """A computation that takes longer than a second; follow it at `href`.
-
-    Attributes:
-        state: queued: waiting for its turn, for as long as that takes.
-        progress: between 0 and 1, if the computation reports it.
-        seconds: since the request, or until the job ended.
-        result: the reply of a finished job; {href} if it is not JSON.
-        problem: the problem document of a failed job.
-    """
+class JobRecord(BaseModel):
+    """A computation that takes longer than a second; follow it at `href`."""
 
     id: str
     href: str
-    state: State
-    progress: float | None
-    seconds: float
-    result: Any = None
-    problem: dict[str, Any] | None = None
+    state: State = Field(description="queued: waiting for its turn, for as long as that takes")
+    progress: float | None = Field(description="between 0 and 1, if the computation reports it")
+    seconds: float = Field(description="since the request, or until the job ended")
+    result: Any = Field(None, description="the reply of a finished job; {href} if it is not JSON")
+    problem: dict[str, Any] | None = Field(None, description="the problem document of a failed job")
 
 
 #: Responses of a route that replies with a job if it takes longer than a second.

@@ -316,7 +316,7 @@ def printed(path: Path, lines: Lines, form: str) -> Path:
 # -- the tests ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(16)
+@pytest.mark.few(8)
 @EACH
 def test_a_bug_is_named(network: Any, bug: str) -> None:
     found = compare(trace := network(bug)[0], foreign(trace, network(bug)[1]))
@@ -354,6 +354,7 @@ def test_a_right_port_is_quiet(network: Any, form: str, tmp_path: Path) -> None:
     assert found.cause is None
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("how", ["random", "noise", "permuted", "zeros", "shifted", "scaled"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_unrelated_values_are_never_named(network: Any, how: str) -> None:

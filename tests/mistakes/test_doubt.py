@@ -90,7 +90,7 @@ def test_a_float32_port_that_prints_digits_is_right(digits: int, tmp_path: Path)
 # -- by chance ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(8))
 def test_few_values_of_few_digits_get_no_name(seed: int) -> None:
     """A port whose W_xi is another: no mistake of the table, though some fit."""
@@ -112,6 +112,7 @@ def test_a_probable_single_mistake_is_named_at_few_digits() -> None:
         assert keys(lt.identify(weights, x, np.round(y, digits))) == ["bias-lost:z_o"]
 
 
+@pytest.mark.few(0)
 def test_nearest_has_no_pair_of_which_one_does_nothing() -> None:
     weights = drawn()
     x, y = outputs({**weights, "b_o": 0 * weights["b_o"]}, {})
@@ -180,6 +181,7 @@ SEEDED = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, each in SEEDED.items() for key in each])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_a_trace_with_lines_that_the_model_does_not_have(
@@ -230,6 +232,7 @@ def test_the_reverse_direction_is_named() -> None:
     )
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_values_that_are_all_the_same_name_nothing(value: float) -> None:
     """A buffer that was never written: many mistakes, and most pairs of two, give one number everywhere."""

@@ -69,7 +69,7 @@ def test_a_remedy_shows_as_many_as_are_said() -> None:
     assert order == sorted(order, reverse=True)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_same_names_the_first_with_the_same_output(name: str) -> None:
     trace = network(name)
@@ -98,6 +98,7 @@ def test_those_whose_sizes_do_not_fit_are_left_out() -> None:
     assert {str(one.mistakes[0]) for one in Search(trace, {}).candidates()} >= {"transposed:z_h,W_xh,x_t"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["lstm with a projection", "narrow"])
 def test_a_run_can_have_what_is_listed_as_far_as_sizes_go(name: str) -> None:
     """With a projection only the second step meets what does not fit; at padding there are zeros in its place."""

@@ -27,7 +27,7 @@ def report(key: str, format: str = "text", **options: Any) -> str:
     return normalize("NFC", lt.run(PROBLEM, mistake=key).report(format, **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_mistake_is_found_again_in_its_trace(name: str, tmp_path: Path) -> None:
     """With its equations, from the header alone: those that the search rewrote."""

@@ -84,6 +84,7 @@ def compared(a: lt.Trace, b: lt.Trace, left_out: set[str]) -> tuple[set[str], li
     return {of_a[key].mistakes[0].mistake.key for key in keys}, differ
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", CASES)
 def test_full_lengths_change_no_mistake(name: str) -> None:
     given = problem(name)
@@ -94,6 +95,7 @@ def test_full_lengths_change_no_mistake(name: str) -> None:
     assert {*FOUND} <= keys or name.startswith("gru")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", CASES)
 def test_a_sequence_in_a_padded_batch_has_the_mistake_that_it_has_alone(name: str) -> None:
     one, batch = lt.run(**alone(name)), lt.run(**problem(name), lengths=LENGTHS)

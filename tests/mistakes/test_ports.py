@@ -113,6 +113,7 @@ def test_a_case_is_what_the_brief_of_a_search_needs() -> None:
     assert len({bug.name for bug in ALL}) == len(ALL)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("blind", "known"), [(FRESH, BUGS), (THIRD, [*BUGS, *FRESH])], ids=["fresh", "third"])
 def test_a_fresh_bug_is_none_of_the_others(blind: list[Bug], known: list[Bug]) -> None:
     """On its own model no other port has its output, so that the blind test asks for something new."""

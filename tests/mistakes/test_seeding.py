@@ -42,7 +42,7 @@ def sample(name: str, count: int) -> tuple[lt.Trace, list[Candidate]]:
     return trace, some(found.values(), count)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_run_with_a_mistake_gives_what_the_search_computes(name: str) -> None:
     trace, candidates = sample(name, 40)
@@ -233,6 +233,7 @@ def test_a_problem_of_a_wrong_run_says_so() -> None:
     assert lt.problem(lt.run(found))["notes"] == found["notes"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("key", ["exchange:i_t,f_t", "output:output,c_t", "0/forward/output:output,c_t"])
 def test_what_a_run_has_on_purpose_is_identified_in_its_trace(key: str, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(5, 2, 4))

@@ -416,6 +416,7 @@ def test_candidates_in_one_batch_do_not_meet() -> None:
         np.testing.assert_array_equal(alone, together[at], err_msg=str(candidates[at].mistakes))
 
 
+@pytest.mark.few(0)
 def test_what_is_late_has_an_axis_of_sequences() -> None:
     """A state before the first step without that axis met weights of several candidates in one product."""
     draw = np.random.default_rng(0)

@@ -122,6 +122,7 @@ def batch() -> tuple[dict[str, Any], Any, Any]:
     return drawn(), x, y
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["", "h_t", "output"])
 def test_zeros_at_padding_are_of_the_last_step(name: str) -> None:
     weights, x, y = batch()
@@ -150,6 +151,7 @@ def test_the_lines_of_a_model_that_stores_lengths_are_listed() -> None:
     assert [one.line for one in listed.named if one.line.endswith("_t")][-2:] == ["h_t", "y_t"]
 
 
+@pytest.mark.few(0)
 def test_a_wrong_last_step_with_zeros_at_padding_is_wrong() -> None:
     weights, x, y = batch()
     y[-1, 0] += 0.1

@@ -15,7 +15,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.runs import comparing, kept as keeping
-from lstm_trace.runs.asked import Question
+from lstm_trace.runs.asked import Pair, Question
 
 from ..support.kept_runs import Kept
 
@@ -27,7 +27,7 @@ def two(folder: Kept) -> tuple[Any, Any, tuple[str, str]]:
 
 
 def compared(paths: tuple[str, str], **tolerance: float) -> Any:
-    return json.loads(comparing.compared(*paths, ("a", "b"), *(tolerance.get(n) for n in ("rtol", "atol", "ulps"))))
+    return json.loads(comparing.compared(*paths, Pair(a="a", b="b", **tolerance)))  # type: ignore[arg-type]
 
 
 def said(*arguments: str) -> str:

@@ -358,6 +358,7 @@ def pairs() -> Iterator[tuple[Net, Net]]:
         yield changed(a, change), changed(b, change)
 
 
+@pytest.mark.few(0)
 def test_nothing_is_claimed_of_unrelated_weights() -> None:
     met = 0
     for a, b in pairs():

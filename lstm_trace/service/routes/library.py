@@ -20,7 +20,6 @@ from pydantic import BaseModel, Field
 from ...errors import FileError, reason
 from ...runs import inspecting, kept
 from ...runs.asked import RequestBody
-from ...runs.records import DescribedSchema
 from ...runs.runs import RunId
 from ...store.files import Upload, as_label, checked_tags, checked_title
 from ...store.store import Item
@@ -29,90 +28,65 @@ from ..jobs import JsonRoute, Resources, SentFile, Service, check_media
 Kind = Literal["problem", "trace", "model"]
 
 
-class LibraryItem(DescribedSchema, BaseModel):
-    """A file in the library.
-
-    Attributes:
-        label: the name of the file when it was uploaded.
-        cell: the kind of cell, and options that differ from the defaults.
-        sizes: T, B, I, H, layers, directions, as far as they are known.
-        created: ISO 8601, UTC.
-        missing: true if the file is no longer in the library's folder.
-    """
+class LibraryItem(BaseModel):
+    """A file in the library."""
 
     id: str
     kind: Kind
     title: str
     tags: list[str]
-    label: str
-    cell: str
-    sizes: dict[str, int]
+    label: str = Field(description="the name of the file when it was uploaded")
+    cell: str = Field(description="the kind of cell, and options that differ from the defaults")
+    sizes: dict[str, int] = Field(description="T, B, I, H, layers, directions, as far as they are known")
     bytes: int
-    created: str
+    created: str = Field(description="ISO 8601, UTC")
     sha256: str
-    missing: bool
+    missing: bool = Field(description="true if the file is no longer in the library's folder")
 
 
 class KeptRun(LibraryItem):
-    """The item under which a run is kept.
+    """The item under which a run is kept."""
 
-    Attributes:
-        new: true if it was added now; false if the library already had the same file.
-    """
-
-    new: bool
+    new: bool = Field(description="true if it was added now; false if the library already had the same file")
 
 
 class KeptItem(KeptRun):
-    """The item under which a file is kept.
+    """The item under which a file is kept."""
 
-    Attributes:
-        inspect: the output of `lstm-trace inspect` for a model, and corresponding facts for a problem or trace.
-    """
-
-    inspect: str
+    inspect: str = Field(description="the output of `lstm-trace inspect`, and such facts of a problem or trace")
 
 
-class LibraryPage(DescribedSchema, BaseModel):
-    """Items, newest first. total: their number on all pages."""
+class LibraryPage(BaseModel):
+    """Items, newest first."""
 
     items: list[LibraryItem]
-    total: int
+    total: int = Field(description="their number on all pages")
 
 
-class Inspection(DescribedSchema, BaseModel):
-    """Information about a file.
-
-    Attributes:
-        found: each LSTM, GRU and RNN of a model.
-    """
+class Inspection(BaseModel):
+    """Information about a file."""
 
     kind: Kind
     text: str
     title: str
     cell: str
     sizes: dict[str, int]
-    found: list[dict[str, Any]]
+    found: list[dict[str, Any]] = Field(description="each LSTM, GRU and RNN of a model")
 
 
 class Change(RequestBody):
-    """Changes to an item; a member that is null or missing stays as it is.
+    """Changes to an item; a member that is null or missing stays as it is."""
 
-    Attributes:
-        title: at most 200 characters; the label if empty.
-        tags: at most 20, of at most 40 characters.
-    """
-
-    title: str | None = None
-    tags: list[str] | None = None
+    title: str | None = Field(None, description="at most 200 characters; the label if empty")
+    tags: list[str] | None = Field(None, description="at most 20, of at most 40 characters")
 
 
 class RunToKeep(RequestBody):
-    """A run to be kept as an item. run: its id."""
+    """A run to be kept as an item."""
 
-    run: str
+    run: str = Field(description="its id")
     title: str = ""
-    tags: list[str] = Field(default_factory=list)
+    tags: list[str] = Field([])
 
 
 OCTETS = "application/octet-stream"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Response
 
@@ -19,7 +19,7 @@ from ...languages.strings import words
 from ...runs import plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
-from ...runs.records import Record
+from ...runs.records import Record, doc
 from ...weights.read import readable
 from ..jobs import JobRecord, JsonRoute, Service
 from ..settings import Limits
@@ -29,43 +29,28 @@ router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRou
 
 
 class Health(Record):
-    """The state of the service.
-
-    Attributes:
-        version: version of lstm-trace.
-    """
+    """The state of the service."""
 
     status: Literal["ok"]
-    version: str
+    version: Annotated[str, doc("version of lstm-trace")]
 
 
 class CellKind(Record):
-    """A named cell.
+    """A named cell."""
 
-    Attributes:
-        name: as `cell` in a problem.
-        equations: with its default options.
-        options: each option with its default.
-    """
-
-    name: str
+    name: Annotated[str, doc("as `cell` in a problem")]
     title: str
-    equations: str
-    options: dict[str, Any]
+    equations: Annotated[str, doc("with its default options")]
+    options: Annotated[dict[str, Any], doc("each option with its default")]
 
 
 class Example(Record):
-    """A problem that ships with the package.
-
-    Attributes:
-        cell: the kind of cell, and options that differ from the defaults.
-        sizes: T, B, I, H, layers, directions.
-    """
+    """A problem that ships with the package."""
 
     name: str
     title: str
-    cell: str
-    sizes: dict[str, int]
+    cell: Annotated[str, doc("the kind of cell, and options that differ from the defaults")]
+    sizes: Annotated[dict[str, int], doc("T, B, I, H, layers, directions")]
 
 
 class Language(Record):
@@ -76,42 +61,28 @@ class Language(Record):
 
 
 class FileKind(Record):
-    """A file of a run.
+    """A file of a run."""
 
-    Attributes:
-        file: as in `/runs/{id}/download/{file}`.
-        options: the options that it accepts; any other is an error.
-    """
-
-    file: str
-    options: tuple[str, ...]
+    file: Annotated[str, doc("as in `/runs/{id}/download/{file}`")]
+    options: Annotated[tuple[str, ...], doc("the options that it accepts; any other is an error")]
 
 
 class PlotChoices(Record):
-    """The pictures of runs.
-
-    Attributes:
-        common: options that every kind accepts.
-    """
+    """The pictures of runs."""
 
     kinds: list[plotting.PlotKind]
-    common: tuple[str, ...]
+    common: Annotated[tuple[str, ...], doc("options that every kind accepts")]
     formats: tuple[str, ...]
 
 
 class Choices(Record):
-    """Possible values for the options of other requests.
-
-    Attributes:
-        arithmetics: common ones; docs/arithmetic.md lists all.
-        models: suffixes of the model files that this server can read.
-    """
+    """Possible values for the options of other requests."""
 
     languages: list[Language]
     notations: tuple[str, ...]
-    arithmetics: tuple[str, ...]
+    arithmetics: Annotated[tuple[str, ...], doc("common ones; docs/arithmetic.md lists all")]
     formats: list[FileKind]
-    models: list[str]
+    models: Annotated[list[str], doc("suffixes of the model files that this server can read")]
     plots: PlotChoices
 
 

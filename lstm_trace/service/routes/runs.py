@@ -156,8 +156,7 @@ class PairPlotOptions(PlotOptions):
 @comparisons.post("/diffs", response_model=comparing.DiffReply)
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
-    how = body.rtol, body.atol, body.ulps, body.language
-    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), (body.a, body.b), *how)
+    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), body)
 
 
 @comparisons.get("/diffs/map", response_model=comparing.DiffMap)

@@ -1,7 +1,7 @@
 // Requests to /api/v1. What takes longer than a second comes as a job and is followed to its end; a busy server is
 // asked again; anything else that is not well becomes an ApiError with the message that the command line gives.
 
-export const BASE = "/api/v1";
+const BASE = "/api/v1";
 const STUBBORN = 120_000; // milliseconds in which a busy server is asked again
 const NAME = Math.random().toString(36).slice(2); // by which the server tells pages of one address apart: they take turns
 const FIRST_POLL = 120, LAST_POLL = 1000; // milliseconds between two looks at a job

@@ -13,7 +13,7 @@ export function parsed(text) {
 }
 
 /** What is wrong with pasted numbers: a key of the words, and what stands in its gaps. */
-export class PasteError extends Error {
+class PasteError extends Error {
   constructor(key, values) {
     super(key);
     this.key = key;

@@ -232,6 +232,7 @@ def test_no_file_that_is_read_is_written_over(tmp_path: Path, cases: Suite) -> N
     (cases.folder / "report.csv").unlink()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", ["md", "txt", "json", "csv", "xml", "html"])
 def test_a_report_in_a_file(tmp_path: Path, cases: Suite, suffix: str) -> None:
     file = tmp_path / f"report.{suffix}"

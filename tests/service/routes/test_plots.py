@@ -90,9 +90,9 @@ def test_two_runs(api: Any, run: Any) -> None:
     assert (missing.status_code, "parameter b" in missing.json()["detail"]) == (422, True)
     gone = api.get("/diffs/plot/diff", params={"a": "0" * 32, "b": run["id"]})
     assert gone.status_code == 404
-    units = api.post("/diffs", json=query).json()["units"]
-    assert units[0].startswith("output: h_1[1] changes most")
-    assert units[1] == "2 of 2 units differ by more than 1\u00a0% of their ranges"
+    text = api.post("/diffs", json=query).json()["text"]
+    assert "\noutput: h_1[1] changes most" in text
+    assert "\n2 of 2 units differ by more than 1\u00a0% of their ranges" in text
 
 
 @pytest.mark.few(0)

@@ -116,15 +116,15 @@ export function describe(trace) {
   const head = head_of(trace), stages = forward_stages(trace), [steps, batch] = extent(trace), rows = label_rows(trace);
   const { trace: exercise, own } = in_notation(trace, "exercise");
   const widths = stages.flatMap(({ scope }) => Object.values(trace.lines[scope] ?? {}).map(({ shape }) => shape[2]));
-  const { title = "", notes = "", dtype, arithmetic = null, plan, batch_first = false, count_from = 0, imported = [] } = head;
+  const { title = "", dtype, arithmetic = null, batch_first = false, count_from = 0 } = head;
   const columns = named(stages.map((stage) => [stage.scope, columns_by_name(trace, stage)]).filter(([, found]) => Object.keys(found).length));
   const labelled = rows.length * steps <= LABELS ? rows : [];
   const { t: _, ...names } = head.names ?? {};
   return {
-    title, notes, dtype, arithmetic, plan, batch_first, count_from, imported, steps, batch, first: first_of(trace),
+    title, dtype, arithmetic, batch_first, count_from, steps, batch, first: first_of(trace),
     ...(Object.keys(columns).length ? { columns } : {}),
     cell: { kind: head.cell.kind, options: head.cell.options ?? {}, title: "" },
-    names, symbols: head.symbols ?? {},
+    names,
     step_labels: labelled.map((/** @type {string[]} */ row) => span(trace).map((t) => visible(row[t] ?? "", COLUMNS))),
     numbers: steps * batch * widths.reduce((a, b) => a + b, 0),
     stages: stages.map((stage) => described(exercise, stage, own)),

@@ -54,7 +54,7 @@ export function stored(run, { kind, shape }, indices) {
 }
 
 /** Where a state of the cell comes from at a step: the line or input that the step before carries on, or what it begins with. */
-export function state_address(run, stage, state, t, b, unit) {
+function state_address(run, stage, state, t, b, unit) {
   const back = stage.direction === "reverse" ? 1 : -1;
   const before = t + back;
   const line = looked_up(stage.states, state);
@@ -68,7 +68,7 @@ export function state_address(run, stage, state, t, b, unit) {
 export const input_address = (run, t, b, unit) => `${t}/${b}/x_t[${index_of(run, "", "x_t", unit)}]`;
 
 /** The address of what a cell reads as an input: of the problem's x, or of another stage's line. */
-export function source_address(run, stage, input, t, b, unit) {
+function source_address(run, stage, input, t, b, unit) {
   const from = looked_up(stage.inputs, input);
   if (!from || from === "x") return input_address(run, t, b, unit);
   const cut = from.lastIndexOf("/");
