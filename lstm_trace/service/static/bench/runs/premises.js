@@ -1,4 +1,5 @@
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
+import { forward_stages } from "../../../../lines/sizes.js";
 import { looked_up, named } from "../../../../lines/values.js";
 
 // Premises of a trace with other numbers in them, as lstm_trace/model/edit.py puts them there. Nothing is computed here.
@@ -14,9 +15,6 @@ export class EditError extends Error {
 
 const SHORT = /** @type {{[name: string]: string}} */ ({ h0: "h_prev", c0: "c_prev" });
 const PLACE = /^(?:(\d+\/[a-z][\w-]*)\/)?(?:(\d+)\/)?(?:(\d+)\/)?(\w+)(?:\[([\d,\s]*)\])?$/;
-
-/** The stages that are not adjoints. @param {Trace} trace */
-export const forward_stages = (trace) => trace.stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
 
 /** Nested lists of numbers as an array. @param {string} text the address, for messages @param {any} value @returns {Values} */
 export function array_of(text, value) {
