@@ -329,8 +329,9 @@ def _cell(
             continue
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
-            pairs = ((state, s) for s in again for state, line in s.cell.carry if line != s.cell.output or not padding)
-            return {**spec, **network}, extra, by_key((state, stage.scope) for state, stage in pairs)
+            every = ((state, line, stage) for stage in again for state, line in stage.cell.carry)
+            pairs = [(state, s) for state, line, s in every if not (padding and _repeats(s.cell, state, line))]
+            return {**spec, **network}, extra, by_key((state, s.scope) for state, s in pairs)
     raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
@@ -377,9 +378,15 @@ def _valid(cell: Cell) -> dict[str, str]:
 
 def _carried(cell: Cell) -> list[tuple[str, str]]:
     """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
-    output, past = cell.output, f"{cell.output.removesuffix('_t')}_prev"
-    held = {n: line for n, line in _valid(cell).items() if n == output or not cell.by_name[n].assigned}
-    return [(state, held.get(line, line)) for state, line in cell.carry if (state, line) != (past, output)]
+    held = {n: line for n, line in _valid(cell).items() if n == cell.output or not cell.by_name[n].assigned}
+    return [(state, held.get(line, line)) for state, line in cell.carry if not _repeats(cell, state, line)]
+
+
+def _repeats(cell: Cell, state: str, line: str) -> bool:
+    """Whether a cell with padding carries a line only to repeat it there; the name of the state tells it from `carry`,
+    where the output at padding is a state of the cell.
+    """
+    return (state, line) == (f"{cell.output.removesuffix('_t')}_prev", cell.output)
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:

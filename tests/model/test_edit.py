@@ -232,7 +232,10 @@ def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: st
         cell = {**CELLS["peephole"], "extra": extra, "padding": padding}
         for lengths in ([2, 3], None):
             cell = cell if lengths else {**CELLS["peephole"], "extra": extra}
-            trace = lt.run(own, rng.normal(size=(3, 2, I)), cell=cell, lengths=lengths)
+            first = rng.normal(size=(2, layers, 2, H))
+            trace = lt.run(own, rng.normal(size=(3, 2, I)), *first, cell=cell, lengths=lengths)
+            longer = lt.edit(trace, {"x": np.concatenate([trace.x, trace.x[:1]])}).lines["0/forward"]
+            np.testing.assert_allclose(longer["c_t"][:3], trace.lines["0/forward"]["c_t"], rtol=1e-12)
             for stage in trace.stages:
                 if extra and stage.layer == 0 and layers > 1 and lengths:
                     continue  # that text does not have the readout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from lstm_trace.errors import CellError, MissingError
 from lstm_trace.examples import examples, text
 from lstm_trace.model.problem import problem_text
 
+from ..lines.problems import random_trace
 from ..support.strategies import Case, cells, networks
+from ..support.tiers import seeds
 from ..support.walk_cases import CELLS, H, I, P, weights
 
 #: Cells beside those of the walks.
@@ -129,9 +132,10 @@ def test_biases_that_no_weight_shows_are_said() -> None:
 def test_merges_paddings_and_a_reverse_direction_of_its_own(merge: str, padding: str, rng: np.random.Generator) -> None:
     options = {"reverse": {"gate_activation": "hard_sigmoid"}, "merge": merge, "padding": padding}
     own = weights(rng, CELLS["two biases"], 1, ("forward", "reverse"))
-    mask = [[1, 0], [0, 1], [1, 1]]
-    trace = lt.run(own, rng.normal(size=(3, 2, I)), options=options, mask=mask, dtype="float32")
+    mask, first = [[1, 0], [0, 1], [1, 1]], rng.normal(size=(2, 2, 2, H))
+    trace = lt.run(own, rng.normal(size=(3, 2, I)), *first, options=options, mask=mask, dtype="float32")
     same(again(trace), trace)
+    assert {*lt.problem(trace)} >= {"h0", "c0"}
     assert lt.problem(trace)["dtype"] == "float32"
 
 
@@ -145,6 +149,21 @@ def test_what_was_asked_for_is_asked_for_again(ask: str, rng: np.random.Generato
     assert found.scopes == trace.scopes
     for name, array in trace.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("seed", seeds(360, 6))
+def test_a_random_run(seed: int) -> None:
+    """Of any cell: with every rule of padding, states, directions, supplied lines, holds and arithmetics."""
+    trace = random_trace(seed)
+    if trace.header.ask and any(stage.cell.plain for stage in trace.stages):
+        return  # a line may be held after the requested steps only
+    try:
+        found = again(trace)
+    except MissingError as error:
+        assert "which the requested lines do not need" in str(error)  # noqa: PT017 - or it is the same trace
+        return
+    meets = any(stage.direction == "joined" for stage in found.stages)
+    same(found, trace if meets else replace(trace, header=replace(trace.header, merge=found.header.merge)))
 
 
 @pytest.mark.few(0)
