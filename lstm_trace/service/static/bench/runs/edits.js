@@ -2,7 +2,7 @@ import { parse, places_of, pointed, rows_of } from "../../../../lines/grammar.js
 import { forward } from "../../../../lines/gradient.js";
 import { answering, edited as with_equations, plain_stage } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
-import { forward_stages, sizes } from "../../../../lines/sizes.js";
+import { forward_stages, sizes, used } from "../../../../lines/sizes.js";
 import { extent, first_of, named } from "../../../../lines/values.js";
 import { entries } from "../local/held.js";
 import { entry_of, number_at } from "../local/places.js";
@@ -61,7 +61,8 @@ function changed(trace, edits, holds, equations, arithmetic) {
   }
   // what was changed of premises that the equations do not read any more goes with them
   const { trace: put, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
-  if (missing.length) throw new EditError(...missing.map(({ text, name }) => `${text}: no equation reads ${name}`));
+  const unread = missing.filter(({ name }) => !now.stages.some(({ cell }) => cell.parameters.includes(name)));
+  if (unread.length) throw new EditError(...unread.map(({ text, name }) => `${text}: no equation reads ${name}`));
   const faults = held_faults(put), { steps } = /** @type {any} */ (now.head);
   if (faults.length) throw new EditError(...faults);
   const resized = /** @type {any} */ (put.head).steps !== steps;
@@ -72,6 +73,12 @@ function changed(trace, edits, holds, equations, arithmetic) {
   if (resized) now = longer(now, steps);
   return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;
 }
+
+/** The weights that a run with other equations reads and a trace does not have. @param {Trace} trace @param {string} equations */
+export const lacks = (trace, equations) => lacking(trace, with_equations(trace, equations));
+
+/** @param {Trace} trace @param {Trace} now  to be run */
+const lacking = (trace, now) => now.stages.flatMap((stage) => stage.cell.parameters.filter((name) => used(stage).has(name) && !trace.parameters[stage.scope]?.[name]).map((name) => ({ scope: stage.scope, name })));
 
 /** What a trace holds, by address; values that differ one by one. @param {Trace} trace @returns {{address: string, value: any}[]} */
 function held_before(trace) {
@@ -122,6 +129,8 @@ function longer(trace, before) {
   const all = trace.stages.every(({ computed }) => !computed), lengths = trace.lengths?.map((length) => Math.min(length, steps)) ?? null;
   const now = answering({ ...trace, lengths }, stages.map((stage) => ({ ...stage, computed: null })), all ? [] : ask);
   const given = [...Object.values(now.given).flatMap((here) => Object.keys(here)), ...(now.mask ? ["the mask"] : [])];
+  const names = [...new Set(lacking(now, now).map(({ name }) => name))];
+  if (names.length) throw new EditError(`x has ${steps} steps now, and the step before one needs ${names.join(", ")}, which this problem leaves out, since it asks for ${ask.join(", ")} at ${before === 1 ? "one step" : `${before} steps`} alone: give an x of as many steps, or open a problem with all weights`);
   if (given.length) throw new EditError(...given.map((name) => `${name} is given for ${before} steps, and the input has ${steps}`));
   return now;
 }

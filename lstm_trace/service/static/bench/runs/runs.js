@@ -5,7 +5,7 @@ import { harmless } from "../../../../lines/errors.js";
 import { parse } from "../../../../lines/grammar.js";
 import { Latest } from "../state/latest.js";
 import { at, awaited, describe, premises, step, symbols } from "./answers.js";
-import { bounded, changes, edited, small } from "./edits.js";
+import { bounded, changes, edited, lacks, small } from "./edits.js";
 import { opened, served } from "./served.js";
 import { named } from "../../../../lines/values.js";
 
@@ -186,12 +186,16 @@ export class Runs {
     return { blob: new Blob([written({ ...trace, head: { ...trace.head, title } })], { type: "application/json" }), label: name };
   }
 
-  /** What a text of equations has: lines, parameters, inputs, states, output. Throws ApiError. */
-  equations(text) {
+  /** What a text of equations has: lines, parameters, inputs, states, output; and which weights a run with them lacks.
+   *  Throws ApiError. */
+  equations(text, run) {
     try {
       bounded(text);
-      const { lines, parameters, inputs, carry, output } = small(parse(text));
-      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: named(carry), output };
+      const { lines, parameters, inputs, carry, output } = small(parse(text)), trace = this.#traces.get(run);
+      const known = new Set(run?.premises.map((one) => one.address));
+      const every = run?.stages.filter(({ direction }) => direction !== "joined").flatMap(({ scope }) => parameters.map((name) => ({ scope, name })));
+      const lacking = trace ? lacks(trace, text) : every?.filter(({ scope, name }) => !known.has(`${scope}/${name}`));
+      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: named(carry), output, lacking };
     } catch (error) {
       throw refusal(error);
     }
