@@ -362,12 +362,14 @@ export function answering(trace, stages, ask) {
 }
 
 /** The first steps of the premises of a trace. @param {Trace} trace @param {number} steps @returns {Trace} */
-export function shortened(trace, steps) {
-  const { names = {}, batch, ...head } = /** @type {any} */ (trace.head);
+function shortened(trace, steps) {
   const first = (/** @type {Values} */ { shape: [, rows, width], data }) => ({ shape: [steps, rows, width], data: data.slice(0, steps * rows * width) });
-  const labels = names.t && { t: names.t.map((/** @type {string[]} */ row) => row.slice(0, steps)) };
-  return { ...trace, head: { ...head, batch, steps, names: { ...names, ...labels } }, x: trace.x && first(trace.x), given: each_array(trace.given, first), mask: trace.mask && trace.mask.slice(0, steps) };
+  const head = { ...trace.head, steps, names: labelled(/** @type {any} */ (trace.head).names, steps) };
+  return { ...trace, head, x: trace.x && first(trace.x), given: each_array(trace.given, first), mask: trace.mask && trace.mask.slice(0, steps) };
 }
+
+/** The names of a trace for another number of steps: new ones have no label. @param {any} names @param {number} steps */
+export const labelled = (names, steps) => (names?.t ? { ...names, t: names.t.map((/** @type {string[]} */ row) => Array.from({ length: steps }, (_, t) => row[t] ?? "")) } : names);
 
 /**
  * A trace with other equations, written as in a problem, or as in a stage, and the premises that these read, to be run.

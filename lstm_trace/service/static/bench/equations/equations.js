@@ -60,7 +60,7 @@ export function Equations({ session, state, stage, said }) {
   const shape_of = (name, scope = lacking.find((one) => one.name === name).scope) => (Object.hasOwn(shapes, name) ? shapes[name] : suggested[scope](name));
   const shapeless = missing.find((name) => !shape_of(name));
   // what a name without values may be a slip in: whatever lines, states and inputs are called, and the weights there are
-  const taken = found ? [...found.lines.map((line) => line.name), ...Object.keys(found.states), ...found.inputs, ...known].filter((name) => /^\w+$/.test(name)) : [];
+  const taken = found ? [...found.lines.map((line) => line.name), ...found.carry.map(([state]) => state), ...found.inputs, ...known].filter((name) => /^\w+$/.test(name)) : [];
   const apply = async () => {
     const added = lacking.map(({ scope, name }) => ({ address: `${scope}/${name}`, value: zeros(shape_of(name, scope)) }));
     setFailed(null);

@@ -18,7 +18,7 @@ export { MissingError, columns_of, is_step, made, number_at, span, stage_of, ste
 /** The states of the standard cell have special names for their initial values. @type {{[state: string]: string}} */
 export const INITIAL = { h_prev: "h0", c_prev: "c0" };
 /** @type {{[short: string]: string}} */
-const STATE = { h0: "h_prev", c0: "c_prev" };
+export const STATE = { h0: "h_prev", c0: "c_prev" };
 
 export const is_adjoint = (/** @type {Stage} */ stage) => stage.direction.startsWith("adjoint-");
 /** @param {number} unit @param {number | null} columns */

@@ -68,7 +68,7 @@ function changed(trace, edits, holds, equations, arithmetic) {
   const resized = /** @type {any} */ (put.head).steps !== steps;
   // what was held of equations that are not there any more is not held any more
   const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
-  if (equations || resized) left.unshift(...held_before(equations ? trace : { ...put, head: now.head }));
+  if (equations || resized || left.length) left.unshift(...held_before(equations ? trace : { ...put, head: now.head }));
   now = equations || holds.length || put.head !== now.head || reshaped(now, put) ? forward(put) : put;
   if (resized) now = longer(now, steps);
   return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;

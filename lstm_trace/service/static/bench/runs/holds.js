@@ -1,14 +1,15 @@
-import { line_name, meaning, name_in } from "../../../../lines/network.js";
+import { line_name, meaning, name_in, plain_stage } from "../../../../lines/network.js";
 import { by_name, hold_names, with_holds } from "../../../../lines/cells.js";
 import { forward_stages } from "../../../../lines/sizes.js";
 import { EditError } from "./premises.js";
 import { named } from "../../../../lines/values.js";
 
-/** @import { Stage, Trace, Values } from "../../../../lines/types.js" */
+/** @import { Trace } from "../../../../lines/types.js" */
 
 // Lines of a run held at other values than their equations give: see lstm_trace/trace/holding.py. Where, and at what
 // value, is supplied to the run as arrays (step, sequence, unit).
 
+const KINDS = /** @type {("hold" | "to" | "scale" | "by")[]} */ (["hold", "to", "scale", "by"]);
 /** @typedef {{hold: Float64Array, to: Float64Array, scale: Float64Array, by: Float64Array}} Held */
 
 /**
@@ -62,30 +63,20 @@ function places(trace, address) {
   });
 }
 
-/** What is held in a stage, by line. @param {Trace} trace @param {Stage} stage @returns {Map<string, Held>} */
-function held_in(trace, stage) {
-  const given = trace.given[stage.scope] ?? {}, found = new Map(), { steps, batch } = /** @type {any} */ (trace.head);
-  for (const [line, names] of hold_names(stage.cell)) {
-    const own = (/** @type {"hold" | "to" | "scale" | "by"} */ kind) => given[names[kind]]?.data.slice() ?? new Float64Array(steps * batch * trace.widths[stage.scope][line]);
-    found.set(line, { hold: own("hold"), to: own("to"), scale: own("scale"), by: own("by") });
-  }
-  return found;
-}
-
 /**
- * A trace with more holds; later ones take the place of earlier ones, and null releases. Its lines are not computed again.
+ * A trace in which these lines are held, and no others; later holds take the place of earlier ones, and null releases.
+ * Its lines are not computed again.
  * @param {Trace} trace of which the widths of the lines are known
  * @param {{address: string, value: any}[]} holds
  * @returns {Trace}
  */
 export function with_held(trace, holds) {
-  const { steps, batch } = /** @type {any} */ (trace.head);
-  const all = new Map(forward_stages(trace).map((stage) => [stage.scope, held_in(trace, stage)]));
+  const { steps, batch } = /** @type {any} */ (trace.head), given = { ...trace.given };
+  const all = /** @type {Map<string, Map<string, Held>>} */ (new Map(forward_stages(trace).map(({ scope }) => [scope, new Map()])));
   for (const { address, value } of holds) {
     const wanted = read(`hold '${address}'`, value);
     for (const { stage, name, width, ...at } of places(trace, address)) {
-      const here = /** @type {Map<string, Held>} */ (all.get(stage.scope));
-      const empty = () => new Float64Array(steps * batch * width);
+      const here = /** @type {Map<string, Held>} */ (all.get(stage.scope)), empty = () => new Float64Array(steps * batch * width);
       const own = here.get(name) ?? { hold: empty(), to: empty(), scale: empty(), by: empty() };
       here.set(name, own);
       for (const t of at.steps) for (const b of at.rows) for (const unit of at.units) {
@@ -95,14 +86,15 @@ export function with_held(trace, holds) {
       }
     }
   }
-  const given = { ...trace.given };
-  const stages = forward_stages(trace).map((stage) => {
-    const here = [...(all.get(stage.scope) ?? [])];
-    const names = (/** @type {"hold" | "scale"} */ kind) => here.filter(([, own]) => own[kind].some(Boolean)).map(([name]) => name);
-    const { stage: made, arrays } = holdable(stage, names("hold"), names("scale"), new Map(here), trace);
-    const own = (stage.cell.plain ?? stage.cell).inputs.flatMap((name) => (trace.given[stage.scope]?.[name] ? [[name, trace.given[stage.scope][name]]] : []));
-    given[stage.scope] = Object.assign(named(own), arrays);
-    return made;
+  const stages = forward_stages(trace).map(plain_stage).map((stage) => {
+    const { scope, computed } = stage, here = /** @type {Map<string, Held>} */ (all.get(scope)), there = trace.given[scope] ?? {}, plain = by_name(stage.cell);
+    const names = (/** @type {"hold" | "scale"} */ kind) => [...here].filter(([, own]) => own[kind].some(Boolean)).map(([name]) => name);
+    const cell = with_holds(stage.cell, names("hold"), names("scale"));
+    const arrays = [...hold_names(cell)].flatMap(([line, inputs]) => KINDS.filter((kind) => cell.inputs.includes(inputs[kind])).map((kind) =>
+      [inputs[kind], { shape: [steps, batch, trace.widths[scope][line]], data: /** @type {Held} */ (here.get(line))[kind] }]));
+    given[scope] = named([...stage.cell.inputs.filter((name) => there[name]).map((name) => [name, there[name]]), ...arrays]);
+    const sources = named(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
+    return { ...stage, cell, sources, computed: computed && cell.lines.map((line) => line.name).filter((name) => !plain.has(name) || computed.includes(name)) };
   });
   return { ...trace, stages, given };
 }
@@ -114,20 +106,3 @@ export const held_faults = (trace) => forward_stages(trace).flatMap(({ scope, ce
     const wrong = trace.given[scope]?.[name]?.data.find((one) => (where ? one !== 0 && one !== 1 : !Number.isFinite(one)));
     return wrong === undefined ? [] : [`given ${scope}/${name} says ${where ? "where" : "at what"} ${line} is held: expected ${where ? "0 or 1 everywhere" : "finite numbers"}, found ${wrong}`];
   })));
-
-/** A stage with exactly these lines holdable and scalable, and the arrays that they are supplied with.
- *  @param {Stage} stage @param {string[]} held @param {string[]} scaled @param {Map<string, Held>} values @param {Trace} trace */
-function holdable(stage, held, scaled, values, trace) {
-  const arrays = /** @type {{[name: string]: Values}} */ (named());
-  if (!held.length && !scaled.length && !stage.cell.plain) return { stage, arrays };
-  const cell = with_holds(stage.cell, held, scaled), plain = by_name(cell.plain ?? cell);
-  const kept = new Set(stage.computed ?? []);
-  for (const { name } of cell.lines) if (!plain.has(name)) kept.add(name);
-  const { steps, batch } = /** @type {any} */ (trace.head);
-  for (const [line, names] of hold_names(cell)) {
-    const own = /** @type {Held} */ (values.get(line)), shape = [steps, batch, own.hold.length / (steps * batch)];
-    for (const kind of /** @type {("hold" | "to" | "scale" | "by")[]} */ (["hold", "to", "scale", "by"])) if (cell.inputs.includes(names[kind])) arrays[names[kind]] = { shape, data: own[kind] };
-  }
-  const sources = named(cell.inputs.map((name) => [name, stage.sources[name] ?? "given"]));
-  return { stage: { ...stage, cell, sources, computed: stage.computed && cell.lines.map((line) => line.name).filter((name) => kept.has(name)) }, arrays };
-}
