@@ -137,6 +137,14 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         {"equations": ("tanh(", "softsign("), "edits": {"x": LONGER}},
     ),
     "one step that becomes several": (partial(only, "h_t", steps=1), {"edits": {"x": LONGER}}),
+    "one step of two directions": (
+        partial(only, "r_t", directions=2, steps=1),
+        {"equations": ("sigmoid(", "relu(")},
+    ),
+    "held where two directions meet": (
+        partial(only, "", directions=2, steps=4, lengths=[3]),
+        {"holds": {"2/y_t[4]": 0.5, "y_t[0]": "*2"}},
+    ),
     "several steps that become one": (partial(only, "r_t"), {"edits": {"x": LONGER[:1]}}),
     "what is not requested any more": (partial(only, "r_t h_t"), {"equations": ("r_t", "q_t")}),
     "held by the source, and equations": (
