@@ -242,7 +242,7 @@ export function meaning(text, stages, { first = 0, steps, batch }, has, held = f
 }
 
 /** What is requested of some stages. Throws CellError. @param {string} text @param {Stage[]} stages @param {any} head @returns {Meant} */
-export function requested(text, stages, head) {
+function requested(text, stages, head) {
   const found = meaning(text, stages, head, ({ cell }, name) => by_name(cell).has(name) || cell.inputs.includes(name));
   if (!found) throw new CellError([`ask: '${text}' is not an address of a line here`]);
   return found;
