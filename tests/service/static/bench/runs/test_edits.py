@@ -237,7 +237,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @cache
 def before(name: Any) -> lt.Trace:
-    known = {"random": random, "supplied": supplied, "held": held, "step": partial(only, "1/r_t")}
+    known: dict[str, Any] = {"random": random, "supplied": supplied, "held": held, "step": partial(only, "1/r_t")}
     made = known.get(name, name) if isinstance(name, str) else name
     return made() if callable(made) else lt.run(json_of(made))
 
