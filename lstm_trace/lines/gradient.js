@@ -1,7 +1,7 @@
 import { adjoint } from "./adjoint.js";
 import { by_name, made, matrices } from "./cells.js";
 import { run } from "./run.js";
-import { lines_of, scope_and_name, sizes } from "./sizes.js";
+import { forward_stages, lines_of, scope_and_name, sizes } from "./sizes.js";
 import { each_array, extent, first_of, mapped, named, zeros } from "./values.js";
 
 // The gradient of a number with respect to every premise and line: the adjoint of each stage is a stage as well, as
@@ -14,15 +14,12 @@ import { each_array, extent, first_of, mapped, named, zeros } from "./values.js"
  * @typedef {{scope: string, name: string, t: number | null, b: number | null, unit: number}} Place
  */
 
-/** The stages that are not adjoints. @param {readonly Stage[]} stages */
-const forward_stages = (stages) => stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
-
 /** @template T @param {{[scope: string]: T}} part @param {Stage[]} stages @returns {{[scope: string]: T}} */
 const of_stages = (part, stages) => mapped(named(stages.filter(({ scope }) => part[scope]).map(({ scope }) => [scope, part[scope]])), (here) => here);
 
 /** The trace without adjoint stages. @param {Trace} trace @returns {Trace} */
-function forward(trace) {
-  const stages = forward_stages(trace.stages);
+export function forward(trace) {
+  const stages = forward_stages(trace);
   if (stages.length === trace.stages.length) return trace;
   const { initial, given, lines } = trace;
   return { ...trace, stages, initial: of_stages(initial, stages), given: of_stages(given, stages), lines: of_stages(lines, stages), sums: {} };

@@ -1,16 +1,18 @@
 // The stages of a network: cells for padding, for merged directions, with supplied lines and with added equations; and
 // other equations in the stages of a trace. See cell/network.py, cell/variants.py, model/edit.py.
 
-import { assigned, by_name, certain, closure, definition, equations, made, readers, reads, states, with_holds, words, written } from "./cells.js";
+import { assigned, by_name, certain, closure, definition, equations, made, readers, reads, states, words, written } from "./cells.js";
 import { CellError } from "./errors.js";
 import { parse, partition, rows_of, split } from "./grammar.js";
+import { forward_stages, inputs_of, states_of, used } from "./sizes.js";
 import { COMPOSITES, MERGED } from "./table.js";
-import { named } from "./values.js";
+import { each_array, mapped, named } from "./values.js";
 
 /** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").Stage} Stage */
 /** @typedef {import("./types.js").Scoped} Scoped */
 /** @typedef {import("./types.js").Trace} Trace */
+/** @typedef {import("./types.js").Values} Values */
 /** @typedef {[string, string][]} Pairs */
 
 const BUILT_IN = new Set(COMPOSITES.map(definition));
@@ -175,6 +177,77 @@ function added_text(bare, cell, padding = []) {
   ].map((row) => `${row}\n`).join("");
 }
 
+// -- addresses of lines, `layer/direction/t/b/line[j]`, of which parts may be left out: trace/address.py ---------------
+
+/** The first and the last of adjacent numbers. @typedef {[number, number]} Range */
+/** What an address means: stages that have the line, positions of steps, sequences, and units (null: all).
+ *  @typedef {{name: string, stages: Stage[], t: Range, b: Range, units: Range[] | null}} Meant */
+
+const BEHIND = /\[([^[\]:]*)\]?\s*$/, WHOLE = "(?:0|[1-9]\\d{0,14})";
+const RANGE = new RegExp(`^\\s*(${WHOLE})(?:\\s*\\.\\.\\s*(${WHOLE}))?\\s*$`);
+
+/** The name in an address. @param {string} text */
+export const line_name = (text) => text.slice(text.lastIndexOf("/") + 1).replace(BEHIND, "").trim();
+
+/** The numbers of `5` or `5..9`; null for any other text. @param {string} text @returns {Range | null} */
+function range(text) {
+  const [, first, last = first] = RANGE.exec(text) ?? [];
+  return first !== undefined && Number(first) <= Number(last) ? [Number(first), Number(last)] : null;
+}
+
+/** @typedef {(stage: Stage, name: string) => boolean} Has */
+
+/** The name of a line in an address, in which there may be a slash; the parts before it; null if no stage has it.
+ *  @param {string} text @param {Stage[]} stages @param {Has} has @returns {{name: string, before: string[]} | null} */
+export function name_in(text, stages, has) {
+  const pieces = text.trim().replace(/^\//, "").split("/");
+  const names = pieces.map((_, k) => pieces.slice(k).join("/").replace(BEHIND, "").trim());
+  const cut = names.findIndex((name) => stages.some((stage) => has(stage, name)));
+  return cut < 0 ? null : { name: names[cut], before: pieces.slice(0, cut).map((part) => part.trim()) };
+}
+
+/**
+ * What an address means; null if it means nothing there.
+ * @param {string} text
+ * @param {Stage[]} stages
+ * @param {{first?: number, steps: number, batch: number}} head
+ * @param {Has} has
+ * @param {boolean} [held]  of what is held: where directions meet, an address without one means the value that they have together
+ * @returns {Meant | null}
+ */
+export function meaning(text, stages, { first = 0, steps, batch }, has, held = false) {
+  const { name = "", before = [] } = name_in(text, stages, has) ?? {}, index = BEHIND.exec(text)?.[1];
+  const units = index === undefined || index.trim() === "*" ? null : index.split(",").map(range);
+  if (!name || units?.includes(null)) return null;
+  const there = stages.filter((stage) => has(stage, name)), meets = held && there.some((stage) => stage.direction === "joined");
+  const layers = [...new Set(there.map((stage) => stage.layer))], directions = [...new Set(there.map((stage) => stage.direction))];
+  /** @type {Range[]} */
+  const spans = [[first, first + steps - 1], [0, batch - 1]];
+  const several = [layers.length > 1, directions.length > 1 && !meets, steps > 1, batch > 1];
+  const skipped = (/** @type {number[]} */ way) => several.filter((many, part) => many && !way.includes(part)).length;
+  // first leave out only parts with one value, then name as few of those as possible
+  const ways = [...Array(16).keys()].map((bits) => [0, 1, 2, 3].filter((part) => bits & (8 >> part))).filter((way) => way.length === before.length).reverse();
+  const rank = (/** @type {number[]} */ way) => (skipped(way) ? 8 : 0) + (held ? way.filter((part) => !several[part]).length : 0);
+  for (const way of ways.sort((one, two) => rank(one) - rank(two))) {
+    const said = [0, 1, 2, 3].map((part) => (way.includes(part) ? before[way.indexOf(part)] : "*"));
+    const [layer, direction] = [said[0] === "*" ? null : (range(said[0]) ?? [NaN])[0], said[1] === "*" ? null : said[1]];
+    const [t, b] = spans.map((span, k) => (said[k + 2] === "*" ? span : range(said[k + 2])));
+    const fits = (/** @type {Range | null} */ one, /** @type {number} */ k) => one !== null && one[0] >= spans[k][0] && one[1] <= spans[k][1];
+    if (!fits(t, 0) || !fits(b, 1) || !(layer === null || layers.includes(layer)) || !(direction === null || directions.includes(direction))) continue;
+    const met = meets && !way.includes(1) ? "joined" : direction;
+    const own = there.filter((stage) => (layer ?? stage.layer) === stage.layer && (met ?? stage.direction) === stage.direction);
+    return { name, stages: own, t: /** @type {Range} */ (t), b: /** @type {Range} */ (b), units: /** @type {Range[] | null} */ (units) };
+  }
+  return null;
+}
+
+/** What is requested of some stages. Throws CellError. @param {string} text @param {Stage[]} stages @param {any} head @returns {Meant} */
+function requested(text, stages, head) {
+  const found = meaning(text, stages, head, ({ cell }, name) => by_name(cell).has(name) || cell.inputs.includes(name));
+  if (!found) throw new CellError([`ask: '${text}' is not an address of a line here`]);
+  return found;
+}
+
 // -- other equations -------------------------------------------------------------------------------------------------
 
 /** The number of layers, and the directions of each. @param {Stage[]} stages @param {string} merge @param {string | null} padding @returns {Form} */
@@ -184,13 +257,23 @@ function form_of(stages, merge, padding) {
   return { layers, directions: ["forward", "reverse"].filter((one) => there.has(one)), merge, padding };
 }
 
-/** The equations that the last stage has in addition to those of the cell. @param {Stage[]} stages @param {Form} form */
+/** The equations that the last stage has in addition to those of the cell: whichever stage shows the cell of which all are
+ *  made. @param {Stage[]} stages @param {Form} form */
 function extra_of(stages, form) {
-  const top = stages[stages.length - 1], padded = form.padding !== null, merges = top.direction === "joined";
-  const [below] = stages.filter((stage) => stage.direction === top.direction);
-  if (!merges && below === top) return "";
-  const bare = merges ? joined(form.merge) : parse(own_text(below.cell, padded));
-  return added_text(bare, top.cell, padded ? ["valid", top.cell.output] : []);
+  const top = stages[stages.length - 1], padded = form.padding !== null;
+  const alike = (/** @type {Stage} */ { cell }) => [...cell.inputs].sort() + made({ ...cell, inputs: [], functions: [] }).text;
+  const given = named(stages.map(({ scope, sources }) => [scope, Object.keys(sources).filter((name) => sources[name] === "given")]));
+  for (const stage of stages.filter(({ direction }) => direction !== "joined")) {
+    const cell = parse(own_text(stage.cell, padded)), bare = top.direction === "joined" ? joined(form.merge) : cell;
+    try {
+      const extra = added_text(bare, top.cell, padded ? ["valid", top.cell.output] : []);
+      const again = new Map(stack(cell, form, extra, given).map((one) => [one.scope, alike(one)]));
+      if (stages.every((one) => again.get(one.scope) === alike(one))) return extra;
+    } catch (error) {
+      if (!(error instanceof CellError)) throw error;
+    }
+  }
+  throw new CellError(["the layers and directions do not have the equations of one cell"]);
 }
 
 /** The equations of the cell in a text, and those that the last stage adds. @param {Stage[]} stages @param {Form} form @param {string} text @returns {[string, string]} */
@@ -202,7 +285,7 @@ function separated(stages, form, text) {
     const said = `the equations read ${halves.join(" and ")}: they merge the two directions, as set by the option merge`;
     throw new CellError([`${said}; change the equations of a direction, ${stages[0].scope} for example`]);
   }
-  const extra = alone ? "" : extra_of(stages.map(without_holds), form);
+  const extra = alone ? "" : extra_of(stages, form);
   if (form.padding !== null && cell.inputs.includes("valid") && by_name(cell).has(cell.output)) {
     const bare = own_text(cell, true), names = [...equations(cell).keys()];
     const added = added_text(masked(parse(bare), form.padding, names.slice(names.indexOf(cell.output) + 1)), cell);
@@ -217,38 +300,12 @@ function separated(stages, form, text) {
   return [text_of(rows_of(own).filter((row) => !moved.includes(row))), text_of([...declared, ...moved])];
 }
 
-/** @param {Stage} stage @returns {Stage} */
-function without_holds(stage) {
-  const cell = stage.cell.plain ?? stage.cell;
-  return { ...stage, cell };
-}
-
-/** The stage with exactly these lines made holdable, and these made scalable. @param {Stage} stage @param {string[]} held @param {string[]} [scaled] @returns {Stage} */
-function with_stage_holds(stage, held, scaled = []) {
-  const before_holds = (stage.cell.plain ?? stage.cell).inputs, cell = with_holds(stage.cell, held, scaled);
-  const sources = before_holds.map((name) => [name, stage.sources[name]]);
-  for (const name of cell.inputs.slice(before_holds.length)) sources.push([name, "given"]);
-  return { ...stage, cell, sources: named(sources) };
-}
-
-/**
- * The forward stages of a trace with other equations, written as in a problem, or as in a stage. Lines that were held
- * and still exist are held again; adjoint stages are left out.
- * @param {Stage[]} stages
- * @param {string} text
- * @param {{merge?: string, padding?: string | null, given?: Scoped}} trace  merge and padding of its head; supplied lines
- * @returns {Stage[]}
- */
-export function with_equations(stages, text, { merge = "concat", padding = null, given = {} }) {
-  const forward = stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
-  const form = form_of(forward, merge, padding);
-  const [own, extra] = separated(forward, form, text), cell = parse(own);
-  const known = new Set([...words(extra), ...cell.parameters, ...by_name(cell).keys(), ...cell.inputs]);
-  const names = named(Object.entries(given).map(([scope, here]) => [scope, Object.keys(here).filter((name) => known.has(name))]));
-  return stack(cell, form, extra, names).map((stage, k) => {
-    const { held, scaled } = forward[k].cell;
-    return with_stage_holds(stage, held, scaled);
-  });
+/** A stage without holds. @param {Stage} stage @returns {Stage} */
+export function plain_stage(stage) {
+  const { plain } = stage.cell;
+  if (!plain) return stage;
+  const sources = named(plain.inputs.map((name) => [name, stage.sources[name]]));
+  return { ...stage, cell: plain, sources, computed: stage.computed && stage.computed.filter((name) => by_name(plain).has(name)) };
 }
 
 /** What is requested of the last stage if nothing else is: its output, and what its equations end in. @param {Stage} stage @returns {string[]} */
@@ -260,23 +317,75 @@ function answers({ scope, direction, cell: whole }) {
   return [...(there ? [] : [direction === "joined" ? `${scope}/${cell.output}` : cell.output]), ...ends];
 }
 
+/** The stages with only the lines that some values (`layer/direction/name`) follow from; stages without any are left out.
+ *  @param {Stage[]} stages @param {string[]} wanted @param {boolean} carried  whether a step depends on the one before */
+function restricted(stages, wanted, carried) {
+  const names = new Set(wanted), kept = /** @type {Stage[]} */ ([]);
+  for (const stage of [...stages].reverse()) {
+    const here = [...by_name(stage.cell).keys(), ...stage.cell.inputs].filter((name) => names.has(`${stage.scope}/${name}`));
+    if (!here.length) continue;
+    const needed = closure(stage.cell, here, carried);
+    const small = { ...stage, computed: stage.cell.lines.map((line) => line.name).filter((name) => needed.has(name)) };
+    for (const name of inputs_of(small)) names.add(stage.sources[name]);
+    kept.unshift(small);
+  }
+  return kept;
+}
+
 /**
- * A trace with other equations and the premises that these read, to be run: states that they add start at zero. What
- * they read and the trace does not have is for the run to refuse.
+ * A trace with other stages, or another number of steps: with what is requested alone, and with the premises that it
+ * reads. It is to be run.
+ * @param {Trace} trace
+ * @param {Stage[]} stages  whole
+ * @param {string[]} ask  addresses; everything where there are none
+ * @returns {Trace}
+ */
+export function answering(trace, stages, ask) {
+  const head = /** @type {any} */ (trace.head), found = ask.map((text) => requested(text, stages, head));
+  const wanted = found.flatMap(({ stages: those, name }) => those.map(({ scope }) => `${scope}/${name}`));
+  let kept = wanted.length ? restricted(stages, wanted, head.steps > 1) : stages, { steps } = head;
+  if (wanted.length && kept.every((stage) => stage.direction === "forward")) { // a step never depends on a later one
+    steps = 1 + Math.max(...found.map(({ t }) => t[1]));
+    kept = restricted(kept, wanted, steps > 1);
+  }
+  /** @param {Scoped} part @param {(stage: Stage) => Iterable<string>} names @returns {Scoped} */
+  const read = (part, names) => named(kept.flatMap((stage) => {
+    const here = new Map(Object.entries(part[stage.scope] ?? {})), known = [...names(stage)].filter((name) => here.has(name));
+    return known.length ? [[stage.scope, named(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
+  }));
+  const now = {
+    ...trace, stages: kept, head: { ...head, ask: ask.length ? ask : answers(kept[kept.length - 1]) }, lines: {}, sums: {}, widths: {}, grids: {},
+    parameters: read(trace.parameters, (stage) => stage.cell.parameters.filter((name) => used(stage).has(name))),
+    initial: read(trace.initial, states_of), given: read(trace.given, inputs_of),
+  };
+  return steps < head.steps ? shortened(now, steps) : now;
+}
+
+/** The first steps of the premises of a trace. @param {Trace} trace @param {number} steps @returns {Trace} */
+function shortened(trace, steps) {
+  const first = (/** @type {Values} */ { shape: [, rows, width], data }) => ({ shape: [steps, rows, width], data: data.slice(0, steps * rows * width) });
+  const head = { ...trace.head, steps, names: labelled(/** @type {any} */ (trace.head).names, steps) };
+  return { ...trace, head, x: trace.x && first(trace.x), given: each_array(trace.given, first), mask: trace.mask && trace.mask.slice(0, steps) };
+}
+
+/** The names of a trace for another number of steps: new ones have no label. @param {any} names @param {number} steps */
+export const labelled = (names, steps) => (names?.t ? { ...names, t: names.t.map((/** @type {string[]} */ row) => Array.from({ length: steps }, (_, t) => row[t] ?? "")) } : names);
+
+/**
+ * A trace with other equations, written as in a problem, or as in a stage, and the premises that these read, to be run.
+ * States that they add start at zero; adjoint stages and holds are left out. What they read and the trace does not have
+ * is for the run to refuse.
  * @param {Trace} trace
  * @param {string} text
  * @returns {Trace}
  */
 export function edited(trace, text) {
-  const head = /** @type {any} */ (trace.head), stages = with_equations(trace.stages, text, { ...head, given: trace.given });
-  /** @param {Scoped} part @param {(cell: Cell) => Iterable<string>} names @returns {Scoped} */
-  const read = (part, names) => named(stages.flatMap(({ scope, cell }) => {
-    const here = new Map(Object.entries(part[scope] ?? {})), known = [...names(cell)].filter((name) => here.has(name));
-    return known.length ? [[scope, named(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
-  }));
-  return {
-    ...trace, stages, head: { ...head, cell: { kind: "equations", options: {} }, agreement: [], ask: answers(stages[stages.length - 1]) },
-    parameters: read(trace.parameters, (cell) => cell.parameters), initial: read(trace.initial, (cell) => states(cell).keys()),
-    given: read(trace.given, (cell) => cell.inputs), lines: {}, sums: {}, widths: {}, grids: {},
-  };
+  const { merge = "concat", padding = null, ask = [] } = /** @type {any} */ (trace.head);
+  const stages = forward_stages(trace).map(plain_stage), form = form_of(stages, merge, padding);
+  const [own, extra] = separated(stages, form, text), cell = parse(own);
+  const known = new Set([...words(extra), ...cell.parameters, ...by_name(cell).keys(), ...cell.inputs]);
+  const supplied = mapped(trace.given, (here) => Object.keys(here).filter((name) => known.has(name)));
+  const kept = stages.some(({ computed }) => computed) ? ask.filter((/** @type {string} */ address) => known.has(line_name(address))) : [];
+  const now = { ...trace, head: { ...trace.head, cell: { kind: "equations", options: {} }, agreement: [] } };
+  return answering(now, stack(cell, form, extra, supplied), kept);
 }

@@ -30,6 +30,9 @@ export function scope_and_name(source) {
 /** Whether a stage goes from the last step to the first. @param {Stage} stage */
 export const backwards = (stage) => ["reverse", "adjoint-forward", "adjoint-joined"].includes(stage.direction);
 
+/** The stages that are not adjoints. @param {Trace} trace */
+export const forward_stages = (trace) => trace.stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
+
 /** The scope whose parameters a stage uses: for an adjoint, that of its stage. @param {Stage} stage */
 export const owner = (stage) => stage.scope.replace("adjoint-", "");
 
@@ -38,6 +41,19 @@ export function lines_of(stage) {
   if (!stage.computed) return stage.cell.lines;
   const there = new Set(stage.computed);
   return stage.cell.lines.filter((line) => there.has(line.name));
+}
+
+/** The names that computed lines use. @param {Stage} stage */
+export const used = (stage) => new Set(lines_of(stage).flatMap(reads));
+/** The carried states that computed lines use. @param {Stage} stage */
+export function states_of(stage) {
+  const read = used(stage);
+  return stage.cell.carry.map(([state]) => state).filter((state) => read.has(state));
+}
+/** The inputs that computed lines or carried states use. @param {Stage} stage */
+export function inputs_of(stage) {
+  const read = used(stage), carried = new Set(stage.cell.carry.filter(([state]) => read.has(state)).map(([, line]) => line));
+  return stage.cell.inputs.filter((name) => read.has(name) || carried.has(name));
 }
 
 /** The widths and grids of every stage. Throws ShapeError for what does not fit or is missing.
@@ -241,6 +257,8 @@ class StageSizes {
     const { name, op, operands, constants } = line, named = [...new Set(reads(line))], at = `line \`${name}\``, own = this.width(name);
     const grid = named.find((one) => this.shapes.get(one)?.length === 2 && !this.matrices.has(one));
     if (grid) return [grid, `${grid} has shape ${shaped(this.shapes.get(grid) ?? [])}; ${at} needs a vector`];
+    const flat = keeps(op) && this.certain.has(name) ? named.find((one) => this.shapes.get(one)?.length === 1 && this.width(one) > 1) : undefined;
+    if (flat) return [flat, `${at} has a vector beside a matrix: write outer(${flat}, ones(u)), or outer(ones(u), ${flat})`];
     if (op === "slice" && constants[1] > this.width(operands[0])) {
       return [name, `${at} reads units ${constants[0]} to ${constants[1] - 1} of ${operands[0]}, which has width ${this.width(operands[0])}`];
     }

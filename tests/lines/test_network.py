@@ -15,6 +15,8 @@ from lstm_trace.cell.network import forward_stages, stack
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import named
 from lstm_trace.errors import LstmTraceError
+from lstm_trace.trace.files.trace_file import to_json
+from lstm_trace.trace.held import plain_stage
 
 from ..support.cells_as_json import stage_json
 from ..support.every_cell import CELLS
@@ -23,14 +25,15 @@ from ..support.tiers import some
 
 MAKE = """
 import { parse } from "LINES/grammar.js";
-import { stack, with_equations } from "LINES/network.js";
+import { edited, stack } from "LINES/network.js";
+import { read } from "LINES/trace.js";
 import { CellError } from "LINES/errors.js";
 const make = ({ text, form, extra, given }) => stack(parse(text), form, extra, given);
-const edit = ({ stages, equations, how }) => with_equations(stages, equations, how);
+const edit = ({ file, equations }) => edited(read(file), equations).stages;
 function answer(cases) {
   return cases.map((one) => {
     try {
-      return one.stages ? edit(one) : make(one);
+      return one.file ? edit(one) : make(one);
     } catch (error) {
       if (error instanceof CellError) return error.problems;
       throw error;
@@ -146,15 +149,13 @@ def test_other_equations_in_a_trace_give_the_same_stages(runs: list[lt.Trace]) -
         except LstmTraceError as error:
             wanted.append([str(error)])
         else:
-            wanted.append([stage_json(stage) for stage in changed.stages])
-        supplied = {at: dict.fromkeys(here) for at, here in trace.given.items()}
-        header = {"merge": trace.header.merge, "padding": trace.header.padding, "given": supplied}
-        given.append({"stages": [stage_json(stage) for stage in trace.stages], "equations": text, "how": header})
+            wanted.append([stage_json(plain_stage(stage)) for stage in changed.stages])  # holds are put there again
+        given.append({"file": to_json(trace), "equations": text})
     made = computed(MAKE, given)
     same = 0
     for one, page, python in zip(given, made, wanted, strict=True):
         if isinstance(python[0], dict):
-            assert page == python, (one["equations"], one["how"])
+            assert page == python, one["equations"]
             same += 1
     assert same > len(given) / 2
 

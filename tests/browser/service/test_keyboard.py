@@ -93,7 +93,7 @@ def test_from_an_example_to_a_comparison(keys: Opening) -> None:
             break
     page.keyboard.press("Enter")
     page.locator('.copy code:text-is("0/forward/1/0/f_t[0]")').wait_for()
-    tab_to(page, '#chain mn[data-address="0/forward/1/0/z_f[0]"]')
+    tab_to(page, '.links a[data-address="0/forward/1/0/z_f[0]"]')
     page.keyboard.press("Enter")
     page.locator('.copy code:text-is("0/forward/1/0/z_f[0]")').wait_for()
     tab_to(page, '.links a[data-address="0/forward/1/0/W_xf @ x_t[0]"]')

@@ -9,21 +9,31 @@ import { renamed } from "./slips.js";
 const PAUSE = 300; // milliseconds after the last key before a text is checked
 
 /** Checks a text; what is said about it belongs to that text alone. */
-function useCheck(session, text, wanted) {
+function useCheck(session, run, text, wanted) {
   const [answer, setAnswer] = useState({ text: "", found: null, error: null });
   useEffect(() => {
     if (!wanted) return undefined;
     const check = () => {
       try {
-        setAnswer({ text, found: session.runs.equations(text), error: null });
+        setAnswer({ text, found: session.runs.equations(text, run), error: null });
       } catch (error) {
         setAnswer({ text, found: null, error });
       }
     };
     const timer = setTimeout(check, PAUSE);
     return () => clearTimeout(timer);
-  }, [text, wanted]);
+  }, [text, wanted, run]);
   return answer;
+}
+
+/** The shape that the equations of a stage suggest for a weight. */
+function suggestions(run, stage, text) {
+  const width = (scope, name) => run.stages.find((one) => one.scope === scope)?.lines.find((line) => line.name === name)?.width;
+  const source = stage.inputs.x_t ?? "x", cut = source.lastIndexOf("/");
+  const units = width(stage.scope, stage.output) ?? stage.lines.at(-1).width; // what is requested may not need the output
+  const inputs = cut < 0 ? run.premises.find((one) => one.kind === "input")?.shape.at(-1) : width(source.slice(0, cut), source.slice(cut + 1));
+  const shapes = parameter_shapes(text, inputs ?? 1, units);
+  return (name) => (Object.hasOwn(shapes, name) ? shapes[name] : [units]);
 }
 
 export function Equations({ session, state, stage, said }) {
@@ -42,21 +52,17 @@ export function Equations({ session, state, stage, said }) {
     shown.current = own;
   }, [own]);
   const edited = text !== own;
-  const { text: checked, found, error } = useCheck(session, text, open && edited);
+  const { text: checked, found, error } = useCheck(session, run, text, open && edited);
   const known = useMemo(() => new Set(run.premises.map((one) => one.name)), [run]);
-  const missing = edited && checked === text && found ? found.parameters.filter((name) => !known.has(name)) : [];
-  const sizes = useMemo(() => {
-    const width = (name) => stage.lines.find((line) => line.name === name)?.width;
-    const x = run.premises.find((one) => one.kind === "input");
-    return { units: width(stage.output) ?? 1, inputs: x?.shape.at(-1) ?? 1 };
-  }, [run, stage]);
-  const suggested = useMemo(() => parameter_shapes(text, sizes.inputs, sizes.units), [text, sizes]);
-  const shape_of = (name) => (name in shapes ? shapes[name] : suggested[name] ?? [sizes.units]);
+  const lacking = edited && checked === text && found ? found.lacking : [];
+  const missing = [...new Set(lacking.map(({ name }) => name))];
+  const suggested = useMemo(() => Object.fromEntries(run.stages.map((one) => [one.scope, suggestions(run, one, text)])), [run, text]);
+  const shape_of = (name, scope = lacking.find((one) => one.name === name).scope) => (Object.hasOwn(shapes, name) ? shapes[name] : suggested[scope](name));
   const shapeless = missing.find((name) => !shape_of(name));
   // what a name without values may be a slip in: whatever lines, states and inputs are called, and the weights there are
-  const taken = found ? [...found.lines.map((line) => line.name), ...Object.keys(found.states), ...found.inputs, ...known].filter((name) => /^\w+$/.test(name)) : [];
+  const taken = found ? [...found.lines.map((line) => line.name), ...found.carry.map(([state]) => state), ...found.inputs, ...known].filter((name) => /^\w+$/.test(name)) : [];
   const apply = async () => {
-    const added = missing.map((name) => ({ address: `${stage.scope}/${name}`, value: zeros(shape_of(name)) }));
+    const added = lacking.map(({ scope, name }) => ({ address: `${scope}/${name}`, value: zeros(shape_of(name, scope)) }));
     setFailed(null);
     refused.current = text;
     const error = await session.edit(added, { equations: text });

@@ -154,7 +154,7 @@ export function Grid({ id, symbol, name, rows: offered, columns, layout, count, 
   const vector = height === 1 && rows[0].label === "";
   return html`<figure class="grid" id=${id}>
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
-      ${(columns.length > 1 || !vector) && html`<thead><tr role="row"><td>${!vector && named}</td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
+      ${(columns.length > 1 || !vector) && html`<thead><tr role="row"><td>${!vector && named}</td>${columns.map((label, c) => html`<th key=${c} scope="col" title=${label}>${label}</th>`)}</tr></thead>`}
       <tbody>${rows.map((row, r) => html`<tr key=${row.label} role="row">
         <th scope="row" title=${row.label || undefined}>${vector ? named : row.label}</th>
         ${row.cells.map((one, c) => {

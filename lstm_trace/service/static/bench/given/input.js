@@ -36,12 +36,13 @@ export function Input({ premise, ...rest }) {
     return edit(of_rows(run, premise, rows, b), said("bench.file_read", { name, n: rows.length }));
   };
   const supplied = premises.find((one) => one.kind === "given"); // its numbers at a new step are not known
+  const why = supplied && said("bench.steps_supplied", { name: supplied.name, n: run.steps });
   const step = (more) => edit(with_steps(run, premise, more), "");
   const shown = note?.entry === entries[index] ? note : {};
   return html`<section class="given" aria-labelledby="given-x">
     <div class="head"><h3 id="given-x">${said("bench.input")}</h3>
-      ${premise.values && html`<div class="row-of"><button type="button" id="fewer-steps" onClick=${() => step(-1)} disabled=${run.steps < 2}>− ${said("bench.step_word")}</button>
-        <button type="button" id="more-steps" disabled=${Boolean(supplied)} title=${supplied && said("bench.steps_supplied", { name: supplied.name, n: run.steps })} onClick=${() => step(1)}>+ ${said("bench.step_word")}</button></div>`}</div>
+      ${premise.values && html`<div class="row-of"><button type="button" id="fewer-steps" onClick=${() => step(-1)} disabled=${run.steps < 2 || Boolean(supplied)} title=${why}>− ${said("bench.step_word")}</button>
+        <button type="button" id="more-steps" disabled=${Boolean(supplied)} title=${why} onClick=${() => step(1)}>+ ${said("bench.step_word")}</button></div>`}</div>
     ${session.runs.weights_alone(source) && !entries[index].edits.some(of_x) && html`<p class="notice" id="no-input">${said("bench.no_input", { n: run.steps })}</p>`}
     <${Premise} premise=${premise} longer=${take} ...${rest} />
     <div role="status">${shown.text && html`<p class="good" id="x-note">${shown.text}</p>`}

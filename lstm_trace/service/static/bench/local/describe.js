@@ -1,11 +1,13 @@
 // What the bench knows of a run: its cell, its stages with their lines, premises, requested lines, symbols: the replies of
 // runs/describing.py, computed from a trace.
 import { assigned, by_name, reads } from "../../../../lines/cells.js";
+import { meaning, plain_stage } from "../../../../lines/network.js";
+import { forward_stages, inputs_of, states_of } from "../../../../lines/sizes.js";
 import { extent, first_of, looked_up, named } from "../../../../lines/values.js";
-import { entries, held_symbols, inputs_of, plain_stage, states_of } from "./held.js";
+import { entries, held_symbols } from "./held.js";
 import { axis, head_of, label_rows, units, visible } from "./labels.js";
 import { in_notation } from "./notations.js";
-import { address, columns_of, forward_stages, INITIAL, span, stage_of } from "./places.js";
+import { address, columns_of, INITIAL, span, stage_of } from "./places.js";
 import { plain } from "./formulas/printer.js";
 import { value } from "./formulas/tree.js";
 
@@ -161,38 +163,20 @@ function columns_by_name(trace, stage) {
 /** The requested values: of a bare name one for each layer and direction that has it. @param {Trace} trace */
 function asked(trace) {
   const found = /** @type {Map<string, {scope: string, line: string, t: number | null, b: number | null, unit: number[] | null, text: string}>} */ (new Map());
+  const has = (/** @type {Stage} */ { scope, cell }, /** @type {string} */ name) => Boolean(trace.lines[scope]?.[name]) || cell.inputs.includes(name);
   for (const text of head_of(trace).ask ?? []) {
-    const [, before, line, index] = /** @type {RegExpExecArray} */ (/^(?:(.*)\/)?([^/]*?)(?:\[([^[\]:]*)\])?$/s.exec(text.trim()));
-    for (const { scope, layer, direction } of trace.stages) {
+    const { name: line = "", stages = [], t, b, units } = meaning(text, trace.stages, head_of(trace), has) ?? {};
+    for (const { scope } of stages) {
       if (!trace.lines[scope]?.[line] && !trace.given[scope]?.[line]) continue;
-      const place = read_place((before ?? "").split("/").filter(Boolean), trace, line);
-      if (!place || (place.layer ?? layer) !== layer || (place.direction ?? direction) !== direction) continue;
-      const columns = columns_of(trace, scope, line), at = index?.split(",").map(Number);
-      const unit = at && at.length > 1 && columns ? [at[0] * columns + at[1]] : (at ?? null);
-      const parts = [layer, direction, place.t, place.b].filter((part) => part !== null && part !== undefined);
+      const columns = columns_of(trace, scope, line), at = units?.map(([first]) => first) ?? null;
+      const unit = at && at.length > 1 && columns ? [at[0] * columns + at[1]] : at;
+      const [step, row] = [t, b].map((some) => (some && some[0] === some[1] ? some[0] : null)); // null: all
       const shown = at && at.length === 1 && columns ? [Math.floor(at[0] / columns), at[0] % columns] : at;
-      const full = `${[...parts, line].join("/")}${shown ? `[${shown}]` : ""}`;
-      found.set(full, { scope, line, t: place.t ?? null, b: place.b ?? null, unit, text: full });
+      const full = `${[scope, step, row, line].filter((part) => part !== null).join("/")}${shown ? `[${shown}]` : ""}`;
+      found.set(full, { scope, line, t: step, b: row, unit, text: full });
     }
   }
   return [...found.values()];
-}
-
-/** Layer, direction, step and sequence of an address, of which some may be left out. @param {string[]} parts @param {Trace} trace @param {string} line @returns {{layer?: number, direction?: string, t?: number, b?: number} | null} */
-function read_place(parts, trace, line) {
-  const there = trace.stages.filter(({ scope, cell }) => trace.lines[scope]?.[line] || cell.inputs.includes(line)), [, batch] = extent(trace);
-  const extents = /** @type {[string, (number | string)[]][]} */ ([
-    ["layer", [...new Set(there.map(({ layer }) => layer))]], ["direction", [...new Set(there.map(({ direction }) => direction))]],
-    ["t", span(trace)], ["b", [...Array(batch).keys()]],
-  ]);
-  const single = named(extents.filter(([, some]) => some.length === 1).map(([part, [one]]) => [part, one]));
-  const ways = [...Array(16).keys()].map((bits) => extents.filter((_, k) => bits & (8 >> k))).filter((way) => way.length === parts.length).reverse();
-  const skips = (/** @type {[string, any][]} */ way) => Number(extents.some(([part]) => !(part in single) && !way.some(([one]) => one === part)));
-  for (const way of ways.sort((a, b) => skips(a) - skips(b))) {
-    const values = parts.map((text, k) => (way[k][0] === "direction" ? text : /^(?:0|[1-9]\d*)$/.test(text) ? Number(text) : NaN));
-    if (values.every((one, k) => way[k][1].includes(one))) return { ...single, ...named(way.map(([part], k) => [part, values[k]])) };
-  }
-  return null;
 }
 
 /** A value to take gradients of: a requested number, or the first unit of the last output. @param {Trace} trace @param {Stage[]} stages */

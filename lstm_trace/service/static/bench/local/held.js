@@ -1,5 +1,6 @@
 // The holds of a run: where lines have other values than their equations give: trace/held.py, view/line_groups.py.
-import { by_name, hold_names, states } from "../../../../lines/cells.js";
+import { hold_names } from "../../../../lines/cells.js";
+import { plain_stage } from "../../../../lines/network.js";
 import { extent, first_of, named } from "../../../../lines/values.js";
 import { columns_of, number_at } from "./places.js";
 import { symbol_of } from "./formulas/symbols.js";
@@ -12,30 +13,6 @@ import { call, HELD, value } from "./formulas/tree.js";
 
 /** Maximum number of different values of one line that are listed. */
 const FEW = 4;
-
-/** A stage without holds. @param {Stage} stage @returns {Stage} */
-export function plain_stage(stage) {
-  const { plain } = stage.cell;
-  if (!plain) return stage;
-  const sources = named(plain.inputs.map((name) => [name, stage.sources[name]]));
-  return { ...stage, cell: plain, sources, computed: stage.computed && stage.computed.filter((name) => by_name(plain).has(name)) };
-}
-
-/** The names that computed lines use. @param {Stage} stage */
-function used(stage) {
-  const there = stage.computed && new Set(stage.computed);
-  return new Set(stage.cell.lines.filter(({ name }) => !there || there.has(name)).flatMap(({ operands }) => operands));
-}
-/** The carried states that computed lines use. @param {Stage} stage */
-export function states_of(stage) {
-  const read = used(stage);
-  return stage.cell.carry.map(([state]) => state).filter((state) => read.has(state));
-}
-/** The inputs that computed lines or carried states use. @param {Stage} stage */
-export function inputs_of(stage) {
-  const read = used(stage), carried = new Set(states_of(stage).map((state) => states(stage.cell).get(state)));
-  return stage.cell.inputs.filter((name) => read.has(name) || carried.has(name));
-}
 
 /** The units of each line that are held, or scaled, at a step. @param {Trace} trace @param {Stage} stage @param {number} t @param {number} b @returns {{[line: string]: number[]}} */
 export function held_units(trace, stage, t, b) {

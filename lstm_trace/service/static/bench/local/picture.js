@@ -1,8 +1,8 @@
 import { by_name, closure, readers, states } from "../../../../lines/cells.js";
 import { parse } from "../../../../lines/grammar.js";
+import { plain_stage } from "../../../../lines/network.js";
 import { picture as drawing } from "./drawing/drawing.js";
 import { room_of, text_of } from "./drawing/values.js";
-import { plain_stage } from "./held.js";
 import { in_notation, NotationError } from "./notations.js";
 import { named } from "../../../../lines/values.js";
 

@@ -18,11 +18,9 @@ export { MissingError, columns_of, is_step, made, number_at, span, stage_of, ste
 /** The states of the standard cell have special names for their initial values. @type {{[state: string]: string}} */
 export const INITIAL = { h_prev: "h0", c_prev: "c0" };
 /** @type {{[short: string]: string}} */
-const STATE = { h0: "h_prev", c0: "c_prev" };
+export const STATE = { h0: "h_prev", c0: "c_prev" };
 
 export const is_adjoint = (/** @type {Stage} */ stage) => stage.direction.startsWith("adjoint-");
-/** @param {Trace} trace */
-export const forward_stages = (trace) => trace.stages.filter((stage) => !is_adjoint(stage));
 /** @param {number} unit @param {number | null} columns */
 const entry = (unit, columns) => (columns ? [Math.floor(unit / columns), unit % columns] : [unit]);
 /** The index of a unit of a value, as an address has it. @param {Trace} trace @param {string} scope @param {string} name @param {number} unit */

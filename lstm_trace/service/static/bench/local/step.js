@@ -1,9 +1,11 @@
 // One step of one layer and direction as the bench shows it: the reply of runs/reading.py, computed from a trace.
+import { plain_stage } from "../../../../lines/network.js";
+import { forward_stages, inputs_of, states_of } from "../../../../lines/sizes.js";
 import { extent, named } from "../../../../lines/values.js";
 import { looked_at, word } from "./describe.js";
-import { held_units, inputs_of, plain_stage, states_of } from "./held.js";
+import { held_units } from "./held.js";
 import { head_of } from "./labels.js";
-import { forward_stages, is_step, MissingError, span } from "./places.js";
+import { is_step, MissingError, span } from "./places.js";
 import { number_text } from "./formulas/printer.js";
 import { here } from "./computing.js";
 import { style_of } from "./style.js";

@@ -1,10 +1,11 @@
 // How every part of a page shows the numbers of a run, if nothing else is asked for: view/hand_size.py.
 import { kept } from "../../../../lines/cells.js";
 import { as_rounded } from "../../../../lines/numbers.js";
+import { forward_stages } from "../../../../lines/sizes.js";
 import { each_array, extent, operand } from "../../../../lines/values.js";
 import { computed, here } from "./computing.js";
 import { head_of } from "./labels.js";
-import { forward_stages, is_adjoint, number_at, span } from "./places.js";
+import { is_adjoint, number_at, span } from "./places.js";
 
 /** @typedef {import("../../../../lines/types.js").Scoped} Scoped */
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */

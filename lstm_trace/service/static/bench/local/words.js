@@ -1,10 +1,10 @@
 // The words of replies in a language, and the names of steps, units, layers and sequences: languages/strings.py,
 // view/naming.py. The strings come from Python (`number_texts`).
 import { percent } from "../../../../lines/numbers.js";
-import { backwards, owner } from "../../../../lines/sizes.js";
+import { backwards, forward_stages, owner } from "../../../../lines/sizes.js";
 import { extent, first_of } from "../../../../lines/values.js";
 import { axis, labels, step_label, vectors } from "./labels.js";
-import { entry_of, forward_stages, stage_of } from "./places.js";
+import { entry_of, stage_of } from "./places.js";
 import { at_step } from "./formulas/tree.js";
 
 /** @typedef {import("../../../../lines/types.js").Trace} Trace */

@@ -3,7 +3,6 @@ import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { Hold } from "./hold.js";
-import { spoken } from "../spoken.js";
 import { full, minus, rounded, signed, value_of } from "../../shared/numbers.js";
 import { counted_index, line_address, line_of } from "../../shared/addresses.js";
 import { broken } from "../../shared/breaking.js";
@@ -59,37 +58,25 @@ function Links({ title, list, left_out, pick, said, none, id }) {
   </section>`;
 }
 
-/** A formula of the server; its numbers that have an address are links to them, whose names speak() gives in the language and count of the page. */
-function Formula({ formula, pick, label, speak, counted }) {
-  const ready = (math) => {
-    const { parentElement: place } = math;
-    broken(math);
-    for (const number of place.querySelectorAll("mn[data-address]")) {
-      number.closest("math").setAttribute("role", "group"); // what has the role of mathematics has no links in it
-      number.setAttribute("tabindex", "0");
-      number.setAttribute("role", "link");
-      number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);
-    }
-  };
+/** A formula; a click on one of its numbers that have an address leads there. Keys, and whoever hears the page, have the
+ *  links of the list below: what has the role of mathematics has no links in it. */
+function Formula({ formula, pick, label }) {
   const chosen = (event) => {
     const number = event.target.closest("[data-address]");
-    if (number && (event.type === "click" || event.key === "Enter")) { event.preventDefault(); pick(number.dataset.address); }
+    if (number) pick(number.dataset.address);
   };
-  if (!formula) return null;
-  return html`<span class="formula" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    <${Markup} key=${`${label} ${counted}`} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
-  </span>`;
+  return formula && html`<span class="formula" role="group" aria-label=${label} onClick=${chosen}><${Markup} key=${label} text=${formula.mathml} otherwise=${formula.text} ready=${broken} /></span>`;
 }
 
 /** How a number is computed: its equation, with numbers down to its value, and with what only has an expression written out. */
-function Chain({ at, pick, said, ...spelt }) {
+function Chain({ at, pick, said }) {
   const row = (formula, label, relation) => html`<p class="numbers">
     <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} ...${spelt} label=${said(label)} />
+    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} label=${said(label)} />
     <span class="result"> <span class="relation">${relation}</span> <b class="number">${minus(at.shown)}</b></span></p>`;
   return html`<h3>${said("bench.equation")}</h3>
     <div class="chain" id="chain">
-      <${Formula} formula=${at.equation} pick=${pick} ...${spelt} label=${said("bench.equation")} />
+      <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
       ${at.substituted && row(at.substituted, "bench.substituted", at.relation)}
       ${at.written_out && row(at.written_out, "bench.written_out", at.written_out_relation)}
     </div>`;
@@ -143,7 +130,7 @@ export function NumberPanel({ session, state, count, said }) {
     </p>
     <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
     ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
-    ${at.equation && html`<${Chain} at=${at} pick=${pick} counted=${count} speak=${(to) => spoken(run, to, { count, said })} said=${said} />`}
+    ${at.equation && html`<${Chain} at=${at} pick=${pick} said=${said} />`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     ${at.kind === "line" && html`<${Hold} session=${session} run=${run} address=${at.address} held=${at.held} said=${said} />`}

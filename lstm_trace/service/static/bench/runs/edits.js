@@ -1,13 +1,15 @@
-import { by_name, closure } from "../../../../lines/cells.js";
 import { parse, places_of, pointed, rows_of } from "../../../../lines/grammar.js";
-import { edited as with_equations } from "../../../../lines/network.js";
+import { forward } from "../../../../lines/gradient.js";
+import { answering, edited as with_equations, plain_stage } from "../../../../lines/network.js";
 import { run } from "../../../../lines/run.js";
-import { sizes } from "../../../../lines/sizes.js";
-import { has_line, with_held } from "./holds.js";
-import { array_of, EditError, forward_stages, has_premise, with_premises } from "./premises.js";
-import { named } from "../../../../lines/values.js";
+import { forward_stages, sizes, used } from "../../../../lines/sizes.js";
+import { extent, first_of, named } from "../../../../lines/values.js";
+import { entries } from "../local/held.js";
+import { entry_of, number_at } from "../local/places.js";
+import { has_line, held_faults, with_held } from "./holds.js";
+import { array_of, EditError, has_premise, with_premises } from "./premises.js";
 
-/** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
+/** @import { Trace } from "../../../../lines/types.js" */
 
 // A trace with other premises, equations, holds or arithmetic: the same as lstm_trace/model/edit.py makes of it.
 
@@ -53,17 +55,36 @@ function changed(trace, edits, holds, equations, arithmetic) {
   let now = arithmetic ? in_arithmetic(trace, arithmetic) : trace;
   if (equations) {
     bounded(equations);
-    now = whole(with_arrays(with_cell(now, equations), edits));
+    now = with_equations(with_arrays(now, edits), equations);
+    now.stages.forEach(({ cell }) => small(cell));
     now = { ...now, ...sizes(now) };
   }
   // what was changed of premises that the equations do not read any more goes with them
   const { trace: put, missing } = with_premises(now, edits.filter(({ address }) => has_premise(now, address) || !has_premise(trace, address)));
-  if (missing.length) throw new EditError(...missing.map(({ text, name }) => `${text}: no equation reads ${name}`));
-  const other = equations || holds.length || put.head !== now.head || reshaped(now, put);
-  now = other ? fitted(put, now) : put;
+  const unread = missing.filter(({ name }) => !now.stages.some(({ cell }) => cell.parameters.includes(name)));
+  if (unread.length) throw new EditError(...unread.map(({ text, name }) => `${text}: no equation reads ${name}`));
+  const faults = held_faults(put), { steps } = /** @type {any} */ (now.head);
+  if (faults.length) throw new EditError(...faults);
+  const resized = /** @type {any} */ (put.head).steps !== steps;
   // what was held of equations that are not there any more is not held any more
   const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
+  if (equations || resized || left.length) left.unshift(...held_before(equations ? trace : { ...put, head: now.head }));
+  now = equations || holds.length || put.head !== now.head || reshaped(now, put) ? forward(put) : put;
+  if (resized) now = longer(now, steps);
   return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;
+}
+
+/** The weights that a run with other equations reads and a trace does not have. @param {Trace} trace @param {string} equations */
+export const lacks = (trace, equations) => lacking(trace, with_equations(trace, equations));
+
+/** @param {Trace} trace @param {Trace} now  to be run */
+const lacking = (trace, now) => now.stages.flatMap((stage) => stage.cell.parameters.filter((name) => used(stage).has(name) && !trace.parameters[stage.scope]?.[name]).map((name) => ({ scope: stage.scope, name })));
+
+/** What a trace holds, by address; values that differ one by one. @param {Trace} trace @returns {{address: string, value: any}[]} */
+function held_before(trace) {
+  const [steps, batch] = extent(trace).map((n) => [...Array(n).keys()]);
+  return entries(trace).flatMap(({ scope, line, address, steps: times, rows, units, value }) => (value !== null ? [{ address, value }] : (times ?? steps.map((t) => t + first_of(trace))).flatMap((t) => (rows ?? batch).flatMap((b) =>
+    (units ?? [...Array(trace.widths[scope][line]).keys()]).map((unit) => ({ address: `${scope}/${t}/${b}/${line}[${entry_of(trace, scope, line, unit)}]`, value: number_at(trace, trace.lines[scope][line], t, b, unit) }))))));
 }
 
 /** An error that says how the product of a matrix is written, where one is multiplied by `*`. @param {any} error @param {string} equations */
@@ -78,45 +99,22 @@ function advised(error, equations) {
   }));
 }
 
-/** The line that an address names. @param {string} address */
-const line_of = (address) => address.replace(/\[[^\]]*\]$/, "").replace(/^(\d+\/)?([a-z][\w-]*\/)?(\d+\/){0,2}/, "");
-
-/** With other equations in every stage; what the problem asks for stays as far as they have it. @param {Trace} trace @param {string} equations @returns {Trace} */
-function with_cell(trace, equations) {
-  const now = with_equations(trace, equations);
-  now.stages.forEach(({ cell }) => small(cell));
-  const head = /** @type {any} */ (now.head), before = /** @type {any} */ (trace.head);
-  const known = new Set(now.stages.flatMap(({ cell }) => [...by_name(cell).keys(), ...cell.inputs]));
-  const ask = (before.ask ?? []).filter((/** @type {string} */ address) => known.has(line_of(address)));
-  return ask.length ? { ...now, head: { ...head, ask } } : now;
-}
-
 /** @param {Trace} trace @param {string} arithmetic @returns {Trace} */
 function in_arithmetic(trace, arithmetic) {
   const name = arithmetic === "float64" ? null : arithmetic, head = /** @type {any} */ (trace.head);
   return head.arithmetic === name && head.dtype === "float64" ? trace : { ...trace, head: { ...head, dtype: "float64", arithmetic: name } };
 }
 
-/** With the weights in the order of the equations, and those that edits give as a whole and that are not there yet.
- *  @param {Trace} trace @param {{address: string, value: any}[]} edits @returns {Trace} */
+/** With the weights that edits give as a whole and that are not there yet. @param {Trace} trace @param {{address: string, value: any}[]} edits @returns {Trace} */
 function with_arrays(trace, edits) {
   const parameters = { ...trace.parameters };
-  for (const { scope, cell } of forward_stages(trace)) {
-    parameters[scope] = named(cell.parameters.flatMap((name) => {
-      const there = trace.parameters[scope]?.[name];
-      const given = edits.find(({ address, value }) => Array.isArray(value) && (address === name || address === `${scope}/${name}`));
-      return there || given ? [[name, there ?? array_of(given?.address ?? "", given?.value)]] : [];
-    }));
+  for (const { address, value } of edits) {
+    const cut = address.lastIndexOf("/"), name = address.slice(cut + 1);
+    if (!Array.isArray(value) || !/^\w+$/.test(name)) continue;
+    const scopes = forward_stages(trace).map((stage) => stage.scope), scope = cut < 0 ? scopes[0] : address.slice(0, cut);
+    if (cut >= 0 || scopes.length === 1) parameters[scope] = Object.assign(named([[name, array_of(address, value)]]), parameters[scope]);
   }
   return { ...trace, parameters };
-}
-
-/** Where weights are missing, only the lines that the problem asks for. @param {Trace} trace @returns {Trace} */
-function whole(trace) {
-  const complete = trace.stages.every(({ scope, cell }) => cell.parameters.every((name) => trace.parameters[scope]?.[name]));
-  const ask = /** @type {any} */ (trace.head).ask?.map(line_of) ?? [];
-  if (complete || !ask.length) return trace;
-  return { ...trace, stages: trace.stages.map((stage) => carrying({ ...stage, computed: ask.filter((/** @type {string} */ name) => by_name(stage.cell).has(name)) })) };
 }
 
 /** Whether a weight has another shape. @param {Trace} before @param {Trace} after */
@@ -124,37 +122,17 @@ function reshaped(before, after) {
   return Object.entries(after.parameters).some(([scope, here]) => here !== before.parameters[scope] && Object.entries(here).some(([name, { shape }]) => String(shape) !== String(before.parameters[scope]?.[name]?.shape)));
 }
 
-/** Without the adjoints, which belong to the network as it was; and with what it needs for another number of steps.
- *  @param {Trace} trace @param {Trace} before @returns {Trace} */
-function fitted(trace, before) {
-  const { steps, batch } = /** @type {any} */ (trace.head), old = /** @type {any} */ (before.head);
-  const stages = forward_stages(trace), there = new Set(stages.map((stage) => stage.scope));
-  const kept = (/** @type {Scoped} */ part) => named(Object.entries(part).filter(([scope]) => there.has(scope)));
-  const now = { ...trace, stages, parameters: kept(trace.parameters), initial: kept(trace.initial), given: kept(trace.given), lines: {}, sums: {} };
-  return steps === old.steps && batch === old.batch ? now : { ...longer(now, old), stages: steps > 1 ? stages.map(carrying) : stages };
-}
-
-/** A stage with all that its lines follow from, at the step before as well, which a single step may lack. @param {Stage} stage @returns {Stage} */
-function carrying(stage) {
-  if (!stage.computed) return stage;
-  const wanted = closure(stage.cell, stage.computed);
-  return { ...stage, computed: stage.cell.lines.map((line) => line.name).filter((name) => wanted.has(name)) };
-}
-
-/** What is supplied, for another number of steps: what is the same at each step, a hold for example, is so at new ones;
- *  sequences that were longer end where the input does.
- *  @param {Trace} trace @param {any} old the head before @returns {Trace} */
-function longer(trace, old) {
-  const { steps, batch } = /** @type {any} */ (trace.head);
-  if (batch !== old.batch) throw new EditError(`x: expected ${old.batch} sequences, found ${batch}`);
-  const fit = (/** @type {string} */ name, /** @type {Values} */ { shape, data }) => {
-    const size = batch * shape[2], same = data.every((value, k) => value === data[k % size]);
-    if (steps > old.steps && !same) throw new EditError(`${name} is given for ${old.steps} steps, and the input has ${steps}`);
-    return { shape: [steps, batch, shape[2]], data: Float64Array.from({ length: steps * size }, (_, k) => data[k < data.length ? k : k % size]) };
-  };
-  const given = named(Object.entries(trace.given).map(([scope, here]) => [scope, named(Object.entries(here).map(([name, values]) => [name, fit(name, values)]))]));
-  if (trace.mask) throw new EditError(`the mask is given for ${old.steps} steps, and the input has ${steps}`);
-  return { ...trace, given, lengths: trace.lengths?.map((length) => Math.min(length, steps)) ?? null };
+/** A trace with an x of another number of steps: sequences that were longer end where it does.
+ *  @param {Trace} trace @param {number} before @returns {Trace} */
+function longer(trace, before) {
+  const { steps, ask = [] } = /** @type {any} */ (trace.head), stages = trace.stages.map(plain_stage);
+  const all = trace.stages.every(({ computed }) => !computed), lengths = trace.lengths?.map((length) => Math.min(length, steps)) ?? null;
+  const now = answering({ ...trace, lengths }, stages.map((stage) => ({ ...stage, computed: null })), all ? [] : ask);
+  const given = [...Object.values(now.given).flatMap((here) => Object.keys(here)), ...(now.mask ? ["the mask"] : [])];
+  const names = [...new Set(lacking(now, now).map(({ name }) => name))];
+  if (names.length) throw new EditError(`x has ${steps} steps now, and the step before one needs ${names.join(", ")}, which this problem leaves out, since it asks for ${ask.join(", ")} at ${before === 1 ? "one step" : `${before} steps`} alone: give an x of as many steps, or open a problem with all weights`);
+  if (given.length) throw new EditError(...given.map((name) => `${name} is given for ${before} steps, and the input has ${steps}`));
+  return now;
 }
 
 /**

@@ -1,5 +1,8 @@
 /** @import { Scoped, Stage, Trace, Values } from "../../../../lines/types.js" */
+import { labelled } from "../../../../lines/network.js";
+import { forward_stages } from "../../../../lines/sizes.js";
 import { looked_up, named } from "../../../../lines/values.js";
+import { STATE } from "../local/places.js";
 
 // Premises of a trace with other numbers in them, as lstm_trace/model/edit.py puts them there. Nothing is computed here.
 
@@ -12,11 +15,7 @@ export class EditError extends Error {
   }
 }
 
-const SHORT = /** @type {{[name: string]: string}} */ ({ h0: "h_prev", c0: "c_prev" });
 const PLACE = /^(?:(\d+\/[a-z][\w-]*)\/)?(?:(\d+)\/)?(?:(\d+)\/)?(\w+)(?:\[([\d,\s]*)\])?$/;
-
-/** The stages that are not adjoints. @param {Trace} trace */
-export const forward_stages = (trace) => trace.stages.filter((stage) => !stage.direction.startsWith("adjoint-"));
 
 /** Nested lists of numbers as an array. @param {string} text the address, for messages @param {any} value @returns {Values} */
 export function array_of(text, value) {
@@ -55,7 +54,7 @@ export function with_premises(trace, edits) {
 
 /** Whether a trace has the premise that an address names. @param {Trace} trace @param {string} address */
 export function has_premise(trace, address) {
-  const [, scope, , , name = ""] = PLACE.exec(address.trim()) ?? [], state = looked_up(SHORT, name) ?? name;
+  const [, scope, , , name = ""] = PLACE.exec(address.trim()) ?? [], state = looked_up(STATE, name) ?? name;
   const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
   return (name[0] === "x" && trace.x !== null) || stages.some((stage) => trace.parameters[stage.scope]?.[name] || trace.given[stage.scope]?.[name] || stage.cell.carry.some(([one]) => one === state));
 }
@@ -72,7 +71,7 @@ function put(trace, text, value) {
   if ((name === "x" || name === "x_t") && trace.x) return put_input(trace, text, numbers, indices, values);
   const stages = forward_stages(trace).filter((stage) => !scope || stage.scope === scope);
   const owners = stages.filter((stage) => trace.parameters[stage.scope]?.[name]);
-  const state = looked_up(SHORT, name) ?? name;
+  const state = looked_up(STATE, name) ?? name;
   const carrying = stages.filter((stage) => stage.cell.carry.some(([one]) => one === state));
   const taking = stages.filter((stage) => trace.given[stage.scope]?.[name]);
   if (owners.length) return put_weight(trace, one_of(text, name, owners), name, text, indices, values);
@@ -93,7 +92,7 @@ function one_of(text, name, stages) {
 /** The names of the premises, for messages. @param {Trace} trace */
 function names_of(trace) {
   const inner = (/** @type {Scoped} */ part) => Object.values(part).flatMap((here) => Object.keys(here));
-  const states = inner(trace.initial).map((state) => Object.keys(SHORT).find((short) => SHORT[short] === state) ?? state);
+  const states = inner(trace.initial).map((state) => Object.keys(STATE).find((short) => STATE[short] === state) ?? state);
   return [...new Set([...inner(trace.parameters), ...(trace.x ? ["x_t"] : []), ...states, ...inner(trace.given)])].join(", ");
 }
 
@@ -182,16 +181,9 @@ function put_input(trace, text, numbers, indices, values) {
     return null;
   }
   const x = inward(trace, values), [steps, batch, width] = x.shape;
-  if (x.shape.length !== 3 || width !== there.shape[2] || !steps || !batch) throw new EditError(`${text}: expected steps of ${there.shape[2]} numbers, found an array of shape ${shaped(values.shape)}`);
+  if (x.shape.length !== 3 || width !== there.shape[2] || !steps) throw new EditError(`${text}: expected steps of ${there.shape[2]} numbers, found an array of shape ${shaped(values.shape)}`);
+  if (batch !== head.batch) throw new EditError(`${text}: expected ${head.batch} sequence${head.batch === 1 ? "" : "s"}, found ${batch}`);
   trace.x = x;
-  if (steps !== head.steps || batch !== head.batch) trace.head = { ...head, steps, batch, names: fitted(head.names, steps, batch) };
+  if (steps !== head.steps) trace.head = { ...head, steps, names: labelled(head.names, steps) };
   return null;
-}
-
-/** Labels for other numbers of steps and sequences: new steps have none. @param {any} names @param {number} steps @param {number} batch */
-function fitted(names = {}, steps, batch) {
-  if (!names.t) return names;
-  const rows = names.t.map((/** @type {string[]} */ row) => Array.from({ length: steps }, (_, t) => row[t] ?? ""));
-  const all = rows.length > 1 ? Array.from({ length: batch }, (_, b) => rows[b] ?? Array(steps).fill("")) : rows;
-  return { ...names, t: all };
 }

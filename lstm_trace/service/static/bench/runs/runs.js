@@ -5,9 +5,8 @@ import { harmless } from "../../../../lines/errors.js";
 import { parse } from "../../../../lines/grammar.js";
 import { Latest } from "../state/latest.js";
 import { at, awaited, describe, premises, step, symbols } from "./answers.js";
-import { bounded, changes, edited, small } from "./edits.js";
+import { bounded, changes, edited, lacks, small } from "./edits.js";
 import { opened, served } from "./served.js";
-import { named } from "../../../../lines/values.js";
 
 // Runs of the bench. Small ones are computed in the page, which needs the trace of their source alone; the server
 // makes large ones, and those that are saved, downloaded, compared or plotted. A run never changes.
@@ -186,12 +185,15 @@ export class Runs {
     return { blob: new Blob([written({ ...trace, head: { ...trace.head, title } })], { type: "application/json" }), label: name };
   }
 
-  /** What a text of equations has: lines, parameters, inputs, states, output. Throws ApiError. */
-  equations(text) {
+  /** The cell in a text of equations, and which weights a run with them lacks. Throws ApiError. */
+  equations(text, run) {
     try {
       bounded(text);
-      const { lines, parameters, inputs, carry, output } = small(parse(text));
-      return { lines: lines.map(({ name, op }) => ({ name, op })), parameters, inputs, states: named(carry), output };
+      const cell = small(parse(text)), trace = this.#traces.get(run);
+      const known = new Set(run?.premises.map((one) => one.address));
+      const every = run?.stages.filter(({ direction }) => direction !== "joined").flatMap(({ scope }) => cell.parameters.map((name) => ({ scope, name })));
+      const lacking = trace ? lacks(trace, text) : every?.filter(({ scope, name }) => !known.has(`${scope}/${name}`));
+      return { ...cell, lacking };
     } catch (error) {
       throw refusal(error);
     }

@@ -73,6 +73,20 @@ def supplied() -> lt.Trace:
     return lt.run(weights, draw.normal(size=(5, 4)), given=given)
 
 
+def only(ask: str, layers: int = 1, directions: int = 1, kind: str = "gru", **how: Any) -> lt.Trace:
+    """A run of which some lines are requested alone, without the weights that these do not need."""
+    draw = np.random.default_rng(11)
+    gates = {"gru": "ruh", "lstm": "ifco"}[kind]
+    weights = {
+        f"{layer}/{way}/W_{s}{g}": draw.normal(size=(3, 3 if s == "h" else 2 if layer == 0 else 3 * directions))
+        for layer in range(layers)
+        for way in ("forward", "reverse")[:directions]
+        for s in "xh"
+        for g in gates
+    }
+    return lt.run(weights, draw.normal(size=(how.pop("steps", 3), 2)), cell={"kind": kind}, ask=ask.split(), **how)
+
+
 def rows(count: int) -> str:
     """Equations that follow from each other."""
     texts = [f"a{k} = tanh({f'a{k - 1}' if k else 'x_t'})" for k in range(count)]
@@ -117,6 +131,52 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "a matrix memory of another cell": (
         "mlstm",
         {"equations": "own", "edits": {"0/forward/0/C_prev[1,0]": 0.5}},
+    ),
+    "one gate of one step": ("q19", {"equations": ("i_t = sigmoid(", "i_t = hard_sigmoid(")}),
+    "another gate of one step": ("q20", {"equations": ("o_t = sigmoid(", "o_t = relu(")}),
+    "one gate of several steps": ("q19", {"edits": {"b_i": [0.5, -2.0]}, "equations": ("z_i = ", "z_i = b_i + ")}),
+    "two directions that need not meet": (
+        partial(only, "c_t", directions=2, kind="lstm"),
+        {"equations": ("tanh(z_c)", "relu(z_c)"), "holds": {"0/reverse/1..2/*/c_t[0]": 0.5}},
+    ),
+    "the candidate of three layers": (
+        partial(only, "h_tilde", layers=3),
+        {"equations": ("tanh(", "softsign("), "edits": {"2/forward/W_xh[1,1]": 3.0}},
+    ),
+    "the last layer of three": (partial(only, "2/forward/r_t", layers=3), {"equations": ("tanh(", "softsign(")}),
+    "one step, requested by its address": (
+        partial(only, "1/r_t", steps=4),
+        {"equations": ("tanh(", "softsign("), "edits": {"x": LONGER}},
+    ),
+    "one step that becomes several": (partial(only, "h_t", steps=1), {"edits": {"x": LONGER}}),
+    "one step of two directions": (
+        partial(only, "r_t", directions=2, steps=1),
+        {"equations": ("sigmoid(", "relu(")},
+    ),
+    "held where two directions meet": (
+        partial(only, "", directions=2, steps=4, lengths=[3]),
+        {"holds": {"2/y_t[4]": 0.5, "y_t[0]": "*2"}},
+    ),
+    "several steps that become one": (partial(only, "r_t"), {"edits": {"x": LONGER[:1]}}),
+    "what is not requested any more": (partial(only, "r_t h_t"), {"equations": ("r_t", "q_t")}),
+    "held by the source, and equations": (
+        partial(only, "h_t", hold={"1/h_tilde[0]": 0.5, "u_t": "*2"}),
+        {"equations": ("tanh(", "softsign(")},
+    ),
+    "held by the source at a step, with more steps": (
+        partial(only, "h_t", hold={"1/h_tilde[0]": 0.5, "r_t[1]": 0.0}),
+        {"edits": {"x": LONGER}},
+    ),
+    "held in every way to write it": (
+        partial(random, batch_first=True),
+        {
+            "holds": {
+                "0/*/1..2/*/o_t[0..1]": 0.5,
+                "1/reverse/*/0/i_t[0,2]": "*2",
+                "*/*/3/1/f_t[*]": 1.0,
+                "0/reverse/h_t": 0.0,
+            }
+        },
     ),
     "a readout": ("readout", {"edits": {"0/forward/W_hy[0,1]": 1.5}}),
     "held": ("three-steps", {"holds": {"0/forward/f_t[1]": 0.0, "0/forward/1/0/c_t[0]": "*0.5", "tanh(c_t)[1]": 0.25}}),
@@ -170,13 +230,27 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"equations": f"input: {', '.join(f'i{k}' for k in range(9000))}\nh_t = i0\noutput: h_t"},
         "9000 names in a row; a page computes at most 400",
     ),
+    "a place that is neither held nor not": (
+        "held",
+        {"edits": {"0/forward/1/0/hold_f_t[1]": 2.0}},
+        "given 0/forward/hold_f_t says where f_t is held: expected 0 or 1 everywhere, found 2",
+    ),
+    "a line that nothing requested needs": ("q19", {"holds": {"c_t": 0.0}}, "none of the requested lines depends on"),
+    "equations without what is held": (
+        "held",
+        {"equations": "h_t = tanh(W_xi @ x_t)"},
+        "hold '0/forward/1/0/f_t[1]': there is no line 'f_t'",
+    ),
+    "a step that is requested and not there": ("step", {"edits": {"x": LONGER[:1]}}, "ask: '1/r_t' is not an address"),
+    "fewer steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 4}}, "given for 5 steps"),
     "steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 6}}, "given for 5 steps"),
 }  # fmt: skip
 
 
 @cache
 def before(name: Any) -> lt.Trace:
-    made = {"random": random, "supplied": supplied}.get(name, name) if isinstance(name, str) else name
+    known: dict[str, Any] = {"random": random, "supplied": supplied, "held": held, "step": partial(only, "1/r_t")}
+    made = known.get(name, name) if isinstance(name, str) else name
     return made() if callable(made) else lt.run(json_of(made))
 
 
@@ -188,10 +262,11 @@ def json_of(name: str) -> dict[str, Any]:
 
 
 def own(trace: lt.Trace, change: dict[str, Any]) -> dict[str, Any]:
-    """The change, with other equations of the trace's own where it says so."""
-    if change.get("equations") != "own":
+    """The change, with other equations of the trace's own where it says so: with one text in place of another."""
+    how, cell = change.get("equations"), trace.stages[0].cell
+    if how is None or (isinstance(how, str) and how != "own"):
         return change
-    return change | {"equations": trace.stages[0].cell.text.replace("sigmoid(", "tanh(")}
+    return change | {"equations": (cell.plain or cell).text.replace(*(("sigmoid(", "tanh(") if how == "own" else how))}
 
 
 def asked(trace: lt.Trace, change: dict[str, Any]) -> dict[str, Any]:
@@ -202,14 +277,19 @@ def asked(trace: lt.Trace, change: dict[str, Any]) -> dict[str, Any]:
     return {"file": to_json(trace), "change": change | pairs}
 
 
+def edited_in_page(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the page makes of traces that are edited, see `asked`."""
+    found: list[dict[str, Any]] = computed(_SCRIPT, changes)
+    return found
+
+
 @cache
 def answers() -> list[dict[str, Any]]:
     every: list[tuple[Any, dict[str, Any]]] = [
         *CASES.values(),
         *((name, change) for name, change, _ in REFUSED.values()),
     ]
-    found: list[dict[str, Any]] = computed(_SCRIPT, [asked(before(name), change) for name, change in every])
-    return found
+    return edited_in_page([asked(before(name), change) for name, change in every])
 
 
 def expected(trace: lt.Trace, change: dict[str, Any]) -> lt.Trace:
