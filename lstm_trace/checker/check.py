@@ -120,7 +120,7 @@ def numbers(value: Any, kind: str, begin: tuple[int, ...], dtype: str, where: st
 class Trace:
     """What a file holds; what the format does not allow is refused."""
     def __init__(self, path: Path) -> None:
-        need(path.is_file(), "there is no such file")
+        need(path.is_file(), "no such file, or no file at all")
         data = path.read_bytes()
         if path.suffix == ".safetensors":
             start = int.from_bytes(data[:8], "little") + 8
@@ -227,7 +227,7 @@ class Cell:
             group = declared if key else self._functions if function else equations
             name = key or getattr(parsed(function or name or "0"), "id", "")
             right = f"({items.replace('<-', ':=')},)" if key else f"lambda {arguments}: {body}" if function else right
-            new = name and name not in {*FUNCTIONS} - {key} | {*group} and ":=" not in row
+            new = name and name not in group and (key or name not in FUNCTIONS) and ":=" not in row
             need(new, f"no equation or declaration, or not a new name: {shown(row)}")
             group[name] = parsed(right)  # a tuple of Python, a lambda, or an expression
         self._equations, listed = equations.keys(), {key: tree.elts for key, tree in declared.items()}
@@ -707,7 +707,7 @@ class Check:
             wide |= {line.name: columns} if kind == "lines" else {}
             if recorded := trace.arrays[kind][scope].get(line.name):
                 size, missing = math.prod(recorded.shape), [place.missing for place in places if place.missing]
-                if kind == "sums" and trace.steps * trace.batch * len(places) * size > 10**7 + 1000 * trace.size:
+                if kind == "sums" and trace.steps * trace.batch * len(places) * size > 10**6 + 500 * trace.size:
                     missing = ["far more factors than numbers"]
                 every = range(size)
                 some = {*random.SystemRandom().sample(every, self.sample)} if 0 < self.sample < size else every
