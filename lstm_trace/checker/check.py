@@ -706,13 +706,14 @@ class Check:
             columns = outer or max((wide.get(x, 0) for x in line.operands if line.op in SAME), default=0)
             wide |= {line.name: columns} if kind == "lines" else {}
             if recorded := trace.arrays[kind][scope].get(line.name):
-                size, missing = math.prod(recorded.shape), [place.missing for place in places if place.missing]
+                why = [f"{place.missing}, which is not in the file" for place in places if place.missing]
+                size = math.prod(recorded.shape)
                 if kind == "sums" and trace.steps * trace.batch * len(places) * size > 10**6 + 500 * trace.size:
-                    missing = ["far more factors than numbers"]
+                    why = ["far more factors than the file has numbers"]
                 every = range(size)
                 some = {*random.SystemRandom().sample(every, self.sample)} if 0 < self.sample < size else every
-                if missing:
-                    self._note(f"{scope}/{shown(line.name)} reads {missing[0]}, which is not in the file", size)
+                if why:
+                    self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
                 else:
                     jobs.append((line, places, recorded, some, columns))
                     self.left += size - len(some)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
 import random
 import re
 import struct
@@ -484,6 +485,114 @@ def test_two_stages_that_read_each_other_are_refused(tmp_path: Path) -> None:
     document = {"format": "lstm-trace/1", "cell": {}, "steps": 1, "batch": 1, "stages": stages, "lines": lines}
     with pytest.raises(RefusedError, match="has no source"):
         checked(document, tmp_path)
+
+
+def one_line(equations: str, value: object, **other: object) -> dict[str, Any]:
+    stage = {"layer": 0, "direction": "forward", "equations": equations, "sources": {"x_t": "x"}}
+    document = {"format": "lstm-trace/1", "cell": {}, "steps": 1, "batch": 1, "stages": [stage]}
+    return {**document, "inputs": {"x": [[[1.0]]]}, "lines": {"0/forward": {"h_t": [[value]]}}, **other}
+
+
+def test_an_equation_is_printed_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_line("h_t = x_t" + " " * 3000 + "+ 5" + " + x_t" * 600, [606.0])), encoding="utf-8")
+    code, out, _ = program([str(path)], monkeypatch, capsys)
+    assert code == 0
+    assert "    h_t = x_t + 5" + " + x_t" * 600 + "\n" in out
+
+
+def test_small_files_take_little_time_and_memory(tmp_path: Path) -> None:
+    """Lengths of 10^15 positions, composites of composites, a sum of far more products than the file has numbers."""
+    start, last = time.process_time(), 10**15 - 2
+    document = one_line("h_t = x_t + 1", [2.0], first=last)
+    document["inputs"]["lengths"] = [last + 1]
+    assert checked(document, tmp_path).proved == 1
+    document["inputs"]["lengths"] = [last + 0.5]
+    with pytest.raises(RefusedError, match="lengths"):
+        checked(document, tmp_path)
+    rows = ["f(x, y, z, k) = k * y", *(f"g{n}(x, y) = g{n + 1}(x, f(x, y, y, 2))" for n in range(40)), "g40(x, y) = x"]
+    with pytest.raises(RefusedError, match="too"):
+        checked(one_line("\n".join([*rows, "h_t = g0(x_t, x_t)"]), [1.0]), tmp_path)
+    text = "h_t = p\nsum: d <- " + " + ".join(["p"] * 200)
+    document = one_line(text, [1.0], parameters={"0/forward": {"p": [1] * 1000}}, steps=5000)
+    document |= {"lines": {}, "inputs": {}, "sums": {"0/forward": {"d": [5] * 1000}}}
+    assert "far more factors" in next(iter(checked(document, tmp_path).unknown))
+    names = [f"a{n}" for n in range(9000)]
+    chain = [f"{name} = {before} + 1" for name, before in zip(names[1:], names, strict=False)]
+    with pytest.raises(RefusedError, match="too"):
+        checked(one_line("\n".join([*chain, f"matrix: {', '.join(names)}"]), [1.0]), tmp_path)
+    carried = ", ".join(f"s{n} <- a{n}" for n in range(1200))
+    text = "\n".join(
+        ["a0 = x_t", *(f"a{n} = s{n - 1} + 1" for n in range(1, 1200)), f"carry: {carried}", "matrix: x_t"]
+    )
+    assert checked(one_line(text, [1.0], lines={"0/forward": {"a0": [[[1.0]]]}}), tmp_path).proved == 1
+    assert time.process_time() - start < 4
+
+
+def test_terms_of_a_sum_may_be_outer_products_and_vectors(tmp_path: Path) -> None:
+    for text in ("outer(a, b) + q", "q + outer(a, b)"):
+        rows = [
+            "a = concat(x_t, x_t)",
+            "b = concat(x_t, 2 * x_t)",
+            "q = concat(a, b)",
+            "h_t = W @ b",
+            f"sum: d <- {text}",
+        ]
+        document = one_line("\n".join([*rows, "gradient: d <- W"]), [3.0, 3.0])
+        document["parameters"] = {"0/forward": {"W": [[1.0, 1.0]] * 2}}
+        document["lines"]["0/forward"] |= {"a": [[[1, 1]]], "b": [[[1, 2]]], "q": [[[1, 1, 1, 2]]]}
+        document["sums"] = {"0/forward": {"d": [[2.0, 3.0], [2.0, 4.0]]}}
+        found = checked(document, tmp_path)
+        assert (found.refuted, found.status) == (0, 3)  # 2 * x_t is not in the file
+        document["sums"]["0/forward"]["d"][1][0] = 2.5
+        assert checked(document, tmp_path).findings[0].startswith("0/forward/d[1,0]: recorded 2.5, derived 2.0 ")
+        document["sums"]["0/forward"]["d"] = [2.0, 3.0, 2.0, 4.0]
+        with pytest.raises(RefusedError, match="wrong shape"):
+            checked(document, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("equations", "number", "why"),
+    [
+        ("h_t = x_t + 1", "1e999", "numbers"),
+        ("h_t = x_t + 1", "NaN", "numbers"),
+        ("h_t = x_t + 1", "1" * 10_000, "not JSON"),
+        ("f(z) = z\nf(z) = z + 1\nh_t = f(x_t)", "2", "not a new name"),
+        ("h_t = x_t[False:True]", "1", "whole numbers"),
+        ("h_t = x_t[1:0]", "1", "width"),
+        ("h_t = x_t[0:2]", "1", "do not fit slice"),
+        ("h_t = ~x_t + 1", "2", "not allowed"),
+        ("h_t = x_t\ncarry: s := h_t", "1", "not a new name"),
+        ("h_t = x_t\nsum: d <- x_t - x_t", "1", "minus"),
+    ],
+)
+def test_what_the_format_does_not_allow_is_refused(equations: str, number: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_line(equations, ["NUMBER"])).replace('"NUMBER"', number), encoding="utf-8")
+    with pytest.raises(RefusedError, match=why):
+        Check(Trace(path))
+    path.write_text(json.dumps(one_line("h_t = x_t", [1.0])), encoding="utf-16")
+    with pytest.raises(RefusedError, match="not JSON"):
+        Trace(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.json")
+        with pytest.raises(RefusedError, match="no file"):
+            Trace(tmp_path / "pipe.json")
+
+
+@pytest.mark.parametrize("name", ["inputs/initial", "inputs/given", "inputs/h0", "initial/0/forward", "lines/h_t"])
+def test_tensors_have_the_names_of_the_page(name: str, tmp_path: Path) -> None:
+    manifest = json.dumps({k: v for k, v in one_line("h_t = x_t", [1.0]).items() if k not in ("inputs", "lines")})
+    header = {"__metadata__": {"manifest": manifest}, name: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}
+    path = tmp_path / "trace.safetensors"
+    path.write_bytes(tensor_file(header, bytes(8)))
+    with pytest.raises(RefusedError, match=f"no array {name}"):
+        Trace(path)
 
 
 def test_the_report_has_verdict_premises_and_equations(
