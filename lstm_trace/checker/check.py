@@ -740,9 +740,9 @@ class Check:
             extra = places[line.op == "vecmat"].shape[1] if line.op in ("matvec", "vecmat") else line.constants
             found = list(UNITS[line.op](*vectors, extra))
             right = line.op not in SUMS or all(len(a) == len(b) for unit in found for a, b in unit)
-            need(right and len(found) == len(values), f"{where} should have the width {len(found)}")
         except (ValueError, LookupError, ZeroDivisionError):
             raise RefusedError(f"{where}: the widths of its operands do not fit {line.op}") from None
+        need(right and len(found) == len(values), f"{where} should have the width {len(found)}")
         for i in picked:
             try: derived = self.arithmetic.judged(line, found[i], values[i])
             except UnknownError as error:
