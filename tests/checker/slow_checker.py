@@ -142,17 +142,22 @@ def between(path: Path, address: str) -> tuple[str, bool]:
         return "exact", True
     scope, (k, b, rest) = "/".join(address.split("/")[:2]), address.split("/", 4)[2:]
     name, _, unit = rest.rpartition("[")
-    found, line, i = check.Check(trace), trace.stages[scope].cell.lines[name], unit[:-1]
-    vectors = [found.place(scope, operand).read(int(k) - trace.first, int(b)) for operand in line.operands]
-    shape, flat = trace.lines[scope][name]
-    wide = found._columns[scope, name]
-    index = int(i) if "," not in i else int(i.split(",")[0]) * wide + int(i.split(",")[1])
-    r = Fraction(flat[((int(k) - trace.first) * trace.batch + int(b)) * shape[2] + index])
+    found, line, unit = check.Check(trace), trace.stages[scope].cell.lines[name], unit[:-1]
+    places, at = (
+        [found.place(scope, operand) for operand in line.operands],
+        (int(k) - trace.first) * trace.batch + int(b),
+    )
+    vectors = [place.rows[at % len(place.rows)] for place in places]
+    extra = places[line.op == "vecmat"].shape[1] if line.op in ("matvec", "vecmat") else line.constants
+    index = int(unit.split(",")[-1])
+    if "," in unit:  # of a matrix: its columns are those of an outer product, which every such cell has
+        row = trace.arrays["lines"][scope][name].rows[at]
+        index += int(unit.split(",")[0]) * math.isqrt(len(row))
+    r = Fraction(trace.arrays["lines"][scope][name].rows[at][index])
     bits, least, normal, _ = check.FORMATS[trace.dtype]
-    parts, u, eta = check.gathered(line, index, vectors), Fraction(1, 2**bits), Fraction(2) ** least
-    if line.op in (*check.PRODUCTS, "sum", "mean"):
-        factors = parts if line.op in check.PRODUCTS else [parts[0], [1.0] * len(parts[0])]
-        terms = [Fraction(x) * Fraction(y) for x, y in zip(*factors, strict=True)]
+    part, u, eta = list(check.UNITS[line.op](*vectors, extra))[index], Fraction(1, 2**bits), Fraction(2) ** least
+    if line.op in check.SUMS:
+        terms = [Fraction(x) * Fraction(y) for pair in part for x, y in zip(*pair, strict=True)]
         divisor = len(terms) if line.op == "mean" else 1
         size, off = sum(map(abs, terms)) / divisor, abs(r - sum(terms) / divisor)
         n = len(terms) - (line.op == "sum")
@@ -162,7 +167,7 @@ def between(path: Path, address: str) -> tuple[str, bool]:
         return "exact", True
     alpha = np.dtype(trace.dtype).type(line.constants[0] if line.constants else 1.0)
     with localcontext(Context(prec=200)):
-        exact = Fraction(function(line.op, Decimal(parts[0][0]), Decimal(float(alpha))))
+        exact = Fraction(function(line.op, Decimal(part[0]), Decimal(float(alpha))))
     p, off = check.EPSILONS[line.op], abs(r - exact)
     edge, slack = p * 2 * u * abs(exact) + Fraction(2) ** normal, 4 * u * abs(exact)
     return "function", edge - slack <= off <= edge + slack + eta

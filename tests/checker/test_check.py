@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
 import random
 import re
 import struct
@@ -263,13 +264,13 @@ def test_numbers_are_rounded_to_nearest() -> None:
             nearest = n / d  # correctly rounded, as the documentation of Python says
         except OverflowError:
             nearest = math.copysign(math.inf, n)
-        assert check.nearest(n, d, "float64") == nearest
+        assert check.nearest(value) == nearest
         exact = Fraction(generator.uniform(-1, 1)) * Fraction(2) ** generator.choice(
             [-150, -126, -24, -14, 0, 15, 16, 127, 128]
         )
         with np.errstate(over="ignore"):
             for form, kind in (("float32", np.float32), ("float16", np.float16)):  # from float64, rounded once
-                assert check.nearest(exact.numerator, exact.denominator, form) == kind(float(exact))
+                assert check.nearest(exact, form) == kind(float(exact))
     for bits in (
         0x3F808000,
         0x3F818000,
@@ -281,12 +282,12 @@ def test_numbers_are_rounded_to_nearest() -> None:
     ):  # ties of bfloat16
         value = Fraction(struct.unpack("<f", struct.pack("<I", bits))[0])
         rounded = struct.unpack("<f", struct.pack("<I", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16))[0]
-        assert check.nearest(value.numerator, value.denominator, "bfloat16") == rounded
+        assert check.nearest(value, "bfloat16") == rounded
 
 
 def test_other_arithmetics_round_as_the_page_says() -> None:
     hand, fixed = check.Arithmetic("by-hand-2", "float64"), check.Arithmetic("q3.2", "float64")
-    assert [check.stored(hand.rounded(Fraction(n, 1000))) for n in (125, -125, 124, 1, 5, -5)] == [
+    assert [check.nearest(hand.rounded(Fraction(n, 1000))) for n in (125, -125, 124, 1, 5, -5)] == [
         0.13,
         -0.13,
         0.12,
@@ -294,7 +295,7 @@ def test_other_arithmetics_round_as_the_page_says() -> None:
         0.01,
         -0.01,
     ]
-    assert [check.stored(fixed.rounded(Fraction(n, 8))) for n in (1, 3, -1, 5, 30, 31, 40, -33, -99)] == [
+    assert [check.nearest(fixed.rounded(Fraction(n, 8))) for n in (1, 3, -1, 5, 30, 31, 40, -33, -99)] == [
         0,
         0.5,
         0,
@@ -380,7 +381,7 @@ def test_a_file_that_is_no_trace_has_one_message(
 def test_an_unforeseen_exception_is_one_message_and_does_not_look_refuted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(check, "judged", lambda *parts: 1 // 0)
+    monkeypatch.setattr(check.Arithmetic, "judged", lambda *parts: 1 // 0)
     code, out, err = program([str(ROOT / "traces" / "three-steps" / "trace.json")], monkeypatch, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "cannot be judged: ZeroDivisionError" in err
@@ -411,16 +412,20 @@ def test_a_document_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     refused("nothing computes or reads", "stages", 0, "computed", value=["h_t"])
     refused("this parameter has no values", "parameters", scope, value={})
     refused("nothing computes or reads", "parameters", scope, "W_new", value=[[1.0]])
-    refused("should have the width 3", "parameters", scope, "W_xi", value=[[1.0]] * 3)
-    refused("do not fit matvec", "parameters", scope, "W_xi", value=[[1.0] * 7])
+    refused("should have the width", "parameters", scope, "W_xi", value=[[1.0]] * 3)
+    refused("should have the width", "parameters", scope, "W_xi", value=[[1.0] * 7])
+    refused("do not fit matvec", "parameters", scope, "W_xi", value=[1.0] * 7)
     refused("nothing computes or reads", "lines", scope, "g_t", value=document["lines"][scope]["i_t"])
     refused("ragged", "lines", scope, "i_t", 0, value=[])
     refused("numbers", "lines", scope, "i_t", 0, 0, 0, value="one")
     refused("numbers", "lines", scope, "i_t", 0, 0, 0, value=True)
-    refused("both lengths and mask", "inputs", value={**document["inputs"], "lengths": [1], "mask": [[1]]})
+    steps, batch = document["steps"], document["batch"]
+    both = {"lengths": [1] * batch, "mask": [[1] * batch] * steps}
+    refused("both lengths and mask", "inputs", value={**document["inputs"], **both})
     refused("lengths", "inputs", value={**document["inputs"], "lengths": [99] * document["batch"]})
-    refused("mask", "inputs", value={**document["inputs"], "mask": [[2]]})
-    refused("no stage", "inputs", "given", value={"7/forward": {}})
+    refused("mask", "inputs", value={**document["inputs"], "mask": [[2] * batch] * steps})
+    refused("no such stage", "inputs", "given", value={"7/forward": {"f_t": [[[1.0]]]}})
+    refused("there is no array inputs/colour", "inputs", "colour", value=1)
 
 
 def test_what_would_take_for_ever_is_refused_or_short(tmp_path: Path) -> None:
@@ -480,6 +485,114 @@ def test_two_stages_that_read_each_other_are_refused(tmp_path: Path) -> None:
     document = {"format": "lstm-trace/1", "cell": {}, "steps": 1, "batch": 1, "stages": stages, "lines": lines}
     with pytest.raises(RefusedError, match="has no source"):
         checked(document, tmp_path)
+
+
+def one_line(equations: str, value: object, **other: object) -> dict[str, Any]:
+    stage = {"layer": 0, "direction": "forward", "equations": equations, "sources": {"x_t": "x"}}
+    document = {"format": "lstm-trace/1", "cell": {}, "steps": 1, "batch": 1, "stages": [stage]}
+    return {**document, "inputs": {"x": [[[1.0]]]}, "lines": {"0/forward": {"h_t": [[value]]}}, **other}
+
+
+def test_an_equation_is_printed_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_line("h_t = x_t" + " " * 3000 + "+ 5" + " + x_t" * 600, [606.0])), encoding="utf-8")
+    code, out, _ = program([str(path)], monkeypatch, capsys)
+    assert code == 0
+    assert "    h_t = x_t + 5" + " + x_t" * 600 + "\n" in out
+
+
+def test_small_files_take_little_time_and_memory(tmp_path: Path) -> None:
+    """Lengths of 10^15 positions, composites of composites, a sum of far more products than the file has numbers."""
+    start, last = time.process_time(), 10**15 - 2
+    document = one_line("h_t = x_t + 1", [2.0], first=last)
+    document["inputs"]["lengths"] = [last + 1]
+    assert checked(document, tmp_path).proved == 1
+    document["inputs"]["lengths"] = [last + 0.5]
+    with pytest.raises(RefusedError, match="lengths"):
+        checked(document, tmp_path)
+    rows = ["f(x, y, z, k) = k * y", *(f"g{n}(x, y) = g{n + 1}(x, f(x, y, y, 2))" for n in range(40)), "g40(x, y) = x"]
+    with pytest.raises(RefusedError, match="too"):
+        checked(one_line("\n".join([*rows, "h_t = g0(x_t, x_t)"]), [1.0]), tmp_path)
+    text = "h_t = p\nsum: d <- " + " + ".join(["p"] * 200)
+    document = one_line(text, [1.0], parameters={"0/forward": {"p": [1] * 1000}}, steps=5000)
+    document |= {"lines": {}, "inputs": {}, "sums": {"0/forward": {"d": [5] * 1000}}}
+    assert "far more factors" in next(iter(checked(document, tmp_path).unknown))
+    names = [f"a{n}" for n in range(9000)]
+    chain = [f"{name} = {before} + 1" for name, before in zip(names[1:], names, strict=False)]
+    with pytest.raises(RefusedError, match="too"):
+        checked(one_line("\n".join([*chain, f"matrix: {', '.join(names)}"]), [1.0]), tmp_path)
+    carried = ", ".join(f"s{n} <- a{n}" for n in range(1200))
+    text = "\n".join(
+        ["a0 = x_t", *(f"a{n} = s{n - 1} + 1" for n in range(1, 1200)), f"carry: {carried}", "matrix: x_t"]
+    )
+    assert checked(one_line(text, [1.0], lines={"0/forward": {"a0": [[[1.0]]]}}), tmp_path).proved == 1
+    assert time.process_time() - start < 4
+
+
+def test_terms_of_a_sum_may_be_outer_products_and_vectors(tmp_path: Path) -> None:
+    for text in ("outer(a, b) + q", "q + outer(a, b)"):
+        rows = [
+            "a = concat(x_t, x_t)",
+            "b = concat(x_t, 2 * x_t)",
+            "q = concat(a, b)",
+            "h_t = W @ b",
+            f"sum: d <- {text}",
+        ]
+        document = one_line("\n".join([*rows, "gradient: d <- W"]), [3.0, 3.0])
+        document["parameters"] = {"0/forward": {"W": [[1.0, 1.0]] * 2}}
+        document["lines"]["0/forward"] |= {"a": [[[1, 1]]], "b": [[[1, 2]]], "q": [[[1, 1, 1, 2]]]}
+        document["sums"] = {"0/forward": {"d": [[2.0, 3.0], [2.0, 4.0]]}}
+        found = checked(document, tmp_path)
+        assert (found.refuted, found.status) == (0, 3)  # 2 * x_t is not in the file
+        document["sums"]["0/forward"]["d"][1][0] = 2.5
+        assert checked(document, tmp_path).findings[0].startswith("0/forward/d[1,0]: recorded 2.5, derived 2.0 ")
+        document["sums"]["0/forward"]["d"] = [2.0, 3.0, 2.0, 4.0]
+        with pytest.raises(RefusedError, match="wrong shape"):
+            checked(document, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("equations", "number", "why"),
+    [
+        ("h_t = x_t + 1", "1e999", "numbers"),
+        ("h_t = x_t + 1", "NaN", "numbers"),
+        ("h_t = x_t + 1", "1" * 10_000, "not JSON"),
+        ("f(z) = z\nf(z) = z + 1\nh_t = f(x_t)", "2", "not a new name"),
+        ("h_t = x_t[False:True]", "1", "whole numbers"),
+        ("h_t = x_t[1:0]", "1", "width"),
+        ("h_t = x_t[0:2]", "1", "do not fit slice"),
+        ("h_t = ~x_t + 1", "2", "not allowed"),
+        ("h_t = x_t\ncarry: s := h_t", "1", "not a new name"),
+        ("h_t = x_t\nsum: d <- x_t - x_t", "1", "minus"),
+    ],
+)
+def test_what_the_format_does_not_allow_is_refused(equations: str, number: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_line(equations, ["NUMBER"])).replace('"NUMBER"', number), encoding="utf-8")
+    with pytest.raises(RefusedError, match=why):
+        Check(Trace(path))
+    path.write_text(json.dumps(one_line("h_t = x_t", [1.0])), encoding="utf-16")
+    with pytest.raises(RefusedError, match="not JSON"):
+        Trace(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.json")
+        with pytest.raises(RefusedError, match="no file"):
+            Trace(tmp_path / "pipe.json")
+
+
+@pytest.mark.parametrize("name", ["inputs/initial", "inputs/given", "inputs/h0", "initial/0/forward", "lines/h_t"])
+def test_tensors_have_the_names_of_the_page(name: str, tmp_path: Path) -> None:
+    manifest = json.dumps({k: v for k, v in one_line("h_t = x_t", [1.0]).items() if k not in ("inputs", "lines")})
+    header = {"__metadata__": {"manifest": manifest}, name: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}
+    path = tmp_path / "trace.safetensors"
+    path.write_bytes(tensor_file(header, bytes(8)))
+    with pytest.raises(RefusedError, match=f"no array {name}"):
+        Trace(path)
 
 
 def test_the_report_has_verdict_premises_and_equations(
