@@ -47,7 +47,7 @@ class _Inliner:
         self.exports: dict[str, dict[str, str]] = {}  # of modules that have run, by path: their names in the script
         self.under_way: list[str] = []
         self.parts: list[tuple[frozenset[str], Tokens]] = []  # statements, each with the names that nothing else gives
-        self.names = short_names()
+        self.names = short_names("$")
 
     def script(self, entry: str) -> str:
         self._module(entry)
@@ -112,7 +112,7 @@ class _Inliner:
             names[own] = next(self.names)
             if is_exported:
                 listed[own] = own
-        names.update((own, next(self.names)) for own in sorted(variables(found) - names.keys()))
+        names.update(zip(sorted(variables(found) - names.keys()), short_names("_"), strict=False))
         parts = heads
         for one in statements(found):
             # those of the module that a page begins with are all needed, as what is not only declared

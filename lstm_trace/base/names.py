@@ -131,10 +131,10 @@ def _around(found: Iterable[tuple[str, str]]) -> Iterator[str]:
             before, of_case = "case" if of_case or (before == "default" and opened[-1:] == "b") else before, False
 
 
-def short_names() -> Iterator[str]:
-    """Names that nothing else has: $0, $1, … $z, $10, …"""
+def short_names(sign: str) -> Iterator[str]:
+    """Names that nothing else has, with a sign before them: $0, $1, … $z, $10, …"""
     signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     ends = [""]
     while True:
-        ends = [sign + end for sign in signs for end in ends]
-        yield from (f"${end}" for end in ends)
+        ends = [one + end for one in signs for end in ends]
+        yield from (sign + end for end in ends)
