@@ -205,6 +205,7 @@ export class Report {
     const is_value = /^(number|table)$/.test(two.kind);
     if (!before.length && !(last && is_value)) return was === "="; // numbers are put in
     if (alike(one, two)) return true;
+    if (one.kind === "call" && !is_value && two.text !== one.text) return was === "="; // what the function stands for
     const known = before.length > 0 && !parts.some(({ kind, text }) => /[…⋯⋮]/.test(text) || (kind === "call" && text === "held"));
     return is_value && after.every((place) => this.#relation(place, known) === "=");
   }
