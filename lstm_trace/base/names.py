@@ -24,6 +24,34 @@ _BEFORE_BLOCK = frozenset([")", ";", "{", "}", "", "else", "try", "finally", "do
 _BEFORE_METHOD = ("{", "}", ";", "static", "async", "get", "set")
 
 
+def statements(found: Tokens) -> Iterator[Tokens]:
+    """The statements of the module itself: a function or class ends with its bracket, the others with a semicolon."""
+    start = 0
+    for at, (around, (_, text)) in enumerate(zip(_around(found), found, strict=True)):
+        if not around and (text == ";" or (text == "}" and _kind(found[start:]) in ("function", "class"))):
+            yield found[start : at + 1]
+            start = at + 1
+    if start < len(found):
+        yield found[start:]
+
+
+def is_declaration(statement: Tokens) -> bool:
+    """Whether a statement only gives something a name, as those of ours do: no value is computed for another effect.
+
+    What takes a value apart, as `const { a } = b;` does, counts as an effect: not all of its names may be known.
+    """
+    kind, texts = _kind(statement), [text for _, text in statement]
+    apart = any(
+        not around and text in ("[", "{") and before in ("const", "let", ",")
+        for before, around, text in zip(texts, [*_around(statement)][1:], texts[1:], strict=False)
+    )
+    return kind in ("function", "class") or (kind in ("const", "let") and not apart)
+
+
+def _kind(statement: Tokens) -> str:
+    return next((text for _, text in statement[:3] if text not in ("export", "async")), "")
+
+
 def declared(found: Tokens) -> Iterator[tuple[str, bool]]:
     """The names of functions, classes, constants and variables of the module itself, and whether it exports them."""
     texts, around = [text for _, text in found], list(_around(found))
@@ -103,10 +131,10 @@ def _around(found: Iterable[tuple[str, str]]) -> Iterator[str]:
             before, of_case = "case" if of_case or (before == "default" and opened[-1:] == "b") else before, False
 
 
-def short_names() -> Iterator[str]:
-    """Names that nothing else has: $0, $1, … $z, $10, …"""
+def short_names(sign: str) -> Iterator[str]:
+    """Names that nothing else has, with a sign before them: $0, $1, … $z, $10, …"""
     signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     ends = [""]
     while True:
-        ends = [sign + end for sign in signs for end in ends]
-        yield from (f"${end}" for end in ends)
+        ends = [one + end for one in signs for end in ends]
+        yield from (sign + end for end in ends)

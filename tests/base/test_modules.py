@@ -106,6 +106,36 @@ def test_names_of_modules_are_not_those_of_properties_and_methods(monkeypatch: p
     assert second == ["8first", {"least": 1}, 4, None, "%FC"]
 
 
+def test_what_nothing_needs_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what only that reads; not what is done, what that reads, and what the page itself declares."""
+    files = {
+        "main.js": """import { used, unused } from "./b.js";
+import * as whole from "./c.js";
+import { least } from "./c.js";
+const own = "own of the page";
+console.log(used(), `${least}`);""",
+        "b.js": """const table = new Map([["a", 1]]);
+const words = { unread: "of unused" };
+const [first, second] = [..."xy"], { size } = table;
+export function unused() { return words.unread + second; }
+export async function* unread() { yield unused(); }
+export class Unread { twice() { return "of a class"; } }
+export const used = () => { const { a } = { a: Inner.b() }; return `${a}${size}`; };
+class Inner { static b() { return table.get("a"); } }
+let count = 0;
+const counted = () => { count += 1; return count; };
+counted();
+setTimeout(() => console.log(read_later));
+const read_later = "done";
+""",
+        "c.js": 'export const least = "<", most = ">>";\nexport const alone = "nobody";',
+    }
+    script = made_of(monkeypatch, files)
+    assert printed(script) == ["11 <", "done"]
+    assert not re.search("of unused|yield|of a class|nobody", script)
+    assert all(text in script for text in ("own of the page", '"done"', '">>"'))
+
+
 def test_a_name_that_a_module_does_not_export_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=re.escape("main.js: b.js does not export c")):
         made_of(monkeypatch, {"main.js": 'import { c } from "./b.js";', "b.js": "export const a = 1;\nconst c = 2;"})

@@ -15,7 +15,7 @@ from lstm_trace.languages.strings import words
 from lstm_trace.model.edit import edit
 from lstm_trace.report.page import live
 
-from ..support.live_pages import LANGUAGES, cases, damaged, run
+from ..support.live_pages import LANGUAGES, cases, damaged, last, run
 from .chromium import PROGRAM, Browser
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
@@ -216,6 +216,9 @@ def rows(driver: Browser) -> list[list[str]]:
         ("three-steps", "W_ho[1,1]", 2.5, {"arithmetic": "by-hand-2"}),
         ("readout", "W_hf[1,2]", 2.5, {}),  # exact, of operands that are not
         ("custom-cell", "0/forward/W_xh[0,0]", 0.3, {}),
+        ("three-steps", "W_xo[2,2]", 3.1, {"hold": {"/f_t[0]": 0.5, "i_t": "*0.5"}}),  # not what is held, as printed
+        ("gated-deltanet", "0/forward/W_k[0,0]", 10.0, {}),  # the root of a sum
+        ("squared-error", "0/forward/W_xc[0,0]", 10.0, {}),  # the picture has the target as it was given
     ],
 )
 def test_a_changed_page_is_the_report_of_the_changed_problem(
@@ -232,6 +235,19 @@ def test_a_changed_page_is_the_report_of_the_changed_problem(
     if "arithmetic" in how:  # a row with the products that a person rounded is as it was
         found, expected = ([[row for row in lines if "σ" in row]] for lines, _ in (found, expected))
     assert found == expected
+
+
+def test_a_changed_backward_pass_is_the_one_of_the_changed_problem(driver: Browser, tmp_path: Path) -> None:
+    """Its signs follow fractions and squares, and products of columns and rows."""
+    trace = lt.backward(run("rnn-softmax"), of=last(run("rnn-softmax")))
+    opened(driver, tmp_path, edit(trace, {"W_h[1,2]": 0.75}).report("html", digits=4, detail="compact"))
+    expected = rows(driver)
+    opened(driver, tmp_path, trace.report("html", digits=4, detail="compact"))
+    changed(driver, "W_h[1,2]", 0.75)
+    signs, other = ([re.findall("[=≈]", row) for row in lines] for lines, _ in (rows(driver), expected))
+    false = [(a, b) for a, b in zip(signs, other, strict=True) if a != b and any(map(str.__lt__, a, b))]  # = for ≈
+    assert not false
+    assert sum(a == b for a, b in zip(signs, other, strict=True)) > 0.95 * len(other)
 
 
 def test_what_is_not_a_number_is_not_taken(driver: Browser, tmp_path: Path) -> None:

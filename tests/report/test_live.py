@@ -113,7 +113,7 @@ def test_sums_follow_the_text_the_tags_and_the_attributes() -> None:
 @pytest.mark.parametrize("arithmetic", [False, True])
 def test_the_script_is_complete_and_small(arithmetic: bool) -> None:
     text = live.script(arithmetic)
-    assert len(text) < (105_000 if arithmetic else 92_000)  # with the rules by which a report writes = and 0
+    assert len(text) < (100_000 if arithmetic else 80_000)
     assert "</script" not in text.lower()
     node = shutil.which("node")
     if node is None:

@@ -2,10 +2,10 @@ import { equal, fraction, is_short, printed as exactly_printed, styled } from ".
 import { run } from "../../lines/run.js";
 import { backwards } from "../../lines/sizes.js";
 import { read } from "../../lines/trace.js";
-import { each_array, extent, first_of, operand } from "../../lines/values.js";
-import { HELD } from "../../service/static/bench/local/formulas/tree.js";
+import { each_array, extent, first_of } from "../../lines/values.js";
 import { ShownValues } from "../../service/static/bench/local/values.js";
-import { every, BLOCKS, decimals, json, number_of, printed, value_of, word, write } from "./shown.js";
+import { alike, all_parts, formula_of, same, value_of } from "./formula.js";
+import { every, BLOCKS, decimals, json, number_of, printed, word, write } from "./shown.js";
 import { cells } from "./unparsed.js";
 
 // A report on the page, whose numbers are computed from the premises of its trace: what does not agree, and what follows
@@ -63,6 +63,8 @@ export class Report {
     this.single = /** @type {any} */ (this.premises.head).dtype === "float32";
     this.ran = this.first = run(this.premises);
     this.values = new ShownValues(this.ran, this.style);
+    /** Those of the pictures. @type {ShownValues | null} */
+    this.drawn = null;
     /** @type {Place[]} */
     this.places = [];
     /** Numbers that follow from values, and are not computed here. @type {Element[]} */
@@ -177,28 +179,35 @@ export class Report {
 
   // -- changes ----------------------------------------------------------------------------------------------------------
 
-  /** The signs = and ≈ before numbers, each with the formula to its left and the places of the numbers on both sides. */
+  /** The signs = and ≈ before numbers, each with the formula to its left and to its right, and the places of the numbers in them. */
   #signs() {
     const of = new Map(this.places.flatMap((place) => place.elements.map((element) => [element, place])));
     const within = (/** @type {Element} */ part) => [part, ...every("mn, a", part)].flatMap((element) => of.get(/** @type {HTMLElement} */ (element)) ?? []);
+    const starts = (/** @type {Element} */ part, /** @type {RegExp} */ signs) => signs.test(part.querySelector('mo[form="infix"]:first-child')?.textContent ?? "");
     return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling).flatMap((sign) => {
-      const after = within(/** @type {Element} */ (sign.nextElementSibling)), formula = /** @type {Element[]} */ ([]);
-      for (let at = (sign.closest(".stage") ?? sign.parentElement)?.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
-        formula.unshift(at);
-        if (at.matches("math, .stage") && !/^[+−]/.test(at.querySelector('mo[form="infix"]:first-child')?.textContent ?? "")) break;
+      const part = /** @type {Element} */ (sign.closest(".stage") ?? sign.parentElement), left = [], right = [];
+      for (let at = part.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
+        left.unshift(at);
+        if (at.matches("math, .stage") && !starts(at, /^[+−]/)) break;
       }
-      const value = sign.nextElementSibling?.matches("mn, mtable"), before = formula.flatMap(within);
-      return after.length && (value || before.length) ? [{ sign, was: sign.textContent, formula, before, after }] : [];
+      for (let at = sign.nextElementSibling; at; at = at.nextElementSibling) right.push(at);
+      let at = (part === sign.parentElement ? part : /** @type {Element} */ (sign.parentElement)).nextElementSibling;
+      for (; at?.matches("math, wbr") && !starts(at, /^[=≈]/); at = at.nextElementSibling) right.push(at);
+      const before = left.flatMap(within), after = right.flatMap(within), last = !at && !part.nextElementSibling?.matches("math, wbr, .stage");
+      return after.length ? [{ sign, was: sign.textContent, left, right, before, after, last }] : [];
     });
   }
 
-  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, formula: Element[], before: Place[], after: Place[]}} sign */
-  #equal({ sign, formula, before, after }) {
-    const plain = formula.every((part) => !part.querySelector("mfrac, msup, msub, msqrt, mtable"));
-    const left = plain && sign.nextElementSibling?.matches("mn") ? value_of(formula.map((part) => part.textContent).join("").replace(/^[=≈]/, "")) : null;
-    if (left) return equal(left, value_of(sign.nextElementSibling?.textContent ?? ""));
-    const with_numbers = before.length > 0 && !formula.some((part) => /[…⋯⋮]/.test(part.textContent ?? ""));
-    return after.every((place) => this.#relation(place, with_numbers) === "=");
+  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, left: Element[], right: Element[], before: Place[], after: Place[], last: boolean, was: string | null}} sign */
+  #equal({ left, right, before, after, last, was }) {
+    const [one, two] = [left, right].map(formula_of), [a, b] = [one, two].map(value_of), parts = all_parts(one);
+    if (a && b) return same(a, b);
+    const is_value = /^(number|table)$/.test(two.kind);
+    if (!before.length && !(last && is_value)) return was === "="; // numbers are put in
+    if (alike(one, two)) return true;
+    if (one.kind === "call" && !is_value && two.text !== one.text) return was === "="; // what the function stands for
+    const known = before.length > 0 && !parts.some(({ kind, text }) => /[…⋯⋮]/.test(text) || (kind === "call" && text === "held"));
+    return is_value && after.every((place) => this.#relation(place, known) === "=");
   }
 
   /** The sign before a number. @param {Place} place @param {boolean} with_numbers whether it follows a formula with numbers, not a symbol */
@@ -206,8 +215,9 @@ export class Report {
     const found = this.#num(place), stage = this.ran.stages.find((one) => one.scope === place.scope);
     const line = stage?.cell.lines.find((one) => one.name === place.name);
     if (!found.key) return equal(fraction(found.value, this.single), exactly_printed(found.shown)) ? "=" : "≈";
-    if (!with_numbers || place.part !== "lines" || !stage || !line || line.call[0] === HELD) return this.values.relation(found, null);
-    const [, , t, b, [unit]] = found.key, tree = this.values[this.written.whole ? "whole" : "tree"](stage, line, t, b, unit, this.written.terms);
+    if (!with_numbers || place.part !== "lines" || !stage || !line) return this.values.relation(found, null);
+    const [, , t, b, [unit]] = found.key, whole = this.written.whole || stage.direction.startsWith("adjoint-");
+    const tree = this.values[whole ? "whole" : "tree"](stage, line, t, b, unit, this.written.terms);
     return this.values.relation(found, tree?.kind === "num" ? null : tree);
   }
 
@@ -226,6 +236,7 @@ export class Report {
     for (const [place, value] of this.changes) this.array(trace, place)[place.at] = value;
     this.ran = this.changes.size ? run(trace) : this.first;
     this.values = new ShownValues(this.ran, this.style);
+    this.drawn = null;
     this.show();
   }
 
@@ -267,17 +278,13 @@ export class Report {
   /** The values of the picture of a cell, in the order of its spots. @param {Element} figure @param {number} t position in the arrays @param {number} b */
   #texts(figure, t, b) {
     const stage = this.premises.stages.find((one) => one.scope === figure.getAttribute("data-s"));
-    const style = { ...this.style, digits: this.picture[0], significant: null, lines: {} }, most = this.picture[1];
+    const values = this.drawn ??= new ShownValues(this.ran, { ...this.style, digits: this.picture[0], significant: null, lines: {} });
     return every("g.tip text", figure).map((spot) => {
-      const name = spot.dataset.line ?? "", values = stage && operand(this.ran, stage, name);
-      if (!stage || !values || values.shape.length !== 3) return spot.textContent ?? "";
-      const [steps, batch, wide] = values.shape, edge = t === (backwards(stage) ? steps - 1 : 0);
-      const fixed = values === this.ran.x || stage.sources[name] === "valid";
-      const premise = fixed ? values : edge && !this.ran.lines[stage.scope][name] ? this.ran.initial[stage.scope]?.[name] : null;
-      const given = Boolean(premise), short = given && is_short(style, premise?.data ?? [], this.single);
-      const texts = [...values.data.slice((t * batch + b) * wide, (t * batch + b + 1) * wide)].map((value) =>
-        printed(styled(style, value, { name, given, short, single: this.single }), false));
-      return (wide > most ? [...texts.slice(0, most - 1), "…"] : texts).join(style.comma ? "; " : ", ");
+      const name = spot.dataset.line ?? "", array = stage && values.array(stage.scope, name);
+      if (!stage || array?.shape.length !== 3) return spot.textContent ?? "";
+      const wide = array.shape[2], most = this.picture[1], units = [...Array(wide > most ? most - 1 : wide).keys()];
+      const texts = units.map((unit) => printed(values.num(stage.scope, name, t + first_of(this.ran), b, [unit]).shown, false));
+      return (wide > most ? [...texts, "…"] : texts).join(this.style.comma ? "; " : ", ");
     });
   }
 

@@ -129,8 +129,9 @@ function editable(reports) {
     if (event.key === "Enter" && taken()) close();
     if (event.key === "Escape") { set(before); close(); }
     if (!by) return;
-    const places = Math.max(1, decimals(field.value)), value = number_of(field.value) + by * 10 ** -places;
-    if (Number.isFinite(value)) field.value = value.toFixed(places).replace(".", here().report.style.comma ? "," : ".");
+    // by a unit of the last place that is shown, which a number of many decimals has before its own last
+    const places = Math.max(1, Math.min(decimals(field.value), decimals(open?.textContent ?? ""))), value = number_of(field.value) + by * 10 ** -places;
+    if (Number.isFinite(value)) field.value = String(Number(value.toPrecision(15))).replace(".", here().report.style.comma ? "," : ".");
     taken();
   });
   field.addEventListener("blur", () => { if (open && !field.hidden) { taken(); [open, field.hidden] = [null, true]; } });

@@ -73,7 +73,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     names = ("carry", "output", "inputs", "gradient", "declared")
     sums = [{"name": one.name, "terms": one.terms} for one in cell.sums]
     return {
-        "lines": [line[:4] for line in cell.lines],
+        "lines": [line[: 5 if line.call else 4] for line in cell.lines],
         "sums": sums,
         "parameters": list(cell.parameters),
         **{name: getattr(cell, name) for name in names},

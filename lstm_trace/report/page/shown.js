@@ -1,8 +1,6 @@
-import { minus, plus, ratio, times } from "../../lines/numbers.js";
-
 // What a page shows, as text: its sentences, its numbers, and what was written.
 
-/** @import { Fraction, Shown } from "../../lines/numbers.js" */
+/** @import { Shown } from "../../lines/numbers.js" */
 
 /** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
 export const every = (selector, root = document) => [...root.querySelectorAll(/** @type {"p"} */ (selector))];
@@ -84,47 +82,4 @@ export function write(element, text) {
   raised.textContent = exponent;
   whole.append(`${number}×10`, raised);
   element.append(whole);
-}
-
-/** The exact value of a sum of products of printed numbers; null for any other text. @param {string} text @returns {Fraction | null} */
-export function value_of(text) {
-  const tokens = text.match(/\d+(?:[.,]\d+)?|[()+−⊙]/g) ?? [];
-  if (!tokens.length || tokens.join("") !== text.replace(/\s/g, "")) return null;
-  let at = 0;
-  const factor = () => {
-    const token = tokens[at++];
-    if (token === "(") {
-      const found = sum();
-      if (tokens[at++] !== ")") throw new SyntaxError(text);
-      return found;
-    }
-    if (!/^\d/.test(token)) throw new SyntaxError(text);
-    const [whole, part = ""] = token.split(/[.,]/);
-    return ratio(BigInt(whole + part), 10n ** BigInt(part.length));
-  };
-  const product = () => {
-    let found = factor();
-    while (at < tokens.length && !/[)+−]/.test(tokens[at])) {
-      if (tokens[at] === "⊙") at++;
-      found = times(found, factor());
-    }
-    return found;
-  };
-  /** @returns {Fraction} */
-  const sum = () => {
-    let found = ratio(0n);
-    for (let first = true; first || /[+−]/.test(tokens[at] ?? ""); first = false) {
-      const less = tokens[at] === "−";
-      if (/[+−]/.test(tokens[at])) at++;
-      found = plus(found, less ? minus(product()) : product());
-    }
-    return found;
-  };
-  try {
-    const found = sum();
-    return at === tokens.length ? found : null;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return null;
-    throw error;
-  }
 }
