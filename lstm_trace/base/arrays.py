@@ -163,7 +163,9 @@ def fault(value: Any, place: tuple[int, ...] = ()) -> str:
     here = _at(place)
     if isinstance(value, str):
         said = f"expected a number{here}, found {describe(value)}{number_meant(value)}"
-        return said if _number(value) is None else ""
+        found = _number(value)
+        large = found is not None and math.isinf(found) and value not in WORDS
+        return said if found is None else f"the number{here} is too large for a float" * large
     if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
         return f"expected a number{here}, found {describe(value)}"
     if isinstance(value, int | float):

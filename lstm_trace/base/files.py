@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import tomllib
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -128,7 +130,7 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
         return dict(found)
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=_finite)
     except FileError:
         raise
     except json.JSONDecodeError as error:
@@ -136,7 +138,28 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:  # an integer with more digits than Python converts
+        require_finite(path, text)
         raise FileError(f"{path}: {plain(error)}") from None
+
+
+def _finite(text: str, infinity: str = '"Infinity"') -> float:
+    """The number in a text. Raises ValueError if it is too large; infinity: how a file of this kind writes it."""
+    if math.isinf(found := float(text)) and "inf" not in text.lower():
+        shown = text if len(text) <= 40 else f"{text[:37]}…"
+        raise ValueError(f"the number {shown} is too large for a float; if infinity is meant, write {infinity}")
+    return found
+
+
+#: The texts and the decimals in JSON.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9]++[.eE][-+.0-9eE]*+')
+
+
+def require_finite(path: str | Path, text: str) -> None:
+    """Raise FileError, with its line, if a decimal in well-formed JSON text is too large for a float."""
+    for found in _TOKENS.finditer(text):
+        if not found[0].startswith('"') and math.isinf(float(found[0])):
+            with reading(f"{path}: line {text.count(chr(10), 0, found.start()) + 1}"):
+                _finite(found[0])
 
 
 def plain(error: Exception) -> str:
@@ -155,7 +178,7 @@ def _toml(path: str | Path, text: str) -> Any:
         line = text.count("\n", 0, found.start()) + 1
         raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=partial(_finite, infinity="inf"))
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:
@@ -199,7 +222,8 @@ def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
         try:
             return read(text)
         except (ValueError, KeyError) as error:
-            said = plain(error) if "limit" in str(error) else f"expected {kind}, found {text!r}"
+            own = "limit" in str(error) or "too large" in str(error)
+            said = plain(error) if own else f"expected {kind}, found {text!r}"
             raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
 
     return construct
@@ -211,7 +235,9 @@ _Loader.yaml_constructors = {
     f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
     f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
     f"{_TAG}int": _as("a whole number", int),  # decimal, even with leading zeros
-    f"{_TAG}float": _as("a number", lambda text: float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))),
+    f"{_TAG}float": _as(
+        "a number", lambda text: _finite(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I), ".inf")
+    ),
     **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
     None: yaml.SafeLoader.construct_undefined,
 }

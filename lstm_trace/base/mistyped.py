@@ -72,6 +72,8 @@ def in_yaml(text: str, error: yaml.MarkedYAMLError) -> str:
     problem = f"{context}, {problem}" if problem.startswith("but ") else problem
     if mark is None:
         return problem
+    if "too large" in problem:
+        return f"line {mark.line + 1}: {problem}"
     begin = error.context_mark or mark
     at, first = (min(place.line, len(rows) - 1) for place in (mark, begin))
     written = [n for n, row in enumerate(rows[:at]) if row.strip() and row.lstrip()[0] != "#"]

@@ -19,7 +19,7 @@ from ..base.arrays import LONGEST, Array, cast, describe
 from ..base.mistyped import WEIGHT
 from ..cell.lines import Cell
 from ..cell.named_cells import KINDS, LSTM
-from ..cell.network import extent, layer_and_direction, scope_and_name
+from ..cell.network import DIRECTIONS, extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
@@ -86,7 +86,7 @@ def _unchecked(
         if not isinstance(extra, str):
             raise OptionError(f"extra: expected equations as text, found {describe(extra)}")
     with faults.gather():
-        arrays = _by_scope(weights, "reverse" if spec.get("direction") == "reverse" else "forward")
+        arrays = _by_scope(weights, "reverse" if spec.get("direction") == "reverse" else "forward", defaults.given)
     with faults.gather():
         network = _network(spec, arrays)
     if "equations" not in spec and spec.get("kind") in (None, *KINDS) and not faults.problems:
@@ -176,8 +176,11 @@ def home_of(scope: str) -> str:
 _SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse|joined)")
 
 
-def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
-    """Weights by scope; a bare name belongs to the only layer and direction. Raises MissingError and ShapeError."""
+def _by_scope(weights: Mapping[str, Any], direction: str, supplied: Iterable[str] = ()) -> dict[str, dict[str, Array]]:
+    """Weights by scope; a bare name belongs to the only layer and direction. Raises MissingError and ShapeError.
+
+    supplied: the lines that are; they may be all that there is of a layer and direction.
+    """
     found: dict[str, dict[str, Array]] = {}
     faults = Faults()
     for key, value in weights.items():
@@ -193,6 +196,10 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     with faults.gather():
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some do not; give all of them one")
+    if all("/" in key for key in weights):
+        there = {scope for key in supplied if _SCOPE.fullmatch(scope := scope_and_name(key)[0])}
+        for scope in there:  # where two directions are merged, there are both
+            found |= {home: found.get(home, {}) for home in (scope.replace("joined", d) for d in DIRECTIONS[:2])}
     for joined in [scope for scope in found if scope.endswith("/joined")]:  # a readout of both directions
         readout, home = found.pop(joined), home_of(joined)
         names = ", ".join(f"{joined}/{name}" for name in readout)

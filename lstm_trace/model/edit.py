@@ -253,7 +253,7 @@ def _fit(data: dict[str, Any], trace: Trace, larger: Mapping[str, Any]) -> None:
 def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:
     """Put into a problem the changes that affect its network."""
     weights = data["weights"]
-    alone = not any("/" in key for key in weights)
+    alone = not any("/" in key for key in [*weights, *data.get("given", ())])
     for key, value in larger.items():
         if key in ("x", *PADDED):
             data.pop("mask" if key == "lengths" else "lengths" if key == "mask" else "", None)
@@ -293,7 +293,7 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
 
 
 def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:
-    """Put other equations into a problem, and leave out everything that they do not use."""
+    """Put other equations into a problem, and leave out everything that they do not use. Raises MissingError."""
     cell = parse(equations)
     spec = data.get("cell", {})
     data.pop("notation", None)
@@ -301,13 +301,21 @@ def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:
     words = {*re.findall(r"\w+", extra), *cell.parameters}
     known = {*words, *cell.by_name, *cell.inputs}
     states = {INITIAL.get(state, state) for state in cell.states}
-    data["extra"] = extra
+    data["extra"], before = extra, _scopes(data)
     data["weights"] = {key: a for key, a in data["weights"].items() if scope_and_name(key)[1] in words}
     data["initial"] = {name: a for name, a in data.get("initial", {}).items() if name in states}
     data["given"] = {key: a for key, a in data.get("given", {}).items() if scope_and_name(key)[1] in known}
+    if lost := ", ".join(sorted(before - _scopes(data))):
+        said = "use no weight and no supplied line of the trace, so that nothing says that there is such a layer"
+        raise MissingError(f"in {lost} the equations {said}")
     data["ask"] = [text for text in data.get("ask", ()) if line_name(text) in known]
     for short in STATE:
         if short not in states:
             data.pop(short, None)
     if "y" in data.get("names", {}) and not extra and not readout(cell):
         data["names"] = {key: labels for key, labels in data["names"].items() if key != "y"}
+
+
+def _scopes(data: Mapping[str, Any]) -> set[str]:
+    """The layers and directions that the weights and the supplied lines of a problem name."""
+    return {scope for part in ("weights", "given") for key in data.get(part, ()) if (scope := scope_and_name(key)[0])}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..base.arrays import Array, as_plain, by_key, describe, to_list
+from ..base.arrays import Array, as_plain, describe, to_list
 from ..base.files import read_bytes, read_data
 from ..cell import arithmetic
 from ..cell.composites import BUILT_IN
@@ -82,7 +82,8 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     """
     problem = read_problem(path)
     data = problem.written()
-    alone = len({scope_and_name(address)[0] for address in weights}) == 1
+    named = [*weights, *(key for key in problem.given if "/" in key)]
+    alone = len({scope_and_name(address)[0] for address in named}) == 1
     data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
     model = prepare_problem(problem, path)
     header, asked = model.header, [*model.defaults.ask]
@@ -310,7 +311,8 @@ def _cell(
 ) -> tuple[dict[str, Any], str, Mapping[str, Sequence[str]]]:
     """The cell as written in a problem, the equations that the last stage adds, and the scopes of each state.
 
-    The output that padding repeats starts at zero, and is not among the states. Raises CellError.
+    The output that padding repeats starts at zero, and is not among the states. Raises CellError, or MissingError where
+    it does not.
     """
     header = trace.header
     given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
@@ -329,8 +331,14 @@ def _cell(
             continue
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
-            pairs = ((state, s) for s in again for state, line in s.cell.carry if line != s.cell.output or not padding)
-            return {**spec, **network}, extra, by_key((state, stage.scope) for state, stage in pairs)
+            starting: dict[str, list[str]] = {}
+            for scope, state, line in ((s.scope, *pair) for s in again for pair in s.cell.carry):
+                if not (padding and _repeats(whole[scope].cell, state, line)):
+                    starting.setdefault(state, []).append(scope)
+                elif np.any(trace.initial.get(scope, {}).get(state, 0)):
+                    said = f"in {scope} padding begins by repeating {state}, which is not zero"
+                    raise MissingError(f"{NO_PROBLEM}: {said}; a problem has no place for it")
+            return {**spec, **network}, extra, starting
     raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
@@ -377,9 +385,15 @@ def _valid(cell: Cell) -> dict[str, str]:
 
 def _carried(cell: Cell) -> list[tuple[str, str]]:
     """The carry of a cell with padding as it is without: neither at padding, nor of the output that it repeats."""
-    output, past = cell.output, f"{cell.output.removesuffix('_t')}_prev"
-    held = {n: line for n, line in _valid(cell).items() if n == output or not cell.by_name[n].assigned}
-    return [(state, held.get(line, line)) for state, line in cell.carry if (state, line) != (past, output)]
+    held = {n: line for n, line in _valid(cell).items() if n == cell.output or not cell.by_name[n].assigned}
+    return [(state, held.get(line, line)) for state, line in cell.carry if not _repeats(cell, state, line)]
+
+
+def _repeats(cell: Cell, state: str, line: str) -> bool:
+    """Whether a cell with padding carries a line only to repeat it there; the name of the state tells it from `carry`,
+    where the output at padding is a state of the cell.
+    """
+    return (state, line) == (f"{cell.output.removesuffix('_t')}_prev", cell.output)
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
@@ -453,6 +467,6 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
     if grid := trace.grid(scope, state):  # layers may differ in size
         return np.zeros((trace.batch, grid[0] * grid[1]))
     line = trace.stage(scope).cell.states.get(state, "")
-    like = trace.lines.get(scope, {}).get(line)
+    like = {**trace.given.get(scope, {}), **trace.lines.get(scope, {})}.get(line)
     others = (here[state] for here in trace.initial.values() if state in here)
     return np.zeros_like(next(others) if like is None else like[0])

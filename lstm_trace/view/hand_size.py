@@ -32,6 +32,8 @@ TRAINED = 16
 #: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed
 #: numbers, or else the one with which most do.
 FEW = (4, 5)
+#: Half a unit of the last decimal, and the part of a number that rounding may be off by, with room for floats.
+HALF, ROUNDING = 0.5000005, 1e-12
 
 
 def hand_size(trace: Trace, chosen: Selection) -> bool:
@@ -87,21 +89,31 @@ def _few_decimals(trace: Trace) -> bool:
 
 
 def _astray(trace: Trace, digits: int) -> int:
-    """How many numbers, shown with this many decimals, do not follow from the numbers shown before them."""
+    """How many numbers, shown with this many decimals, do not follow from the numbers shown before them.
 
-    def shown(values: Array) -> Array:
-        with np.errstate(over="ignore"):  # the largest floats remain unchanged
-            return np.round(values, digits)
+    A number follows if it is within half a unit of its last decimal: where the next one would be a 5, it may be rounded
+    up or down. Floats decide that by their last digits, which depend on the dtype and the order of a sum.
+    """
 
     def each(parts: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
         return {scope: {name: shown(values) for name, values in part.items()} for scope, part in parts.items()}
 
+    def shown(values: Array) -> Array:
+        with np.errstate(over="ignore"):  # the largest floats remain unchanged
+            return np.round(values.astype(np.float64), digits)
+
     printed = replace(
-        trace, lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
-        given=each(trace.given), x=None if trace.x is None else shown(trace.x), memory=None,
+        trace, header=replace(trace.header, dtype="float64"), memory=None,
+        lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
+        given=each(trace.given), x=None if trace.x is None else shown(trace.x),
     )  # fmt: skip
-    pairs = ((derived(printed, stage.scope, line), values) for stage, line, values in printed.recorded())
-    return sum(int(np.count_nonzero(shown(again) != values)) for again, values in pairs if again is not None)
+    found = 0
+    for stage, line, values in printed.recorded():
+        if (again := derived(printed, stage.scope, line)) is not None:
+            with np.errstate(invalid="ignore", over="ignore"):
+                near = np.abs(again - values) <= HALF / 10**digits + ROUNDING * np.abs(again)
+            found += int(np.count_nonzero(~near & (again != values)))
+    return found
 
 
 def with_comma(part: Any) -> Any:

@@ -69,10 +69,41 @@ FAULTS: list[tuple[str, bytes, str]] = [
     ("p.toml", b"a = 1\na = 2", "p.toml: duplicate key"),
     ("p.toml", b"a = \n", "p.toml: line 1: invalid value; is it cut off"),
     ("p.toml", b"a = " + b"[" * 5000, "nested too deeply"),
+    (
+        "p.yaml",
+        b"a: 1\nb: [1, -1e999]",
+        "line 2: the number -1e999 is too large for a float; if infinity is meant, write",
+    ),
+    (
+        "p.yaml",
+        b"a: 1\nb: !!float 2E308",
+        "line 2: the number 2E308 is too large for a float; if infinity is meant, write .inf",
+    ),
+    (
+        "p.json",
+        b'{"a": "1e999",\n "b": 1e+999}',
+        "p.json: line 2: the number 1e+999 is too large for a float; if infinity is",
+    ),
+    ("p.json", b"[" + b"9" * 400 + b".5]", f"line 1: the number {'9' * 37}… is too large for a float"),
+    (
+        "p.toml",
+        b"a = 1\nb = -1e999",
+        "p.toml: the number -1e999 is too large for a float; if infinity is meant, write inf",
+    ),
+    ("-", b"b: 1e999", "-: line 1: the number 1e999 is too large for a float"),
     ("-", b'{"a": 1, "a": 2}', "-: duplicate key 'a'"),
     ("-", b"cell: |\n  h_t = x_t\na: 1\na: 2", "-: line 4: duplicate key 'a'"),
     ("-", b"a = 1\na = 2", "-: duplicate key"),
 ]
+
+
+def test_infinity_is_said_in_the_words_of_each_file() -> None:
+    inf = float("inf")
+    assert read_data("p.yaml", b"[.inf, -.Inf, 1e308, 1e-999]") == [inf, -inf, 1e308, 0.0]
+    assert read_data("p.toml", b"a = [inf, -inf, +inf, 1e308]") == {"a": [inf, -inf, inf, 1e308]}
+    assert read_data("p.json", b"[Infinity, -Infinity, 1e308, 1e-999]") == [inf, -inf, 1e308, 0.0]
+    with pytest.raises(ValueError, match=r"the number at \[1\] is too large for a float"):
+        to_array([1.0, "\u22121e999"])  # the minus sign of a word processor
 
 
 @pytest.mark.few(2)

@@ -212,6 +212,18 @@ def test_labels_of_a_readout_go_with_it() -> None:
     assert lt.edit(trace, {}, LSTM).header.names == {}
 
 
+def test_a_direction_whose_lines_are_supplied_stays() -> None:
+    own = {f"0/{d}/W_{n}": [[0.5]] for d in ("forward", "reverse") for n in ("xh", "hh")}
+    trace = lt.run(own, [[1.0], [2.0]], [[0.3], [0.4]], cell="rnn", given={"0/reverse/h_t": [[1.0], [2.0]]})
+    assert "0/reverse" not in trace.parameters
+    equations = "h_t = relu(W_xh @ x_t + W_hh @ h_prev)\ncarry: h_prev <- h_t"
+    found = lt.edit(trace, {}, equations)
+    assert found.scopes == trace.scopes
+    assert found["y_t"].ravel().round(9).tolist() == [0.65, 1.0, 1.325, 2.0]
+    with pytest.raises(MissingError, match="in 0/reverse the equations use no weight and no supplied line"):
+        lt.edit(trace, {}, equations.replace("h_t", "q_t"))
+
+
 def test_the_equations_that_join_two_directions_are_no_cell() -> None:
     rng, own = np.random.default_rng(5), {}
     for direction in ("forward", "reverse"):
@@ -232,7 +244,10 @@ def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: st
         cell = {**CELLS["peephole"], "extra": extra, "padding": padding}
         for lengths in ([2, 3], None):
             cell = cell if lengths else {**CELLS["peephole"], "extra": extra}
-            trace = lt.run(own, rng.normal(size=(3, 2, I)), cell=cell, lengths=lengths)
+            first = rng.normal(size=(2, layers, 2, H))
+            trace = lt.run(own, rng.normal(size=(3, 2, I)), *first, cell=cell, lengths=lengths)
+            longer = lt.edit(trace, {"x": np.concatenate([trace.x, trace.x[:1]])}).lines["0/forward"]
+            np.testing.assert_allclose(longer["c_t"][:3], trace.lines["0/forward"]["c_t"], rtol=1e-12)
             for stage in trace.stages:
                 if extra and stage.layer == 0 and layers > 1 and lengths:
                     continue  # that text does not have the readout

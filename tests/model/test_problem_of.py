@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,10 @@ from lstm_trace.errors import CellError, MissingError
 from lstm_trace.examples import examples, text
 from lstm_trace.model.problem import problem_text
 
+from ..lines.problems import random_trace
 from ..support.strategies import Case, cells, networks
-from ..support.walk_cases import CELLS, H, I, P, weights
+from ..support.tiers import seeds
+from ..support.walk_cases import CELLS, H, I, P, cell_of, states, weights
 
 #: Cells beside those of the walks.
 MORE: dict[str, dict[str, Any]] = {
@@ -129,10 +133,20 @@ def test_biases_that_no_weight_shows_are_said() -> None:
 def test_merges_paddings_and_a_reverse_direction_of_its_own(merge: str, padding: str, rng: np.random.Generator) -> None:
     options = {"reverse": {"gate_activation": "hard_sigmoid"}, "merge": merge, "padding": padding}
     own = weights(rng, CELLS["two biases"], 1, ("forward", "reverse"))
-    mask = [[1, 0], [0, 1], [1, 1]]
-    trace = lt.run(own, rng.normal(size=(3, 2, I)), options=options, mask=mask, dtype="float32")
+    mask, first = [[1, 0], [0, 1], [1, 1]], rng.normal(size=(2, 2, 2, H))
+    trace = lt.run(own, rng.normal(size=(3, 2, I)), *first, options=options, mask=mask, dtype="float32")
     same(again(trace), trace)
+    assert {*lt.problem(trace)} >= {"h0", "c0"}
     assert lt.problem(trace)["dtype"] == "float32"
+
+
+def test_another_output_to_begin_with_at_padding_has_no_place_in_a_problem(rng: np.random.Generator) -> None:
+    own, options = weights(rng, CELLS["rnn"]), {"padding": "repeat"}
+    trace = lt.run(own, rng.normal(size=(3, I)), cell="rnn", options=options, mask=[0, 1, 1])
+    found = lt.edit(trace, {"y_prev": [1.0, 2.0, 3.0, 4.0]})
+    assert found["y_t"][0, 0].tolist() == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(MissingError, match="in 0/forward padding begins by repeating y_prev, which is not zero"):
+        lt.problem(found)
 
 
 @pytest.mark.parametrize("ask", ["0/reverse/h_t", "0/forward/1/0/i_t[1]"])
@@ -145,6 +159,21 @@ def test_what_was_asked_for_is_asked_for_again(ask: str, rng: np.random.Generato
     assert found.scopes == trace.scopes
     for name, array in trace.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("seed", seeds(360, 6))
+def test_a_random_run(seed: int) -> None:
+    """Of any cell: with every rule of padding, states, directions, supplied lines, holds and arithmetics."""
+    trace = random_trace(seed)
+    if trace.header.ask and any(stage.cell.plain for stage in trace.stages):
+        return  # a line may be held after the requested steps only
+    try:
+        found = again(trace)
+    except MissingError as error:
+        assert "which the requested lines do not need" in str(error)  # noqa: PT017 - or it is the same trace
+        return
+    meets = any(stage.direction == "joined" for stage in found.stages)
+    same(found, trace if meets else replace(trace, header=replace(trace.header, merge=found.header.merge)))
 
 
 @pytest.mark.few(0)
@@ -199,6 +228,27 @@ def test_lines_that_are_given(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(mine.output, one.output)
     with pytest.raises(CellError, match="do not have the equations of one cell"):
         lt.problem(lt.run(own, rng.normal(size=(3, I)), cell=cell, given=supplied))
+
+
+@pytest.mark.parametrize("seed", seeds(150, 3))
+def test_a_layer_or_direction_whose_lines_are_all_supplied(seed: int) -> None:
+    """No line reads a weight there, and the network still has it."""
+    pick, rng = Random(seed), np.random.default_rng(seed)  # noqa: S311 - it has to be the same each time
+    both, spec = ("forward", "reverse"), CELLS[pick.choice([*CELLS])]
+    layers, directions = pick.choice(((1, both), (2, both), (2, both[:1]), (3, both[1:])))
+    merge = {"merge": pick.choice(("sum", "none", "concat")) if layers == 1 else "concat"} if directions[1:] else {}
+    told: dict[str, Any] = {
+        "source": weights(rng, spec, layers, directions), "x": rng.normal(size=(3, 2, I)), "lengths": [1, 3],
+        "initial": states(rng, spec, layers * len(directions), 2),
+        "cell": {**spec, **merge, "padding": pick.choice(("zero", "repeat", "carry"))},
+    }  # fmt: skip
+    whole, cell, given = lt.run(**told), cell_of(spec), {}
+    scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
+    for scope in pick.sample(scopes, max(1, len(scopes) // 2)):
+        before = [line.name for line in cell.lines if line.assigned and line.name.startswith("z_")]
+        for name in pick.choice((dict(cell.carry).values(), before)):
+            given[f"{scope}/{name}"] = rng.uniform(0.1, 0.9, size=whole.lines[scope][name].shape)
+    same(again(trace := lt.run(**told, given=given)), trace)
 
 
 def test_adjoints_are_left_out_and_another_arithmetic_is_part_of_it() -> None:

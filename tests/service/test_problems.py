@@ -170,6 +170,8 @@ NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     [
         (b'{"edits": [{"address": "a", "value": NaN}]}', 'NaN is not a number in JSON; write "NaN", in quotes'),
         (b'{"anything": -Infinity}', "-Infinity is not a number in JSON"),
+        (b'{"edits": [{"address": "a",\n "value": 1e999}]}', "line 2: the number 1e999 is too large for a float"),
+        (b'{"anything": ' + b"9" * 900 + b".5}", "line 1: the number 9999"),
         (b'{"anything": "\\ud800"}', r"\ud800 is half of a character"),
         (b'{"\\udc00": 1}', r"\udc00 is half of a character"),
         (b'{"digits": ' + b"9" * 5000 + b"}", "a whole number has more than 4,300 digits"),
@@ -211,7 +213,6 @@ def test_what_is_no_json(content: bytes, says: str) -> None:
                 "secret: extra inputs are not permitted",
             ],
         ),
-        (b'{"edits": [{"address": "a", "value": 1e999}]}', ["edits[0].value: input should be a finite number"]),
         (b'{"edits": [{"address": "a", "value": "NaN"}]}', ["edits[0].value: input should be a finite number"]),
     ],
 )
@@ -220,7 +221,6 @@ def test_json_of_another_form(content: bytes, says: list[str]) -> None:
     assert reply.status == 422
     assert told(reply)["problems"] == says
     assert b"kept" not in reply.body
-    assert b"1e999" not in reply.body
 
 
 def test_faults_are_counted_before_there_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,10 @@ class Binder:
                 return [(np.matmul, (vector, pack("rows").T, out))]
             if vector.shape[1] > LONG_VECTOR:
                 return [(pack("rows").dot, (bench.moving(vector), bench.moving(out)))]
-            return [(np.ndarray.dot, (bench.moving(vector), bench.fixed(pack("across")), bench.moving(out)))]
+            across = pack("across")
+            # `dot` skips the products with a single 0, and 0 times NaN or infinity is NaN
+            product = np.ndarray.dot if vector.shape[1] > 1 or np.isfinite(across).all() else np.matmul
+            return [(product, (bench.moving(vector), bench.fixed(across), bench.moving(out)))]
         matrices = pack("columns")
         if inside:
             if count == 1:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from ...base.arrays import Array, cast, describe, to_list
-from ...base.files import check_size, read_bytes
+from ...base.files import check_size, read_bytes, require_finite
 from ...base.writing import Target, format_of, is_device, read_from, written
 from ...errors import FileError, OptionError, reading
 from ...printable import json_text
@@ -186,7 +187,13 @@ def load_json(path: str | Path, content: bytes) -> Trace:
     check_version(path, name, f'no "format": "{FORMAT}"); a problem')
     file = validate(TraceFile, content, str(path))
 
+    @cache
+    def require_words() -> None:  # infinity is a word, and no number that is too large
+        require_finite(path, content.decode())
+
     def held(array: Array, name: str) -> Array:
+        if np.isinf(array).any():
+            require_words()
         with reading(f"{path}: {name}"):
             return cast(array, file.dtype)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.parse import parse
+from lstm_trace.cell.variants import named
+from lstm_trace.engine.jit import installed
 
+from ...support.tiers import ALL, some
 from .test_plan import Case, calls, check
 
 KERAS = parse("""
@@ -116,3 +121,54 @@ def test_slices_of_parameters_of_different_widths_are_calls_of_their_own() -> No
     weights = {"a": [1.0, 2.0, 3.0, 4.0], "b": [5.0, 6.0, 7.0, 8.0, 9.0]}
     trace = lt.run(weights, [[1.0, 10.0]], cell=cell, plan="planned")
     assert trace["h_t"].ravel().tolist() == [10.0, 120.0]
+
+
+SMALL = """
+z = W @ h_prev + V @ h_prev
+r = R @ x_t + z + h_prev @ K
+h_t = tanh(r)
+u_t = W @ h_t - R @ h_t
+carry: h_prev <- h_t
+output: u_t
+"""
+
+
+def by_hand(weights: dict[str, Any], x: Any) -> list[tuple[list[float], list[float]]]:
+    """h_t and u_t at each step, from a state of zeros, without numpy."""
+
+    def times(matrix: Any, vector: list[float]) -> list[float]:
+        return [sum(w * v for w, v in zip(row, vector, strict=True)) for row in matrix.tolist()]
+
+    h, found = [0.0] * len(weights["W"]), []
+    for row in x.tolist():
+        parts = times(weights["R"], row), *(times(m, h) for m in (weights["W"], weights["V"], weights["K"].T))
+        h = [math.tanh(sum(terms)) for terms in zip(*parts, strict=True)]
+        u = [a - b for a, b in zip(times(weights["W"], h), times(weights["R"], h), strict=True)]
+        found.append((h, u))
+    return found
+
+
+@pytest.mark.parametrize("plan", ["planned", "lines", *(["compiled"] if ALL and installed() else [])])
+@pytest.mark.parametrize("B", some([1, 2, 3], 2))
+@pytest.mark.parametrize("H", [1, 2, 3, 4, 5, 8, 9] if ALL else [1, 2])
+def test_zero_times_a_weight_that_is_not_finite_is_nan(H: int, B: int, plan: Any) -> None:
+    """numpy and BLAS may leave out a product with 0; a state of zeros is a usual one."""
+    rng = np.random.default_rng(8)
+    for steps, which, value in product(some([1, 2, 3, 40], 1), "WVKR", (np.nan, -np.inf)):
+        weights = {name: rng.normal(size=(H, H)) for name in "WVKR"}
+        weights[which][rng.integers(H), rng.integers(H)] = value
+        x = rng.normal(size=(steps, B, H))
+        x[0] = 0
+        trace = lt.run(weights, x, cell={"equations": SMALL}, allow_nonfinite=True, plan=plan)
+        for b in range(B):
+            for t, (h, u) in enumerate(by_hand(weights, x[:, b])):
+                np.testing.assert_allclose(trace["h_t"][t, b], h, atol=1e-9, err_msg=f"{which}, {value}, step {t}")
+                np.testing.assert_allclose(trace["u_t"][t, b], u, atol=1e-9, err_msg=f"{which}, {value}, step {t}")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_plan_of_a_single_unit_has_the_nan_of_its_weight(cell: str) -> None:
+    weights = {name: [[0.5]] for name in named(cell, {"bias": "none"})[0].parameters}
+    weights[{"lstm": "W_hi", "gru": "W_hr", "rnn": "W_hh"}[cell]] = [[np.nan]]
+    for plan in ("lines", "planned", "auto"):
+        assert np.isnan(lt.run(weights, [[1.0]], cell=cell, plan=plan, allow_nonfinite=True)["h_t"]).all(), plan

@@ -212,6 +212,20 @@ def test_a_file_that_contradicts_itself_is_refused(change: Any, message: str) ->
     assert all(problem.startswith("bad.json: ") for problem in error.value.problems)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-2.5E+308", "9" * 400 + ".0"])
+def test_a_number_that_is_too_large_is_not_infinity(number: str) -> None:
+    """Infinity is a word; the same number in a text is one as well, and means nothing."""
+    told = lt.run({"W": [[2.0]]}, [[1.0], [np.inf]], cell={"equations": "z = W @ x_t"})
+    text = to_json(replace(told, header=replace(told.header, title=f'a "[{number}]", [{number}]')))
+    assert text.count('"Infinity"') == 2
+    np.testing.assert_array_equal(load("t.json", text.encode()).lines["0/forward"]["z"], told["z"])
+    large = text.replace('"Infinity"', number, 1)
+    line = text[: text.index('"Infinity"')].count("\n") + 1
+    for content in (large, large.replace('"Infinity"', "1.0")):
+        with pytest.raises(FileError, match=rf't\.json: line {line}: the number .*; if infinity is meant, write "Infi'):
+            load("t.json", content.encode())
+
+
 def both(**arguments: Any) -> Trace:
     """Two layers of two directions, one length short."""
     rng = np.random.default_rng(9)

@@ -2,7 +2,7 @@
 import { kept } from "../../../../lines/cells.js";
 import { as_rounded } from "../../../../lines/numbers.js";
 import { each_array, extent, operand } from "../../../../lines/values.js";
-import { computed, here, is_single } from "./computing.js";
+import { computed, here } from "./computing.js";
 import { head_of } from "./labels.js";
 import { forward_stages, is_adjoint, number_at, span } from "./places.js";
 
@@ -13,6 +13,8 @@ import { forward_stages, is_adjoint, number_at, span } from "./places.js";
 
 /** The largest matrix that is written out; maximum count of individual numbers; decimals of a problem of hand size. */
 const MATRIX = [4, 6], SCALARS = 400, FEW = [4, 5], DECIMALS = 5;
+/** Half a unit of the last decimal, and the part of a number that rounding may be off by, with room for floats. */
+const HALF = 0.5000005, ROUNDING = 1e-12;
 
 /** How every part of a page shows the numbers of a run. @param {Trace} trace @param {number | null} digits those asked for @returns {Style} */
 export function style_of(trace, digits) {
@@ -37,9 +39,13 @@ const usual_style = kept((/** @type {Trace} */ trace) => {
   return { digits: more < few ? FEW[1] : FEW[0] };
 });
 
-/** How many numbers, shown with so many decimals, do not follow from the numbers shown before them. @param {Trace} trace @param {number} digits */
+/**
+ * How many numbers, shown with so many decimals, do not follow from the numbers shown before them: are not within half a
+ * unit of the last decimal, as floats may round a 5 up or down.
+ * @param {Trace} trace @param {number} digits
+ */
 function astray(trace, digits) {
-  const single = is_single(trace), shown = (/** @type {number} */ value) => as_rounded(value, digits, single);
+  const shown = (/** @type {number} */ value) => as_rounded(value, digits, false), half = HALF / 10 ** digits;
   const each = (/** @type {Array} */ { shape, data }) => ({ shape, data: data.map(shown) });
   const all = (/** @type {Scoped} */ part) => each_array(part, each);
   const { lines, parameters, initial, given, x } = trace;
@@ -51,8 +57,11 @@ function astray(trace, digits) {
       if (!values || operands.some((one) => !one)) continue;
       for (const t of span(trace)) {
         for (let b = 0; b < extent(trace)[1]; b++) {
-          const again = computed(line, operands.map((one) => here(trace, /** @type {Array} */ (one), t, b)), values.shape[2], single);
-          again.forEach((value, k) => { found += Number(shown(value) !== number_at(trace, values, t, b, k)); });
+          const again = computed(line, operands.map((one) => here(trace, /** @type {Array} */ (one), t, b)), values.shape[2], false);
+          again.forEach((value, k) => {
+            const other = number_at(trace, values, t, b, k);
+            found += Number(value !== other && !(Math.abs(value - other) <= half + ROUNDING * Math.abs(value)));
+          });
         }
       }
     }

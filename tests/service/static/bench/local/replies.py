@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
 from lstm_trace.errors import LstmTraceError, OptionError
@@ -18,8 +16,7 @@ from lstm_trace.runs.reading import Look
 from lstm_trace.runs.records import as_json
 from lstm_trace.trace.address import address, address_of
 from lstm_trace.trace.files.trace_file import to_json
-from lstm_trace.trace.trace import Trace, derived
-from lstm_trace.view.hand_size import FEW
+from lstm_trace.trace.trace import Trace
 from tests.support.page_modules import computed
 
 LANGUAGES = ("en", "de", "fr", "es", "zh")
@@ -94,32 +91,11 @@ def _without_tex(part: Any) -> Any:
     return {key: _without_tex(one) for key, one in part.items() if key != "tex"} if isinstance(part, dict) else part
 
 
-def _settled(trace: Trace) -> bool:
-    """Whether no line computed from shown numbers is halfway between two that can be shown: there rounding decides how
-    many decimals a page has by default, and two correct programs need not agree.
-    """
-
-    def shown(part: Any, digits: int) -> Any:
-        return {scope: {name: np.round(one, digits) for name, one in here.items()} for scope, here in part.items()}
-
-    for digits in FEW:
-        parts = {name: shown(getattr(trace, name), digits) for name in ("lines", "parameters", "initial", "given")}
-        printed = replace(trace, **parts, x=None if trace.x is None else np.round(trace.x, digits), memory=None)
-        for stage, line, _ in printed.recorded():
-            again = derived(printed, stage.scope, line)
-            with np.errstate(invalid="ignore"):
-                off = np.array([]) if again is None else np.abs(np.mod(again.astype(float) * 10**digits, 1) - 0.5)
-            if (off < (1e-2 if trace.header.dtype == "float32" else 1e-6)).any():
-                return False
-    return True
-
-
 def looks(trace: Trace, random: Random) -> dict[str, Any]:
-    """How a page may show numbers; with some decimals, where rounding may decide how many there are by default."""
-    usual = (None, None) if _settled(trace) else ()
+    """How a page may show numbers."""
     return {
         "language": random.choice(LANGUAGES), "notation": random.choice(NOTATIONS),
-        "digits": random.choice((*usual, 0, 2, 6)), "count_from": random.choice((None, 0, 1)),
+        "digits": random.choice((None, None, 0, 2, 6)), "count_from": random.choice((None, 0, 1)),
     }  # fmt: skip
 
 
