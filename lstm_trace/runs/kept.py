@@ -28,8 +28,8 @@ from ..trace.trace import Trace
 from .asked import DroppedRunError, RunFolderError
 from .records import as_json
 
-#: Number of traces that a worker keeps open, and maximum size of one that it keeps in memory; larger ones are mapped.
-OPEN, HELD = 32, 4 << 20
+#: Number of traces that a worker keeps open.
+OPEN = 32
 #: Number of dropped runs that can be made again, per kept run; and maximum size of the facts about one.
 REMEMBERED, RECIPE = 4, 1 << 20
 TRACE = ".safetensors"
@@ -123,19 +123,14 @@ def save(path: Path, trace: Trace) -> None:
         trace_file.save(trace, path)
 
 
-def keep(path: Path, trace: Trace, found: RunRecord) -> None:
-    """Write the facts next to a trace that was saved at `path`, and keep the trace in memory if it is small.
-
-    Raises RunFolderError.
-    """
+def keep(path: Path, found: RunRecord) -> None:
+    """Write the facts next to a trace that was saved at `path`. Raises RunFolderError."""
     with _as_folder_error("the run cannot be kept", path):
         made = json.dumps({"item": found.recipe.item, "parent": found.parent, "seal": _seal(path)}).encode()
         rows = [found.recipe.source, json.dumps(dict(found.recipe.edits)).encode(), made, found.reply]
         with written(path.with_suffix(".json"), "wb") as file:
             file.write(b"\n".join([*rows, _digest(path.stem, rows)]))
         path.with_suffix(".gone").unlink(missing_ok=True)
-        if path.stat().st_size <= HELD:
-            _hold(str(path), trace)
 
 
 def opened(path: str) -> Trace:
@@ -152,7 +147,10 @@ def opened(path: str) -> Trace:
         if there is not None:
             with suppress(FileNotFoundError, IsADirectoryError):
                 if _seal(path) == record(path).seal:
-                    return _hold(path, trace_file.load(path))
+                    _open[path] = trace_file.load(path), _identity(path)
+                    if len(_open) > OPEN:
+                        _open.popitem(last=False)
+                    return _open[path][0]
             _remove(Path(path))
     raise gone(Path(path).stem)
 
@@ -197,13 +195,6 @@ def _seal(path: str | Path) -> str:
 def _digest(run: str, rows: list[bytes]) -> bytes:
     """A digest of the facts about a run, including its id."""
     return hashlib.sha256(b"\n".join([run.encode(), *rows])).hexdigest().encode()
-
-
-def _hold(path: str, trace: Trace) -> Trace:
-    _open[path] = trace, _identity(path)
-    if len(_open) > OPEN:
-        _open.popitem(last=False)
-    return trace
 
 
 def gone(run: str) -> DroppedRunError:

@@ -143,7 +143,7 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
         raise gone(Path(path).stem)
     trace = _edited(_ran(spec, bounds, item), found.recipe.edits, spec.equations, bounds)
     save(Path(path), trace)
-    keep(Path(path), trace, found)
+    keep(Path(path), found)
     drop(Path(path).parent, bounds)
     return Made(Path(path).stem)
 
@@ -186,7 +186,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         trace = run()
         save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
-        keep(path, trace, RunRecord(recipe, above, as_json(said)))
+        keep(path, RunRecord(recipe, above, as_json(said)))
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there

@@ -180,7 +180,7 @@ def test_a_value_that_does_not_follow_is_found(kept: Kept) -> None:
     values[1, 0, 1] += 0.25
     trace.lines["0/forward"]["c_t"] = values
     keeping.save(path, trace)
-    keeping.keep(path, trace, keeping.record(path))
+    keeping.keep(path, keeping.record(path))
     found = json.loads(comparing.verified(str(path)))
     (failure,) = [one for one in found["failures"] if one["address"] == "0/forward/1/0/c_t[1]"]
     assert failure["recorded"] - failure["derived"] == pytest.approx(0.25)
