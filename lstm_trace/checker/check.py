@@ -117,7 +117,7 @@ def numbers(value: Any, kind: str, begin: tuple[int, ...], dtype: str, where: st
     except OverflowError: raise RefusedError(f"{where} has a number that is too large for {dtype}") from None
     return Array(shape, [flat[at : at + shape[-1]] for at in range(0, len(flat), shape[-1])])
 
-class Trace:
+class ReadTrace:
     """What a file holds; what the format does not allow is refused."""
     def __init__(self, path: Path) -> None:
         need(path.is_file(), "no such file, or no file at all")
@@ -166,7 +166,7 @@ class Trace:
         scope = f"{part(entry, 'layer', int)}/{direction}"
         right = entry.keys() <= keys and re.fullmatch(r"[0-9]+/(adjoint-)?(forward|reverse|joined)", scope)
         need(right and scope not in self.stages, f"a stage is unknown, or occurs twice: {shown(scope)}")
-        try: cell = Cell(part(entry, "equations", str))
+        try: cell = ReadCell(part(entry, "equations", str))
         except (RefusedError, RecursionError) as error:
             raise RefusedError(f"equations of {scope}: {error}") from None
         sources, computed = part(entry, "sources", dict, {}), part(entry, "computed", list, list(cell.lines))
@@ -210,7 +210,7 @@ def signed(tree: ast.expr, sign: int = 1, right: bool = False) -> list[tuple[int
         return [(sign, tree)]
     return [*signed(tree.left), *signed(tree.right, 1 if isinstance(tree.op, ast.Add) else -1, True)]
 
-class Cell:
+class ReadCell:
     """The lines of a text, in order of computation, and its declarations."""
     def __init__(self, text: str) -> None:
         self.text, self.lines, self.inputs = text, dict[str, Line](), set[str]()
@@ -522,7 +522,7 @@ def near(r: float, e: Fraction, bound: Fraction, why: str) -> str:
     right = math.isfinite(r) and abs(Fraction(r) - e) <= bound
     return "" if right else f"{float(e)!r} ± {float(bound):.3g} ({why})"
 
-class Arithmetic:
+class Rounding:
     """How operands are read, and what is rounded where. `fixed`: one order and one result, in place of a bound."""
     def __init__(self, name: str, dtype: str) -> None:
         self.fixed, self.form = bool(name), name or dtype
@@ -646,8 +646,8 @@ UNITS: dict[str, Callable[..., Any]] = {  # what each unit reads: of SUMS pairs 
 
 class Check:
     """Judge every value of a trace, or `sample` values of each line."""
-    def __init__(self, trace: Trace, sample: int = 0) -> None:
-        self.trace, self.sample, self.arithmetic = trace, sample, Arithmetic(trace.arithmetic, trace.dtype)
+    def __init__(self, trace: ReadTrace, sample: int = 0) -> None:
+        self.trace, self.sample, self.arithmetic = trace, sample, Rounding(trace.arithmetic, trace.dtype)
         self.proved = self.refuted = self.left = 0
         self.findings, self.unknown, self.place = list[str](), dict[str, int](), cache(self._place)
         weights = {(stage.weights, name) for stage in trace.stages.values() for name in stage.cell.parameters}
@@ -785,7 +785,7 @@ def main() -> int:
     warnings.simplefilter("ignore")  # Python's parser warns of odd expressions
     for path in options.traces:
         try:
-            check = Check(Trace(path), options.sample)
+            check = Check(ReadTrace(path), options.sample)
             print("\n".join(report(path, check, options.quiet)))
             statuses.add(check.status)
         except UnknownError as error:

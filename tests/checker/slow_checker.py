@@ -137,7 +137,7 @@ def tampered(draw: random.Random, document: dict[str, Any]) -> str:
 
 def between(path: Path, address: str) -> tuple[str, bool]:
     """Which kind of value it is, and whether |r - e| is between the bounds on which the two programs differ."""
-    trace = check.Trace(path)
+    trace = check.ReadTrace(path)
     if address.count("/") == 2 or trace.arithmetic:  # a sum, where a line was moved; one result that is right
         return "exact", True
     scope, (k, b, rest) = "/".join(address.split("/")[:2]), address.split("/", 4)[2:]
@@ -185,7 +185,7 @@ def test_checker_and_verification_differ_only_between_their_bounds(block: int, t
     while counts["honest"] < COUNT:
         trace = honest(draw)
         trace.save(path)
-        found, verified = check.Check(check.Trace(path)), lt.verify(lt.load(path))
+        found, verified = check.Check(check.ReadTrace(path)), lt.verify(lt.load(path))
         if verified.verdict == "inconclusive" or found.status == 3:  # a bound that is not finite
             counts["inconclusive"] += 1
             assert not found.refuted
@@ -196,7 +196,7 @@ def test_checker_and_verification_differ_only_between_their_bounds(block: int, t
         document = json.loads(path.read_text(encoding="utf-8"))
         tampered(draw, document)
         path.write_text(json.dumps(document), encoding="utf-8")
-        found, verified = check.Check(check.Trace(path)), lt.verify(lt.load(path))
+        found, verified = check.Check(check.ReadTrace(path)), lt.verify(lt.load(path))
         ours = {finding.partition(": recorded")[0] for finding in found.findings}
         theirs = {str(failure.address) for failure in verified.failures}
         caused = {name for failure in verified.failures for name in failure.consequences}

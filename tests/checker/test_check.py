@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from lstm_trace.checker import check
-from lstm_trace.checker.check import Cell, Check, RefusedError, Trace, UnknownError
+from lstm_trace.checker.check import Check, ReadCell, ReadTrace, RefusedError, UnknownError
 
 from .. import ROOT
 
@@ -33,13 +33,13 @@ NAMES = {0: "verified", 1: "failed", 3: "inconclusive"}
 def checked(document: dict[str, Any], folder: Path, **options: Any) -> Check:
     path = folder / "trace.json"
     path.write_text(json.dumps(document), encoding="utf-8")
-    return Check(Trace(path), **options)
+    return Check(ReadTrace(path), **options)
 
 
 def answer(path: Path) -> tuple[str, str | None]:
     """The verdict on a file, and the address of the first wrong value."""
     try:
-        found = Check(Trace(path))
+        found = Check(ReadTrace(path))
     except RefusedError:
         return "refused", None
     return NAMES[found.status], found.findings[0].split(": recorded")[0] if found.findings else None
@@ -54,7 +54,7 @@ def test_vectors(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.parent.name)
 def test_every_value_of_the_example_traces_is_proved(path: Path) -> None:
-    found = Check(Trace(path))
+    found = Check(ReadTrace(path))
     values = sum(np.size(v) for lines in json.loads(path.read_text("utf-8"))["lines"].values() for v in lines.values())
     assert not found.refuted
     lacks_a_state = path.parent.name in ("q19", "q20", "q21")  # of one step only what the answer needs was computed
@@ -188,7 +188,7 @@ def page_names() -> list[tuple[str, list[str]]]:
 def test_lines_have_the_names_of_the_page(text: str, names: list[str]) -> None:
     functions = dict(row.split(" = ") for row in PAGE.partition("trace-functions")[2].split("```")[1].splitlines()[1:])
     used = [f"{call} = {body}\n" for call, body in functions.items() if f"{call.partition('(')[0]}(" in text]
-    cell = Cell("".join(used) + text.replace("; ", "\n"))
+    cell = ReadCell("".join(used) + text.replace("; ", "\n"))
     assert [name for name in cell.lines if name in names or name == "a"] == [*dict.fromkeys([*names])]
 
 
@@ -201,7 +201,7 @@ def test_the_functions_of_the_page_can_be_read() -> None:
         values = ", ".join(
             "x_t" if "=" not in argument else argument.partition("=")[2] for argument in rest[:-1].split(", ")
         )
-        lines = Cell(f"{text}\ny{number} = {name}({values})").lines
+        lines = ReadCell(f"{text}\ny{number} = {name}({values})").lines
         assert f"y{number}" in lines
         assert len(lines) > 1 or lines[f"y{number}"].op in [*check.UNARY, "*", "/", "where"]
 
@@ -247,7 +247,7 @@ def test_the_functions_of_the_page_can_be_read() -> None:
 def test_texts_that_are_no_equations_are_refused(text: str) -> None:
     start = time.process_time()
     with pytest.raises((RefusedError, RecursionError, UnknownError)):
-        Cell(text)
+        ReadCell(text)
     assert time.process_time() - start < 2
 
 
@@ -286,7 +286,7 @@ def test_numbers_are_rounded_to_nearest() -> None:
 
 
 def test_other_arithmetics_round_as_the_page_says() -> None:
-    hand, fixed = check.Arithmetic("by-hand-2", "float64"), check.Arithmetic("q3.2", "float64")
+    hand, fixed = check.Rounding("by-hand-2", "float64"), check.Rounding("q3.2", "float64")
     assert [check.nearest(hand.rounded(Fraction(n, 1000))) for n in (125, -125, 124, 1, 5, -5)] == [
         0.13,
         -0.13,
@@ -308,13 +308,13 @@ def test_other_arithmetics_round_as_the_page_says() -> None:
     ]
     assert fixed.rounded(math.inf) == Fraction(15, 4)
     assert hand.read([0.1, 0.25])[0] == Fraction(1, 10)
-    half = check.Arithmetic("float16", "float64")
+    half = check.Rounding("float16", "float64")
     assert half.read([0.1, math.inf]) == [0.0999755859375, math.inf]  # rounded first, beside an infinity too
     assert fixed.read([-math.inf, 0.3]) == [-4, Fraction(1, 4)]
     assert hand.read([math.inf, 0.1]) == [math.inf, 0.1]
     for name in ("by-hand-16", "q0.4", "q20.13", "float64", "decimal", "q1", "by-hand-", "q1.-1"):
         with pytest.raises(RefusedError, match="unknown arithmetic"):
-            check.Arithmetic(name, "float64")
+            check.Rounding(name, "float64")
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_file_that_is_no_trace_has_one_message(
 def test_an_unforeseen_exception_is_one_message_and_does_not_look_refuted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(check.Arithmetic, "judged", lambda *parts: 1 // 0)
+    monkeypatch.setattr(check.Rounding, "judged", lambda *parts: 1 // 0)
     code, out, err = program([str(ROOT / "traces" / "three-steps" / "trace.json")], monkeypatch, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "cannot be judged: ZeroDivisionError" in err
@@ -458,7 +458,7 @@ def test_damaged_tensors_and_holds_are_refused(tmp_path: Path) -> None:
     ):
         path.write_bytes(file)
         with pytest.raises(RefusedError, match=why):
-            Trace(path)
+            ReadTrace(path)
     document = json.loads((VECTORS / "held.json").read_text(encoding="utf-8"))
     scope, names = next((scope, names) for scope, names in document["inputs"]["given"].items())
     name = next(name for name in names if name.startswith("hold_"))
@@ -468,7 +468,7 @@ def test_damaged_tensors_and_holds_are_refused(tmp_path: Path) -> None:
 
 
 def test_minus_zero_is_zero() -> None:
-    assert list(Cell("h_t = tanh(x_t * -0)").lines) == ["x_t * 0", "h_t"]
+    assert list(ReadCell("h_t = tanh(x_t * -0)").lines) == ["x_t * 0", "h_t"]
 
 
 def test_two_stages_that_read_each_other_are_refused(tmp_path: Path) -> None:
@@ -572,17 +572,17 @@ def test_what_the_format_does_not_allow_is_refused(equations: str, number: str, 
     path = tmp_path / "trace.json"
     path.write_text(json.dumps(one_line(equations, ["NUMBER"])).replace('"NUMBER"', number), encoding="utf-8")
     with pytest.raises(RefusedError, match=why):
-        Check(Trace(path))
+        Check(ReadTrace(path))
     path.write_text(json.dumps(one_line("h_t = x_t", [1.0])), encoding="utf-16")
     with pytest.raises(RefusedError, match="not JSON"):
-        Trace(path)
+        ReadTrace(path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.json")
         with pytest.raises(RefusedError, match="no file"):
-            Trace(tmp_path / "pipe.json")
+            ReadTrace(tmp_path / "pipe.json")
 
 
 @pytest.mark.parametrize("name", ["inputs/initial", "inputs/given", "inputs/h0", "initial/0/forward", "lines/h_t"])
@@ -592,7 +592,7 @@ def test_tensors_have_the_names_of_the_page(name: str, tmp_path: Path) -> None:
     path = tmp_path / "trace.safetensors"
     path.write_bytes(tensor_file(header, bytes(8)))
     with pytest.raises(RefusedError, match=f"no array {name}"):
-        Trace(path)
+        ReadTrace(path)
 
 
 def test_the_report_has_verdict_premises_and_equations(

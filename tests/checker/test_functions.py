@@ -131,7 +131,7 @@ def test_doubling_counts_its_errors() -> None:
 def accepted(line: check.Line, vectors: list[list[float]], r: float, dtype: str = "float64") -> bool:
     extra = len(vectors[0]) if line.op == "matvec" else line.constants
     unit = next(iter(check.UNITS[line.op](*map(tuple, vectors), extra)))
-    return not check.Arithmetic("", dtype).judged(line, unit, r)
+    return not check.Rounding("", dtype).judged(line, unit, r)
 
 
 @pytest.mark.parametrize("op", check.EPSILONS)
