@@ -270,7 +270,7 @@ export class Report {
       const other = this.style.digits !== null && [...one.before, ...one.after].some((place) => moved.has(place));
       one.sign.textContent = other ? (this.#equal(one) ? "=" : "≈") : one.was;
     }
-    for (const part of every(".tells :is(p, li, figure, td:not([id], :has(a))), p.tells", this.root)) part.classList.toggle("dimmed", !given);
+    for (const part of every(".tells :is(p:not(.hint), li, figure, td:not([id], :has(a))), p.tells", this.root)) part.classList.toggle("dimmed", !given);
     for (const other of this.others) other.classList.toggle("dimmed", !given);
     this.#pictures(given);
   }
