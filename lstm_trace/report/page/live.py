@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
+from ...base.display import escape
 from ...base.modules import inlined
 from ...cell.lines import Cell
 from ...documents.html import HtmlPrinter
@@ -188,7 +189,7 @@ def written(body: str, title: str = "") -> str:
     A block is its tags with the names and values of their attributes, where they end, and its text; one block within
     another is only named there. How much white space there is between two words does not matter.
     """
-    sums: list[list[str]] = [[title], []]
+    sums: list[list[str]] = [[unescape(escape(title))], []]
     open_blocks = [sums[-1]]
     skipped = False
     for close, tag, attributes, empty, text in _TAG.findall(body):
