@@ -102,7 +102,7 @@ def above_maps(page: str) -> str:
 
 def formulas(html: str) -> list[str]:
     """Every formula of a page, without the names and links of its numbers."""
-    bare = re.sub(r'</?a\b[^>]*>| id="\w+"| data-a="[^"]*"', "", html)
+    bare = re.sub(r'</?a\b[^>]*>| id="\w+"| data-[an]="[^"]*"', "", html)
     return re.findall(r"<math.*?</math>", bare)
 
 
