@@ -356,6 +356,22 @@ def test_what_changed_is_what_the_package_says() -> None:
         assert [one["largest"] for one in found] == pytest.approx([one.largest for one in own], rel=1e-12), name
 
 
+@pytest.mark.parametrize("ask", [["c_t", "h_t"], ["1/c_t[0]", "f_t"], ["f_t"], []], ids=str)
+def test_what_is_asked_for_stays_where_everything_is_computed(ask: list[str]) -> None:
+    trace = lt.run(json_of("three-steps") | {"ask": ask})
+    whole = json.loads(to_json(lt.run(json_of("three-steps") | {"ask": []}))) | {"ask": [*trace.header.ask]}
+    changes: list[dict[str, Any]] = [
+        {"equations": ("f_t", "k_t")},
+        {"equations": ("c_t = ", "c_t = 0 * ")},
+        {"edits": {"x": LONGER}},
+        {"edits": {"b_i": [0.5, -2.0]}},
+    ]
+    found = edited_in_page([asked(trace, change) | {"file": json.dumps(whole)} for change in changes])
+    assert [json.loads(one["file"])["ask"] for one in found] == [
+        [*expected(trace, change).header.ask] for change in changes
+    ]
+
+
 def test_states_of_other_equations_begin_at_zero() -> None:
     written = json.loads(answers()[list(CASES).index("a new weight")]["file"])
     assert written["inputs"]["initial"] == {"s_prev": {"0/forward": [[0.0, 0.0]]}}
