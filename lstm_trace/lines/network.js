@@ -365,7 +365,7 @@ export function answering(trace, stages, ask) {
     return known.length ? [[stage.scope, named(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
   }));
   const now = {
-    ...trace, stages: kept, head: { ...head, ask: [ask, there, answers(kept[kept.length - 1])].find((some) => some.length) }, lines: {}, sums: {}, widths: {}, grids: {},
+    ...trace, stages: kept, head: { ...head, ask: [ask, there, answers(kept[kept.length - 1])].find((some) => some.length) ?? [] }, lines: {}, sums: {}, widths: {}, grids: {},
     parameters: read(trace.parameters, (stage) => stage.cell.parameters.filter((name) => used(stage).has(name))),
     initial: read(trace.initial, states_of), given: read(trace.given, inputs_of),
   };
