@@ -148,7 +148,7 @@ class Builder:
         if slip is None:
             return None
         typed = as_typed(text) or (text if left else "")
-        name = f"{as_typed(left.rstrip('= '))} = " if left else ""
+        name = f"{as_typed(left.rstrip('=: '))} = " if left else ""
         advice = f"; type `{name}{typed}`" if typed and self._reads(typed) else ""
         return SyntaxFault(f"{UNREADABLE} ({slip.said}){advice}", self.start + slip.at)
 

@@ -117,7 +117,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
             if name.endswith("_prev"):
                 said = f"{name} ends in _prev, as states do; choose another name, or declare it in carry"
                 raise SyntaxFault(said, column)
-            if name != unicodedata.normalize("NFKC", row.partition("=")[0].strip()):
+            if name != unicodedata.normalize("NFKC", row.partition("=")[0].rstrip().removesuffix(":").strip()):
                 builder.start = column
                 raise builder.on_paper(right, left=row[column:start]) or SyntaxFault("", column)
             builder.assign(name, right, start, (count, row))

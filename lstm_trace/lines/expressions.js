@@ -133,7 +133,7 @@ export class Builder {
     const slip = told(left + text, at);
     if (!slip) return null;
     const typed = as_typed(text) || (left && text);
-    const name = left && `${as_typed(left.replace(/[= ]+$/, ""))} = `;
+    const name = left && `${as_typed(left.replace(/[=: ]+$/, ""))} = `;
     const advice = typed && this.parses(typed) ? `; type \`${name}${typed}\`` : "";
     return new SyntaxFault(`${UNREADABLE} (${slip.said})${advice}`, this.start + slip.at);
   }

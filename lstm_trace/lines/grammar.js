@@ -343,7 +343,7 @@ class Reading {
     const kind = builder.states.has(name) ? "a carried state" : inputs.includes(name) ? "an input" : FUNCTIONS.has(name) ? "a function" : "";
     if (kind) throw new SyntaxFault(`${name} is ${kind}; an equation cannot assign it`, column);
     if (name.endsWith("_prev")) throw new SyntaxFault(`${name} ends in _prev, as states do; choose another name, or declare it in carry`, column);
-    if (name !== normal(partition(row, "=")[0])) {
+    if (name !== normal(partition(row, "=")[0].trimEnd().replace(/:$/, ""))) {
       builder.start = column;
       throw builder.on_paper(right, undefined, row.slice(column, start)) ?? new SyntaxFault("", column);
     }

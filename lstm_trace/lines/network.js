@@ -241,9 +241,12 @@ export function meaning(text, stages, { first = 0, steps, batch }, has, held = f
   return null;
 }
 
+/** @type {Has} */
+const has_name = ({ cell }, name) => by_name(cell).has(name) || cell.inputs.includes(name);
+
 /** What is requested of some stages. Throws CellError. @param {string} text @param {Stage[]} stages @param {any} head @returns {Meant} */
 function requested(text, stages, head) {
-  const found = meaning(text, stages, head, ({ cell }, name) => by_name(cell).has(name) || cell.inputs.includes(name));
+  const found = meaning(text, stages, head, has_name);
   if (!found) throw new CellError([`ask: '${text}' is not an address of a line here`]);
   return found;
 }
@@ -317,6 +320,13 @@ function answers({ scope, direction, cell: whole }) {
   return [...(there ? [] : [direction === "joined" ? `${scope}/${cell.output}` : cell.output]), ...ends];
 }
 
+/** Addresses that a problem asks for, though everything is computed; none where that is what is requested if nothing else is.
+ *  @param {Trace} trace @returns {string[]} */
+function asked(trace) {
+  const { ask = [] } = /** @type {any} */ (trace.head), last = forward_stages(trace).at(-1);
+  return last && String(ask) !== String(answers(last)) ? ask : [];
+}
+
 /** The stages with only the lines that some values (`layer/direction/name`) follow from; stages without any are left out.
  *  @param {Stage[]} stages @param {string[]} wanted @param {boolean} carried  whether a step depends on the one before */
 function restricted(stages, wanted, carried) {
@@ -337,11 +347,12 @@ function restricted(stages, wanted, carried) {
  * reads. It is to be run.
  * @param {Trace} trace
  * @param {Stage[]} stages  whole
- * @param {string[]} ask  addresses; everything where there are none
+ * @param {string[]} ask  addresses; everything where there are none, and what was asked for of that is asked for as far as it is there
  * @returns {Trace}
  */
 export function answering(trace, stages, ask) {
   const head = /** @type {any} */ (trace.head), found = ask.map((text) => requested(text, stages, head));
+  const there = asked(trace).filter((text) => meaning(text, stages, head, has_name));
   const wanted = found.flatMap(({ stages: those, name }) => those.map(({ scope }) => `${scope}/${name}`));
   let kept = wanted.length ? restricted(stages, wanted, head.steps > 1) : stages, { steps } = head;
   if (wanted.length && kept.every((stage) => stage.direction === "forward")) { // a step never depends on a later one
@@ -354,7 +365,7 @@ export function answering(trace, stages, ask) {
     return known.length ? [[stage.scope, named(known.map((name) => [name, /** @type {any} */ (here.get(name))]))]] : [];
   }));
   const now = {
-    ...trace, stages: kept, head: { ...head, ask: ask.length ? ask : answers(kept[kept.length - 1]) }, lines: {}, sums: {}, widths: {}, grids: {},
+    ...trace, stages: kept, head: { ...head, ask: [ask, there, answers(kept[kept.length - 1])].find((some) => some.length) ?? [] }, lines: {}, sums: {}, widths: {}, grids: {},
     parameters: read(trace.parameters, (stage) => stage.cell.parameters.filter((name) => used(stage).has(name))),
     initial: read(trace.initial, states_of), given: read(trace.given, inputs_of),
   };

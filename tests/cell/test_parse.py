@@ -279,6 +279,7 @@ FAULTS = {
     "h_t = tanh(x_t": ("this cannot be read as an equation ('(' was never closed)", "(x_t"),
     "h_t = ": ("an expression is missing here", ""),
     "  h_t == x_t": ("an equation is written with one =: `h_t = x_t`", "h_t == x_t"),
+    "  h_t := x_t": ("an equation is written with one =: `h_t = x_t`", "h_t := x_t"),
     "for = x_t": ("expected `name = expression`", "for"),
     "h_t : x_t": ("expected `name = expression`", "h_t :"),
     "h_t = x_t; a = 2": ("this cannot be read as an equation (invalid syntax)", "; a"),

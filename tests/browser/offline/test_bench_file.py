@@ -129,6 +129,55 @@ def test_a_saved_trace_is_verified(opened: Opening, tmp_path: Path) -> None:
     assert lt.verify(trace).verdict == "verified"
 
 
+def test_the_title_is_not_said_to_be_on_a_sheet(opened: Opening) -> None:
+    page = opened(Q22)
+    page.locator("#downloads > summary").click()
+    assert page.locator("#downloads a[download]").all_inner_texts() == ["trace.json"]
+    assert page.locator('label[for="download-title"] .label').inner_text() == "Title"
+
+
+@pytest.mark.parametrize(
+    "keys", [["Delete"], ["Backspace"], ["0", "Enter"], ["Enter", "Enter"]], ids=lambda keys: keys[0]
+)
+def test_a_number_that_is_there_already_is_no_edit(opened: Opening, keys: list[str]) -> None:
+    page = opened("#bench?source=example:three-steps")
+    zero = cell(page, "0/forward/b_i[0]")
+    assert number(zero.inner_text()) == 0
+    zero.click()
+    for key in keys:
+        page.keyboard.press(key)
+    settled(page)
+    assert page.locator("#undo").is_disabled()
+    typed(page, "0/forward/b_i[0]", "0.5")  # one that is not there is one
+    settled(page)
+    zero.click()
+    page.keyboard.press("Delete")
+    settled(page)
+    assert number(zero.inner_text()) == 0
+    assert page.locator("#undo").is_enabled()
+
+
+def test_equations_without_a_line_that_is_held_are_refused(opened: Opening) -> None:
+    page = opened("#bench?source=example:three-steps&at=0/forward/1/0/f_t[0]")
+    page.locator("#hold-value").fill("0.5")
+    page.locator("#hold-do").click()
+    page.locator("#held-now").wait_for()
+    page.locator("#equations > summary").click()
+    text = page.locator("#equations-text").input_value()
+    assert "hold: f_t" in text
+    page.locator("#equations-text").fill(text.replace("f_t", "k_t"))
+    page.locator("#apply:not([disabled])").click()
+    page.locator("#equations-failed").get_by_text("there is no line 'f_t' in these equations").wait_for()
+    agrees(page, lt.run(problem("three-steps"), hold={"0/forward/1/0/f_t[0]": 0.5}), 1)
+    page.locator("#release").click()
+    page.locator("#held-now").wait_for(state="detached")
+    page.locator("#apply:not([disabled])").click()
+    page.locator("#first-equations").wait_for()
+    settled(page)
+    assert any(address.endswith("/k_t[0]") for address in on_page(page))
+    assert page.locator("#first-visit a").all_inner_texts() == ["ct", "ht"]  # what the problem asks for
+
+
 def test_more_steps_and_another_arithmetic(opened: Opening) -> None:
     page = opened(f"{Q22}&arithmetic=by-hand-3")
     agrees(page, lt.run(problem("q22"), arithmetic="by-hand-3"))

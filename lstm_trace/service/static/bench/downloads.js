@@ -34,6 +34,7 @@ export function Downloads({ session, run, title: usual, settings, choices, said 
   };
   const url = (id, name) => href(`/runs/${part(id)}/download/${part(name)}`, query(name));
   const wanted = (name) => async () => session.runs.file(run, name, title) ?? url((await session.runs.on_server(run)).id, name);
+  const on_sheet = formats.length === 0 || formats.some(({ options }) => options.includes("title"));
   const { load, shown: saving } = useSaving(said);
   const shown = (names) => names.filter((name) => offered.length === 0 || offered.includes(name));
   const files = { ...FILES, values: [...offered.filter(isTable), ...FILES.values] };
@@ -41,7 +42,7 @@ export function Downloads({ session, run, title: usual, settings, choices, said 
   const groups = [...Object.entries(files).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
   return html`<details class="menu" id="downloads"><summary class="button">${said("bench.downloads")}</summary>
     <div class="sheet">
-      <label class="field tall" for="download-title"><span class="label">${said("bench.download.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>
+      <label class="field tall" for="download-title"><span class="label">${said(on_sheet ? "bench.download.title" : "bench.save.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>
       ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
         <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${url(run.id, name)} download onClick=${(event) => load(event, wanted(name), name)}>${name}</a>`)}</span></div>`)}
       ${saving}

@@ -61,19 +61,25 @@ export function Grid({ id, symbol, name, rows: offered, columns, layout, count, 
     wants_focus.current = true;
     look(cell(...to).address, true);
   };
-  const put = (edits) => { setFault(null); session.edit(edits); };
+  const put = (edits) => {
+    setFault(null);
+    // numbers that are there already are no edit; while a run is under way, those on show may be older ones
+    const others = session.state.busy ? edits : edits.filter(({ address, value }) => !Object.is(value, Number(of_address(address).value)));
+    if (others.length) session.edit(others);
+    else if (refused) session.dismiss();
+  };
   const opened = (r, c) => { begun.current = false; setTyped({ address: cell(r, c).address, text: full(cell(r, c).value) }); };
   /** Takes what was typed; where it is no number, it stays and says so. */
   const take = (text, [dr, dc] = [0, 0]) => {
     const [r, c] = here;
-    const { address, value } = of_address(typed.address);
+    const { address } = typed;
     const number = parsed(text);
     setTyped(null);
     if (number === null && text.trim() !== "") {
       setFault({ address, value: text, message: said("bench.no_number", { text }) });
       return;
     }
-    if (number !== null && !Object.is(number, Number(value))) put([{ address, value: number }]);
+    if (number !== null) put([{ address, value: number }]);
     else setFault(null);
     if (dr || dc) move(r + dr, c + dc);
   };

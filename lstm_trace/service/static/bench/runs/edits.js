@@ -66,9 +66,10 @@ function changed(trace, edits, holds, equations, arithmetic) {
   const faults = held_faults(put), { steps } = /** @type {any} */ (now.head);
   if (faults.length) throw new EditError(...faults);
   const resized = /** @type {any} */ (put.head).steps !== steps;
-  // what was held of equations that are not there any more is not held any more
-  const left = holds.filter(({ address }) => has_line(now, address) || !has_line(trace, address));
-  if (equations || resized || left.length) left.unshift(...held_before(equations ? trace : { ...put, head: now.head }));
+  const own = equations || resized || holds.length ? held_before(equations ? trace : { ...put, head: now.head }) : [];
+  if (equations) refuse_lost(trace, now, [...own, ...holds]);
+  // a release of a line that is not there any more has no effect
+  const left = [...own, ...holds].filter(({ address, value }) => has_line(now, address) || (value !== null && !has_line(trace, address)));
   now = equations || holds.length || put.head !== now.head || reshaped(now, put) ? forward(put) : put;
   if (resized) now = longer(now, steps);
   return left.length ? with_held({ ...now, ...sizes(now) }, left) : now;
@@ -79,6 +80,14 @@ export const lacks = (trace, equations) => lacking(trace, with_equations(trace, 
 
 /** @param {Trace} trace @param {Trace} now  to be run */
 const lacking = (trace, now) => now.stages.flatMap((stage) => stage.cell.parameters.filter((name) => used(stage).has(name) && !trace.parameters[stage.scope]?.[name]).map((name) => ({ scope: stage.scope, name })));
+
+/** Throws EditError for what is held of lines that other equations do not have: like the package, it never goes unsaid.
+ *  @param {Trace} trace @param {Trace} now @param {{address: string, value: any}[]} holds in order, of which later ones win, or release */
+function refuse_lost(trace, now, holds) {
+  const gone = holds.filter(({ address }) => has_line(trace, address) && !has_line(now, address));
+  const lost = gone.length ? entries(with_held({ ...trace, ...sizes(trace) }, gone)) : [];
+  if (lost.length) throw new EditError(...lost.map(({ address, line }) => `hold '${address}': there is no line '${line}' in these equations; release what is held first, or keep the name of the line`));
+}
 
 /** What a trace holds, by address; values that differ one by one. @param {Trace} trace @returns {{address: string, value: any}[]} */
 function held_before(trace) {

@@ -188,6 +188,10 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         "three-steps",
         {"holds": {"0/forward/f_t[1]": 0.0, "0/forward/1/0/f_t[1]": "*0.5", "0/forward/2/0/f_t[1]": None}},
     ),
+    "released, and equations without it": (
+        "held",
+        {"holds": {"0/forward/1/0/f_t[1]": None}, "equations": ("f_t", "k_t")},
+    ),
     "sequences first": (first, {"edits": {"x": np.random.default_rng(2).normal(size=(3, 4, 4)).tolist()}}),
     "by hand": ("three-steps", {"arithmetic": "by-hand-3", "edits": {"W_xi[1,2]": 0.0625}}),
     "half precision": ("q22", {"arithmetic": "float16"}),
@@ -240,6 +244,16 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "held",
         {"equations": "h_t = tanh(W_xi @ x_t)"},
         "hold '0/forward/1/0/f_t[1]': there is no line 'f_t'",
+    ),
+    "equations without what is held, under another name that can be held": (
+        "held",
+        {"equations": "k_t = sigmoid(W_xf @ x_t)\nh_t = k_t * h_prev\ncarry: h_prev <- h_t\noutput: h_t\nhold: k_t"},
+        "hold '0/forward/1/0/f_t[1]': there is no line 'f_t' in these equations; release what is held first",
+    ),
+    "equations without what the page holds": (
+        "three-steps",
+        {"holds": {"f_t[1]": 0.5, "i_t[0]": 1.0}, "equations": ("f_t", "k_t")},
+        "hold '0/forward/f_t[0]': there is no line 'f_t' in these equations; release what is held first",
     ),
     "a step that is requested and not there": ("step", {"edits": {"x": LONGER[:1]}}, "ask: '1/r_t' is not an address"),
     "fewer steps of supplied lines": ("supplied", {"edits": {"x": [[1.0] * 4] * 4}}, "given for 5 steps"),
@@ -340,6 +354,22 @@ def test_what_changed_is_what_the_package_says() -> None:
         own = lt.changes(before(start), expected(before(start), change))
         assert [(one["scope"], one["line"]) for one in found] == [(one.scope, one.line) for one in own], name
         assert [one["largest"] for one in found] == pytest.approx([one.largest for one in own], rel=1e-12), name
+
+
+@pytest.mark.parametrize("ask", [["c_t", "h_t"], ["1/c_t[0]", "f_t"], ["f_t"], []], ids=str)
+def test_what_is_asked_for_stays_where_everything_is_computed(ask: list[str]) -> None:
+    trace = lt.run(json_of("three-steps") | {"ask": ask})
+    whole = json.loads(to_json(lt.run(json_of("three-steps") | {"ask": []}))) | {"ask": [*trace.header.ask]}
+    changes: list[dict[str, Any]] = [
+        {"equations": ("f_t", "k_t")},
+        {"equations": ("c_t = ", "c_t = 0 * ")},
+        {"edits": {"x": LONGER}},
+        {"edits": {"b_i": [0.5, -2.0]}},
+    ]
+    found = edited_in_page([asked(trace, change) | {"file": json.dumps(whole)} for change in changes])
+    assert [json.loads(one["file"])["ask"] for one in found] == [
+        [*expected(trace, change).header.ask] for change in changes
+    ]
 
 
 def test_states_of_other_equations_begin_at_zero() -> None:
