@@ -29,6 +29,7 @@ from ...base.packaged import packaged
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName
+from ...cell.shapes import WIDEST
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, closest, nearest
 from .problem_file import ALIASES, MISPLACED, MOST_DIGITS, LabelAxis, Problem, by_axis
@@ -125,7 +126,7 @@ ArithmeticName = Annotated[
 M = TypeVar("M", bound=BaseModel)
 
 #: Upper limit of a step, size or layer: every JSON reader holds integers up to this exactly.
-MOST_COUNTED = 2**53 - 1
+MOST_COUNTED = WIDEST
 #: Number of faults in one file for which the nearest name is searched.
 HINTS = 100
 

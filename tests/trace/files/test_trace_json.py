@@ -476,6 +476,42 @@ def test_a_large_trace_is_not_written_as_text(tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "large.json").exists()
 
 
+def own(equations: str, h_t: float, **more: Any) -> bytes:
+    """The file of one step of a cell of its own equations, of x_t = 1."""
+    stage = {"layer": 0, "direction": "forward", "equations": equations, "sources": {"x_t": "x"}}
+    head = {"format": "lstm-trace/1", "cell": {"kind": "equations"}, "steps": 1, "batch": 1, "stages": [stage]}
+    values = {"inputs": {"x": [[[1.0]]]}, "lines": {"0/forward": {"h_t": [[[h_t]]]}}}
+    return json.dumps({**head, **values, **more}).encode()
+
+
+DOUBLED = "".join(f"a{n + 1} = concat(a{n}, a{n})\n" for n in range(60)) + "h_t = sum(a60)"
+INSIDE = f"f(z) = sum({'d(' * 9}z{')' * 9})\nd(z) = concat({', '.join('z' * 10)})\nh_t = f(x_t)"
+TOO_WIDE = {
+    "a line": (f"a0 = concat(x_t, x_t)\n{DOUBLED}", "line `a52` would have more than 9,007,199,254,740,991 units"),
+    "no weight": (f"a0 = concat(x_t, x_t)\n{DOUBLED} + b", "line `a52` would have more than 9,007,199,254,740,991"),
+    "inside a call": (INSIDE, "1,111,111,110 values of lines inside calls are not in the file; at most 15,000,000 are"),
+}
+
+
+@pytest.mark.parametrize(("equations", "message"), TOO_WIDE.values(), ids=TOO_WIDE)
+def test_a_short_text_cannot_make_us_derive_long_lines(equations: str, message: str) -> None:
+    with pytest.raises(FileError) as error:
+        load("bomb.json", own(equations, 2.0))
+    assert str(error.value).startswith(f"bomb.json: 0/forward: {message}")
+
+
+def test_a_line_that_is_read_twice_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    count, operand = iter(range(2_000)), Trace.operand
+
+    def counted(*arguments: Any) -> Any:
+        next(count)  # StopIteration, and not 2 ** 40 more
+        return operand(*arguments)
+
+    monkeypatch.setattr(Trace, "operand", counted)
+    trace = load("deep.json", own(f"h(z) = z - 1 + z\nf(z) = {'h(' * 40}z{')' * 40}\nh_t = f(x_t)", 1.0))
+    assert lt.verify(trace).verdict == "verified"
+
+
 @pytest.mark.parametrize("given", [{"lengths": [3, 1]}, {"mask": [[1, 0], [1, 1], [0, 1]]}], ids=str)
 def test_padding_without_its_lengths_or_mask_is_refused(given: dict[str, Any]) -> None:
     data = json.loads(to_json(small(**given)))
