@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 import lstm_trace as lt
 import lstm_trace.trace.files.trace_file as trace_json
+from lstm_trace.base.files import require_once
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.trace.files.schema import json_schema
 from lstm_trace.trace.files.trace_file import load, save, to_json
@@ -498,6 +499,48 @@ def test_a_short_text_cannot_make_us_derive_long_lines(equations: str, message: 
     with pytest.raises(FileError) as error:
         load("bomb.json", own(equations, 2.0))
     assert str(error.value).startswith(f"bomb.json: 0/forward: {message}")
+
+
+TWICE = {
+    "lines": ('"h_t": [[[2.0]]]', '"h_t": [[[3.0]]], "h_t": [[[2.0]]]', "line 1: duplicate key 'h_t'"),
+    "escaped": ('"h_t": [[[2.0]]]', '"h_t": [[[3.0]]],\n"h_\\u0074" : [[[2.0]]]', "line 2: duplicate key 'h_t'"),
+    "outside": (
+        '"dtype": "float64"',
+        '"dtype": "float32", "sums": {}, "dtype": "float64"',
+        "line 1: duplicate key 'dtype'",
+    ),
+    "after a quote": ('"title": ""', '"title": "\\\\\\"{", "title": ""', "line 1: duplicate key 'title'"),
+    "after empty ones": (
+        '"sums": {}',
+        '"sums": {"a": {}, "b":{}}, "title": "}", "title": ""',
+        "line 1: duplicate key 'title'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("once", "twice", "message"), TWICE.values(), ids=TWICE)
+def test_a_key_that_is_twice_in_an_object_is_refused(once: str, twice: str, message: str) -> None:
+    text = own("h_t = 2 * x_t", 2.0, dtype="float64", title="", sums={}).decode()
+    assert lt.verify(load("once.json", text.encode())).verdict == "verified"
+    assert once in text
+    with pytest.raises(FileError) as error:
+        load("twice.json", text.replace(once, twice).encode())
+    assert str(error.value) == f"twice.json: {message}"
+
+
+@given(
+    st.recursive(st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.data()
+)
+def test_keys_of_any_json_are_told_apart(value: Any, data: st.DataObject) -> None:
+    text = json.dumps(value, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.sampled_from([None, 1])))
+    require_once("any.json", text.encode("utf-8", "surrogatepass"))
+    key, other = data.draw(st.text()), data.draw(st.text(max_size=3))
+    text = f"[{text}, {{{json.dumps(key)}: {text}, {json.dumps(other)}: {text}}}]"
+    if key != other:
+        require_once("any.json", text.encode("utf-8", "surrogatepass"))
+        return
+    with pytest.raises(FileError, match="duplicate key"):
+        require_once("any.json", text.encode("utf-8", "surrogatepass"))
 
 
 def test_a_line_that_is_read_twice_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
