@@ -101,6 +101,11 @@ def assembled(trace: Trace, where: str) -> Trace:
 def read_trace(file: TraceManifest, where: str, **arrays: Any) -> Trace:
     """The trace of a manifest and its arrays, checked against its equations. Raises FileError."""
     header, stages = from_manifest(file, where)
+    for info, stage in zip(file.stages, stages, strict=True):  # whose `computed` has the lines in calls, too
+        added = {*(stage.computed or ())} - {*(info.computed or ())}
+        if beside := [name for name in arrays.get("lines", {}).get(stage.scope, ()) if name in added]:
+            said = f"lines {stage.scope}/{beside[0]}: it is not among the lines that were computed"
+            raise FileError(f"{where}: {said}")
     trace = Trace(header=header, stages=stages, steps=file.steps, batch=file.batch, first=file.first, **arrays)
     return assembled(trace, where)
 
@@ -207,6 +212,8 @@ def _claims(trace: Trace) -> Iterator[str]:
     try:
         if header.arithmetic is not None:
             find(header.arithmetic)
+            if header.dtype != "float64":
+                yield f"dtype is {header.dtype}; expected float64, in which values of {header.arithmetic} are stored"
         if header.kind != "equations":
             forward, reverse, _ = directed(header.kind, header.options)
             bases = {"forward": forward, "reverse": reverse or forward}

@@ -487,6 +487,36 @@ def own(equations: str, h_t: float, **more: Any) -> bytes:
 
 DOUBLED = "".join(f"a{n + 1} = concat(a{n}, a{n})\n" for n in range(60)) + "h_t = sum(a60)"
 INSIDE = f"f(z) = sum({'d(' * 9}z{')' * 9})\nd(z) = concat({', '.join('z' * 10)})\nh_t = f(x_t)"
+CALLS = "g(z) = z * sigmoid(z)\nh_t = g(2 * x_t)"
+
+
+def test_a_line_inside_a_call_is_recorded_only_if_it_was_computed() -> None:
+    trace = lt.run({}, [[1.0]], cell={"equations": CALLS})
+    data = json.loads(to_json(trace))
+    data["stages"][0]["computed"] = ["2 * x_t", "h_t"]
+    with pytest.raises(FileError) as error:
+        load("bad.json", json.dumps(data).encode())
+    said = "bad.json: lines 0/forward/sigmoid(2 * x_t): it is not among the lines that were computed"
+    assert str(error.value) == said
+    del data["lines"]["0/forward"]["sigmoid(2 * x_t)"]  # as earlier versions wrote it
+    assert lt.verify(load("old.json", json.dumps(data).encode())).verdict == "verified"
+
+
+@pytest.mark.parametrize("arithmetic", ["q4.12", "float16", "by-hand-2"])
+def test_values_of_another_arithmetic_are_stored_in_float64(arithmetic: str) -> None:
+    load("good.json", own("h_t = 2 * x_t", 2.0, arithmetic=arithmetic, dtype="float64"))
+    with pytest.raises(FileError, match=f"dtype is float32; expected float64, in which values of {arithmetic} are"):
+        load("bad.json", own("h_t = 2 * x_t", 2.0, arithmetic=arithmetic, dtype="float32"))
+
+
+def test_what_is_read_although_another_reader_need_not() -> None:
+    """docs/trace-format.md, "Refused"."""
+    data = json.loads(own("h_t = 2 * x_t", 2.0, arithmetic="q04.12", first="0"))
+    data["stages"][0]["layer"] = "0"
+    data["steps"] = 1.0
+    assert lt.verify(load("t.json", b"\xef\xbb\xbf" + json.dumps(data).encode())).verdict == "verified"
+
+
 TOO_WIDE = {
     "a line": (f"a0 = concat(x_t, x_t)\n{DOUBLED}", "line `a52` would have more than 9,007,199,254,740,991 units"),
     "no weight": (f"a0 = concat(x_t, x_t)\n{DOUBLED} + b", "line `a52` would have more than 9,007,199,254,740,991"),
