@@ -162,6 +162,35 @@ def require_finite(path: str | Path, text: str) -> None:
                 _finite(found[0])
 
 
+def require_once(path: str | Path, content: bytes) -> None:
+    """Raise FileError, with its line, if an object in well-formed JSON has a key twice.
+
+    It looks at texts and braces only: 20 MB of numbers take some milliseconds.
+    """
+    if b"\\" in content:  # then every quotation mark begins or ends a text
+        content = re.sub(rb'\\[\\"]', lambda found: b"\\u%04x" % found[0][1], content)
+    keys: list[set[str]] = []  # of the objects around
+    at = 0
+    while (begin := content.find(b'"', at)) >= 0:
+        opened, closed = (content.rfind(brace, at, begin) for brace in (b"{", b"}"))
+        if opened >= 0 or closed >= 0:
+            new = opened > closed  # other objects that open here are empty, and close at once
+            opens, closes = (content.count(brace, at, begin) for brace in (b"{", b"}"))
+            del keys[len(keys) - (closes - opens + new) :]
+            keys += [set()] if new else []
+        end = content.index(b'"', begin + 1)
+        at = end + 1
+        if _COLON.match(content, at):
+            key = json.loads(content[begin:at])
+            if key in keys[-1]:
+                line = content.count(b"\n", 0, begin) + 1
+                raise FileError(f"{path}: line {line}: duplicate key {key!r}")
+            keys[-1].add(key)
+
+
+_COLON = re.compile(rb"\s*:")
+
+
 def plain(error: Exception) -> str:
     """The message of a Python error, as part of a sentence that does not speak of Python."""
     if isinstance(error, RecursionError):

@@ -21,6 +21,8 @@ from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
+#: Every JSON reader holds integers up to this exactly.
+WIDEST = 2**53 - 1
 WeightShapes = Mapping[str, tuple[int, ...]]
 #: By name, whether a value broadcasts: True if its width is 1, False if it is larger, None if it is unknown. A matrix
 #: never does; whether it has one row, or one column, is kept by its name and axis.
@@ -41,9 +43,14 @@ def fitted(line: Line, reads: Sequence[Width], shapes: Mapping[str, Sequence[int
 
     >>> fitted(Line("z_t", "matvec", ("W", "x_t")), [None, 3], {"W": (4, 2)})
     (4, False)
+
+    Raises ShapeError if the line is wider than anything can be: operands that double each time have no limit.
     """
     matrix = shapes.get(line.product[0]) if line.product else None
-    return RULES[OPS[line.op].width](line, reads, matrix or (None, None))
+    width, fits = RULES[OPS[line.op].width](line, reads, matrix or (None, None))
+    if width is not None and width > WIDEST:
+        raise ShapeError(f"line `{line.name}` would have more than {WIDEST:,} units; concatenate or multiply less")
+    return width, fits
 
 
 def _agree(one: Width, two: Width) -> bool:

@@ -243,13 +243,14 @@ def hidden(cell: Cell) -> frozenset[str]:
     if fed_back := _fed_back(cell):
         return cell.closure(fed_back.values())
     ends: list[str] = []
-    waiting = [cell.output]
+    waiting, seen = [cell.output], {cell.output}
     while waiting:  # back from the output to the nearest products
         line = cell.by_name.get(waiting.pop())
         if line is not None and line.product is not None:
             ends.append(line.product[1])
         elif line is not None:
-            waiting.extend(line.reads)
+            waiting.extend({*line.reads} - seen)
+            seen.update(line.reads)
     return cell.closure(ends or [cell.output])
 
 

@@ -469,13 +469,25 @@ class Trace(TraceOutputs):
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
     """A line of `scope`, computed from its operands, (steps, B, width); None if one was not recorded."""
-    read = {operand: trace.operand(scope, operand, steps) for operand in dict.fromkeys(line.operands)}
-    known = {operand: values for operand, values in read.items() if values is not None}
-    if len(known) < len(read):
-        return None
-    with np.errstate(all="ignore"):
-        value = OPS[line.op].array([known[operand] for operand in line.operands], line.constants)
-        return np.asarray(value, trace.header.dtype)
+    cell, recorded = trace.stage(scope).cell, trace.lines.get(scope, {})
+    known: dict[Operand, Array] = {}  # each line once, however often it is read
+    waiting = [line]
+    while waiting:
+        one = waiting[-1]
+        if inner := [n for n in one.reads if n in cell.inner and n not in recorded and n not in known]:
+            waiting += [cell.by_name[name] for name in inner]
+            continue
+        waiting.pop()
+        for operand in one.operands:
+            if operand not in known:
+                if (values := trace.operand(scope, operand, steps)) is None:
+                    return None
+                known[operand] = values
+        if one.name not in known:
+            with np.errstate(all="ignore"):
+                value = OPS[one.op].array([known[operand] for operand in one.operands], one.constants)
+                known[one.name] = np.asarray(value, trace.header.dtype)
+    return known[line.name]
 
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load return it"

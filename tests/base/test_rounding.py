@@ -131,8 +131,8 @@ def test_a_gradient_that_is_off_by_more_than_two_orders_is_found(name: str) -> N
 
 
 @pytest.mark.few(0)
-def test_so_long_a_sum_that_no_digit_is_sure_is_inconclusive() -> None:
-    assert np.isfinite(of_sum(1.0, 2**23 - 3, "float32"))
-    assert of_sum(1.0, 2**23, "float32") == np.inf
-    trace = lt.run({}, np.ones((1, 2**23 + 10), "float32"), cell={"equations": "h_t = sum(x_t)"}, dtype="float32")
+def test_so_long_a_sum_that_its_bound_is_as_large_is_inconclusive() -> None:
+    assert of_sum(1.0, 2**22 - 2, "float32") < 1.000001
+    assert of_sum(1.0, 2**22 - 1, "float32") == np.inf
+    trace = lt.run({}, np.ones((1, 2**22), "float32"), cell={"equations": "h_t = sum(x_t)"}, dtype="float32")
     assert lt.verify(trace).verdict == "inconclusive"

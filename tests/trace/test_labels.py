@@ -16,7 +16,7 @@ from lstm_trace.errors import ShapeError
 from lstm_trace.export.writers import ExportJob as Job, export
 from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
-from lstm_trace.trace.labels import readout
+from lstm_trace.trace.labels import hidden, readout
 from lstm_trace.trace.rows import Selection
 
 from .. import ROOT
@@ -177,3 +177,18 @@ def test_labels_of_a_readout_that_is_not_asked_for_are_no_fault() -> None:
 
 def test_the_examples_name_their_outputs() -> None:
     assert "output 1 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
+
+
+def test_a_line_that_is_read_twice_is_visited_once() -> None:
+    cell = parse("g(z) = z * z + 1\nh_t = " + "g(" * 40 + "x_t" + ")" * 40)
+
+    class Counted(dict[str, Any]):
+        left = 1_000
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.left -= 1
+            assert self.left, "more than 1,000 visits of 80 lines"
+            return super().get(name, default)
+
+    cell.__dict__["by_name"] = Counted(cell.by_name)
+    assert "x_t" not in hidden.__wrapped__(cell)

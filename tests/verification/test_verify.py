@@ -257,6 +257,18 @@ def test_lines_without_a_finite_bound_are_one_sentence() -> None:
     assert json.loads(result.as_json())["not_finite"]["address"] == "0/forward/1/0/W_xi @ x_t[0]"
 
 
+@pytest.mark.parametrize(("roundings", "verdict"), [(510, "verified"), (511, "inconclusive"), (900, "inconclusive")])
+def test_a_bound_as_large_as_the_sum_itself_decides_nothing(roundings: int, verdict: str) -> None:
+    """A product of n terms is rounded n times, their sum n - 1 times."""
+    for name, terms in (("h_t = W @ x_t", roundings), ("h_t = sum(x_t)", roundings + 1)):
+        stage = {"layer": 0, "direction": "forward", "equations": name, "sources": {"x_t": "x"}}
+        head = {"format": "lstm-trace/1", "cell": {"kind": "equations"}, "dtype": "float16", "steps": 1, "batch": 1}
+        weights = {"0/forward": {"W": [[1.0] * terms]}} if "W" in name else {}
+        values = {"inputs": {"x": [[[1.0] * terms]]}, "lines": {"0/forward": {"h_t": [[[float(terms)]]]}}}
+        text = json.dumps({**head, "stages": [stage], "parameters": weights, **values})
+        assert lt.verify(lt.load(text.encode())).verdict == verdict, name
+
+
 def test_an_adjoint_that_cannot_be_derived_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = lt.backward(lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = W @ x_t"}), of="0/h_t[0]")
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:  # pydantic's models are imported where a trace is read or wri
     from .schema import StageInfo, TraceManifest
 
 
+#: Maximum number of values written as text: 300 MB, which nobody reads and which take 10 seconds; and of those derived.
+MOST = 15_000_000
+
+
 @cache
 def _unchanged() -> list[str]:
     """Fields of the header that the manifest contains unchanged."""
@@ -97,6 +101,11 @@ def assembled(trace: Trace, where: str) -> Trace:
 def read_trace(file: TraceManifest, where: str, **arrays: Any) -> Trace:
     """The trace of a manifest and its arrays, checked against its equations. Raises FileError."""
     header, stages = from_manifest(file, where)
+    for info, stage in zip(file.stages, stages, strict=True):  # whose `computed` has the lines in calls, too
+        added = {*(stage.computed or ())} - {*(info.computed or ())}
+        if beside := [name for name in arrays.get("lines", {}).get(stage.scope, ()) if name in added]:
+            said = f"lines {stage.scope}/{beside[0]}: it is not among the lines that were computed"
+            raise FileError(f"{where}: {said}")
     trace = Trace(header=header, stages=stages, steps=file.steps, batch=file.batch, first=file.first, **arrays)
     return assembled(trace, where)
 
@@ -203,6 +212,8 @@ def _claims(trace: Trace) -> Iterator[str]:
     try:
         if header.arithmetic is not None:
             find(header.arithmetic)
+            if header.dtype != "float64":
+                yield f"dtype is {header.dtype}; expected float64, in which values of {header.arithmetic} are stored"
         if header.kind != "equations":
             forward, reverse, _ = directed(header.kind, header.options)
             bases = {"forward": forward, "reverse": reverse or forward}
@@ -334,11 +345,11 @@ def _widths(trace: Trace) -> list[str]:
     whole = True
     for stage in trace.stages:
         shapes, known = given_sizes(trace, stage, found)
-        if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
-            problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
-            whole = False
-            continue  # a line without its operands is reported by verify as inconclusive
         try:
+            if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
+                problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
+                whole = False
+                continue  # a line without its operands is reported by verify as inconclusive
             sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
         except LstmTraceError as error:
             problems += [f"{stage.scope}: {problem}" for problem in error.problems]
@@ -347,6 +358,7 @@ def _widths(trace: Trace) -> list[str]:
         for name, array in trace.lines.get(stage.scope, {}).items():
             if array.shape[-1] != sizes.get(name, array.shape[-1]):
                 problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes[name]}")
+        problems += _too_large(trace, stage, sizes)
     if problems or not whole:
         return problems
     outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}
@@ -354,6 +366,23 @@ def _widths(trace: Trace) -> list[str]:
     named = {key: labels for key, labels in trace.header.names.items() if key != "y" or outputs & found.keys()}
     inputs = None if trace.x is None or trace.x.ndim != 3 else trace.x.shape[2]
     return list(misfits(named, inputs, {*found.values()}, {found[at] for at in outputs & found.keys()}))
+
+
+def _too_large(trace: Trace, stage: Stage, sizes: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong if the lines inside calls that the file lacks, which are derived, are far larger than the file."""
+    if trace.header.arithmetic is not None:
+        return  # they are not derived
+    recorded = trace.lines.get(stage.scope, {})
+    lacking = {name: sizes[name] for name in stage.cell.inner if name in sizes and name not in recorded}
+    needed = sum(lacking.values()) * trace.steps * trace.batch
+    held = sum(array.size for *_, array in arrays(trace, "parameters", "initial", "given", "lines"))
+    held += 0 if trace.x is None else trace.x.size
+    if needed > max(MOST, 16 * held):
+        name = max(lacking, key=lambda name: (lacking[name], name))
+        yield (
+            f"{stage.scope}: {needed:,} values of lines inside calls are not in the file; at most {MOST:,} are "
+            f"derived, or 16 times as many as it has ({held:,}). The widest is `{name}`, with {lacking[name]:,} units"
+        )
 
 
 def _partly(

@@ -24,11 +24,13 @@ from pydantic import (
 )
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
+from ...base.files import require_once
 from ...base.mistyped import key_meant
 from ...base.packaged import packaged
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.notations import NotationName
+from ...cell.shapes import WIDEST
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, closest, nearest
 from .problem_file import ALIASES, MISPLACED, MOST_DIGITS, LabelAxis, Problem, by_axis
@@ -125,7 +127,7 @@ ArithmeticName = Annotated[
 M = TypeVar("M", bound=BaseModel)
 
 #: Upper limit of a step, size or layer: every JSON reader holds integers up to this exactly.
-MOST_COUNTED = 2**53 - 1
+MOST_COUNTED = WIDEST
 #: Number of faults in one file for which the nearest name is searched.
 HINTS = 100
 
@@ -290,9 +292,13 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def validate(model: type[M], data: Any, where: str) -> M:
-    """`data` as `model`. Raises FileError with every fault, by location."""
+    """`data` as `model`. Raises FileError with every fault, by location; JSON also for a key twice in one object."""
     try:
-        return model.model_validate_json(data) if isinstance(data, bytes) else model.model_validate(data)
+        if not isinstance(data, bytes):
+            return model.model_validate(data)
+        found = model.model_validate_json(data)
+        require_once(where, data)  # pydantic takes the last
+        return found
     except ValidationError as error:
         given = {*map(str, data)} if isinstance(data, Mapping) else set[str]()
         raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors(), given))) from None

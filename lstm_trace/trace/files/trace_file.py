@@ -31,7 +31,7 @@ from ..holding import as_number
 from ..trace import Header, Trace
 from ..window import arrays
 from . import FORMAT
-from .manifest import assembled, manifest, read_trace, readable
+from .manifest import MOST, assembled, manifest, read_trace, readable
 from .safetensors import check_version, holds_trace, is_tensors, load_mapped, save_tensors
 
 #: File suffix to format.
@@ -132,8 +132,6 @@ def is_trace(path: str | Path) -> bool:
 
 #: Advice for a text file that is too large.
 LARGER = "write the trace as .safetensors"
-#: Maximum number of values written as text: 300 MB, which nobody reads and which take 10 seconds.
-MOST = 15_000_000
 
 
 def to_json(trace: Trace) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 import lstm_trace as lt
 import lstm_trace.trace.files.trace_file as trace_json
+from lstm_trace.base.files import require_once
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.trace.files.schema import json_schema
 from lstm_trace.trace.files.trace_file import load, save, to_json
@@ -474,6 +475,114 @@ def test_a_large_trace_is_not_written_as_text(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(FileError, match=r"36 values; a trace as JSON has at most 20: write the trace as .safetensors"):
         larger.save(tmp_path / "large.json")
     assert not (tmp_path / "large.json").exists()
+
+
+def own(equations: str, h_t: float, **more: Any) -> bytes:
+    """The file of one step of a cell of its own equations, of x_t = 1."""
+    stage = {"layer": 0, "direction": "forward", "equations": equations, "sources": {"x_t": "x"}}
+    head = {"format": "lstm-trace/1", "cell": {"kind": "equations"}, "steps": 1, "batch": 1, "stages": [stage]}
+    values = {"inputs": {"x": [[[1.0]]]}, "lines": {"0/forward": {"h_t": [[[h_t]]]}}}
+    return json.dumps({**head, **values, **more}).encode()
+
+
+DOUBLED = "".join(f"a{n + 1} = concat(a{n}, a{n})\n" for n in range(60)) + "h_t = sum(a60)"
+INSIDE = f"f(z) = sum({'d(' * 9}z{')' * 9})\nd(z) = concat({', '.join('z' * 10)})\nh_t = f(x_t)"
+CALLS = "g(z) = z * sigmoid(z)\nh_t = g(2 * x_t)"
+
+
+def test_a_line_inside_a_call_is_recorded_only_if_it_was_computed() -> None:
+    trace = lt.run({}, [[1.0]], cell={"equations": CALLS})
+    data = json.loads(to_json(trace))
+    data["stages"][0]["computed"] = ["2 * x_t", "h_t"]
+    with pytest.raises(FileError) as error:
+        load("bad.json", json.dumps(data).encode())
+    said = "bad.json: lines 0/forward/sigmoid(2 * x_t): it is not among the lines that were computed"
+    assert str(error.value) == said
+    del data["lines"]["0/forward"]["sigmoid(2 * x_t)"]  # as earlier versions wrote it
+    assert lt.verify(load("old.json", json.dumps(data).encode())).verdict == "verified"
+
+
+@pytest.mark.parametrize("arithmetic", ["q4.12", "float16", "by-hand-2"])
+def test_values_of_another_arithmetic_are_stored_in_float64(arithmetic: str) -> None:
+    load("good.json", own("h_t = 2 * x_t", 2.0, arithmetic=arithmetic, dtype="float64"))
+    with pytest.raises(FileError, match=f"dtype is float32; expected float64, in which values of {arithmetic} are"):
+        load("bad.json", own("h_t = 2 * x_t", 2.0, arithmetic=arithmetic, dtype="float32"))
+
+
+def test_what_is_read_although_another_reader_need_not() -> None:
+    """docs/trace-format.md, "Refused"."""
+    data = json.loads(own("h_t = 2 * x_t", 2.0, arithmetic="q04.12", first="0"))
+    data["stages"][0]["layer"] = "0"
+    data["steps"] = 1.0
+    assert lt.verify(load("t.json", b"\xef\xbb\xbf" + json.dumps(data).encode())).verdict == "verified"
+
+
+TOO_WIDE = {
+    "a line": (f"a0 = concat(x_t, x_t)\n{DOUBLED}", "line `a52` would have more than 9,007,199,254,740,991 units"),
+    "no weight": (f"a0 = concat(x_t, x_t)\n{DOUBLED} + b", "line `a52` would have more than 9,007,199,254,740,991"),
+    "inside a call": (INSIDE, "1,111,111,110 values of lines inside calls are not in the file; at most 15,000,000 are"),
+}
+
+
+@pytest.mark.parametrize(("equations", "message"), TOO_WIDE.values(), ids=TOO_WIDE)
+def test_a_short_text_cannot_make_us_derive_long_lines(equations: str, message: str) -> None:
+    with pytest.raises(FileError) as error:
+        load("bomb.json", own(equations, 2.0))
+    assert str(error.value).startswith(f"bomb.json: 0/forward: {message}")
+
+
+TWICE = {
+    "lines": ('"h_t": [[[2.0]]]', '"h_t": [[[3.0]]], "h_t": [[[2.0]]]', "line 1: duplicate key 'h_t'"),
+    "escaped": ('"h_t": [[[2.0]]]', '"h_t": [[[3.0]]],\n"h_\\u0074" : [[[2.0]]]', "line 2: duplicate key 'h_t'"),
+    "outside": (
+        '"dtype": "float64"',
+        '"dtype": "float32", "sums": {}, "dtype": "float64"',
+        "line 1: duplicate key 'dtype'",
+    ),
+    "after a quote": ('"title": ""', '"title": "\\\\\\"{", "title": ""', "line 1: duplicate key 'title'"),
+    "after empty ones": (
+        '"sums": {}',
+        '"sums": {"a": {}, "b":{}}, "title": "}", "title": ""',
+        "line 1: duplicate key 'title'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("once", "twice", "message"), TWICE.values(), ids=TWICE)
+def test_a_key_that_is_twice_in_an_object_is_refused(once: str, twice: str, message: str) -> None:
+    text = own("h_t = 2 * x_t", 2.0, dtype="float64", title="", sums={}).decode()
+    assert lt.verify(load("once.json", text.encode())).verdict == "verified"
+    assert once in text
+    with pytest.raises(FileError) as error:
+        load("twice.json", text.replace(once, twice).encode())
+    assert str(error.value) == f"twice.json: {message}"
+
+
+@given(
+    st.recursive(st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.data()
+)
+def test_keys_of_any_json_are_told_apart(value: Any, data: st.DataObject) -> None:
+    text = json.dumps(value, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.sampled_from([None, 1])))
+    require_once("any.json", text.encode("utf-8", "surrogatepass"))
+    key, other = data.draw(st.text()), data.draw(st.text(max_size=3))
+    text = f"[{text}, {{{json.dumps(key)}: {text}, {json.dumps(other)}: {text}}}]"
+    if key != other:
+        require_once("any.json", text.encode("utf-8", "surrogatepass"))
+        return
+    with pytest.raises(FileError, match="duplicate key"):
+        require_once("any.json", text.encode("utf-8", "surrogatepass"))
+
+
+def test_a_line_that_is_read_twice_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    count, operand = iter(range(2_000)), Trace.operand
+
+    def counted(*arguments: Any) -> Any:
+        next(count)  # StopIteration, and not 2 ** 40 more
+        return operand(*arguments)
+
+    monkeypatch.setattr(Trace, "operand", counted)
+    trace = load("deep.json", own(f"h(z) = z - 1 + z\nf(z) = {'h(' * 40}z{')' * 40}\nh_t = f(x_t)", 1.0))
+    assert lt.verify(trace).verdict == "verified"
 
 
 @pytest.mark.parametrize("given", [{"lengths": [3, 1]}, {"mask": [[1, 0], [1, 1], [0, 1]]}], ids=str)

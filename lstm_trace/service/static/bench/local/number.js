@@ -171,7 +171,7 @@ const precision = (trace) => (head_of(trace).dtype === "float32" ? { eps: 2 ** -
 
 /** The bound on sums, from the sum of the magnitudes of their terms: base/rounding.py. @param {Trace} trace @param {number} size @param {number} roundings */
 function bound_of_sum(trace, size, roundings) {
-  const { eps, least } = precision(trace), room = 1 - (roundings + 2) * eps, each = room > 0 ? roundings / room : Infinity;
+  const { eps, least } = precision(trace), room = 1 - (roundings + 2) * eps, each = room > roundings * eps ? roundings / room : Infinity;
   return size * (each * eps) + each * least;
 }
 
