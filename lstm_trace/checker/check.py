@@ -329,11 +329,13 @@ class ReadCell:
 
     def _sum(self, name: str, tree: ast.expr) -> Line:
         """Read a sum over steps: two operands for each term, which are those of `outer`, or one and the number 1."""
-        operands, outer = list[Operand](), list[bool]()
-        for sign, term in signed(tree):
-            pair = term.args if isinstance(term, ast.Call) and ast.unparse(term.func) == "outer" else [term]
-            need(sign > 0 and 0 < len(pair) < 3, f"the sum {shown(name)} has a minus, or a wrong outer product")
-            operands, outer = [*operands, *[*map(self._build, pair), 1.0][:2]], [*outer, len(pair) == 2]
+        operands, outer, rest = list[Operand](), list[bool](), list[ast.expr]()
+        while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add): rest, tree = [tree.right, *rest], tree.left
+        for term in [tree, *rest]:  # -a and a - b are lines
+            match term:
+                case ast.Call(ast.Name("outer"), [a, b], []): pair = a, b
+                case _: pair = term, ast.Constant(1.0)
+            operands, outer = [*operands, *map(self._build, pair)], [*outer, pair[0] is not term]
         return Line(name, "steps", tuple(operands), tuple(outer))
 
     def _text(self, operand: Operand, least: int = 0) -> str:

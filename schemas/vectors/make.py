@@ -385,6 +385,18 @@ VECTORS: dict[str, Vector] = {
         "by hand with one decimal: weights and inputs have two, and are not rounded",
     ),
     "by-hand-operations": Vector(
+    "adjoint-subtracted": Vector(
+        lambda: lt.backward(
+            own(
+                "h_t = tanh(W @ x_t - mu) * h_prev\ncarry: h_prev <- h_t",
+                {"W": numbers(87, 2, 3), "mu": numbers(88, 2)},
+                numbers(89, 3, 2, 3),
+                h0=numbers(90, 1, 2, 2),
+            ),
+            h_n=numbers(91, 1, 2, 2),
+        ),
+        "the gradient of a parameter that is subtracted: a sum over steps of the line -a",
+    ),
         lambda: operations(dtype="float64", arithmetic="by-hand-3"), "every operation on units, by hand"
     ),
     "by-hand-adjoint": Vector(

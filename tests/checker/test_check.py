@@ -565,7 +565,8 @@ def test_terms_of_a_sum_may_be_outer_products_and_vectors(tmp_path: Path) -> Non
         ("h_t = x_t[0:2]", "1", "do not fit slice"),
         ("h_t = ~x_t + 1", "2", "not allowed"),
         ("h_t = x_t\ncarry: s := h_t", "1", "not a new name"),
-        ("h_t = x_t\nsum: d <- x_t - x_t", "1", "minus"),
+        ("h_t = x_t\nsum: d <- outer(x_t)", "1", "wrong operands"),
+        ("h_t = x_t\nsum: d <- outer(x_t, z=x_t)", "1", "not allowed"),
     ],
 )
 def test_what_the_format_does_not_allow_is_refused(equations: str, number: str, why: str, tmp_path: Path) -> None:
@@ -589,6 +590,23 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_tensors_have_the_names_of_the_page(name: str, tmp_path: Path) -> None:
     manifest = json.dumps({k: v for k, v in one_line("h_t = x_t", [1.0]).items() if k not in ("inputs", "lines")})
     header = {"__metadata__": {"manifest": manifest}, name: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}
+@pytest.mark.parametrize(
+    ("terms", "operands"),
+    [
+        ("-a", ("-a", 1.0)),
+        ("-a + outer(-a, b)", ("-a", 1.0, "-a", "b")),
+        ("a - b + c", ("a - b", 1.0, "c", 1.0)),
+        ("outer(a, b) + -outer(a, b)", ("a", "b", "-outer(a, b)", 1.0)),
+        ("a - (b + c)", ("a - (b + c)", 1.0)),
+        ("a + (b + c) + b", ("a", 1.0, "b + c", 1.0, "b", 1.0)),
+    ],
+)
+def test_a_minus_in_a_sum_over_steps_belongs_to_an_operand(terms: str, operands: tuple[object, ...]) -> None:
+    cell = ReadCell(f"input: a, b, c\nh_t = a\nsum: d <- {terms}")
+    assert cell.sums["d"].operands == operands
+    assert {name for name in operands if isinstance(name, str) and len(name) > 1} <= set(cell.lines)
+
+
     path = tmp_path / "trace.safetensors"
     path.write_bytes(tensor_file(header, bytes(8)))
     with pytest.raises(RefusedError, match=f"no array {name}"):
