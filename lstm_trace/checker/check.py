@@ -537,8 +537,8 @@ class Rounding:
     def rounded(self, x: Number) -> Number:
         """Round a result."""
         if self.point and x == x:
-            units = round(x * self.point) if math.isfinite(x) else int(math.copysign(self.limit, x))
-            return Fraction(min(max(units, -self.limit), self.limit - 1), self.point)
+            units = round(min(max(x * self.point, -self.limit), self.limit))
+            return Fraction(min(units, self.limit - 1), self.point)
         if isinstance(x, float) or (self.hand and abs(x) >= 10**60): return x
         units = math.floor(abs(x) * self.hand + Fraction(1, 2)) if self.hand else 0
         return Fraction(units if x > 0 else -units, self.hand) if self.hand else exactly(nearest(x, self.form))
