@@ -683,10 +683,11 @@ class Check:
             return Place(values.rows)
         if name in cell.carry:
             before, initial = self.place(scope, cell.carry[name]), initials.get(name)
-            if before.missing or not initial:
-                return Place(missing=before.missing or f"the initial value of {shown(name)}")
+            if not initial: return Place(missing=f"the initial value of {shown(name)}")
+            if before.missing: return before if trace.steps > 1 else Place(initial.rows)
             need(initial.shape[1] == len(before.rows[0]), f"{where}: the initial value has another width")
             return Place(before.rows[batch:] + initial.rows if stage.backwards else initial.rows + before.rows[:-batch])
+        if name in cell.lines or source in ("x", "given"): return Place(missing=shown(name))
         if name in cell.inputs:
             layer, direction, read = (*source.split("/", 2), "", "")[:3]
             there = trace.stages.get(f"{layer}/{direction}", stage)
@@ -694,10 +695,8 @@ class Check:
             names = there.cell.lines.keys() | there.cell.carry.keys() | there.cell.inputs
             need(read in names, f"{where}: there is no {shown(source)}")
             return self.place(there.scope, read)
-        if name in cell.lines: return Place(missing=shown(name))
-        weights = trace.arrays["parameters"].get(stage.weights, {}).get(name, Array((), ()))
-        need(weights.rows, f"{where}: this parameter has no values")
-        return Place([flat(weights.rows)], weights.shape)
+        weights = trace.arrays["parameters"].get(stage.weights, {}).get(name)
+        return Place([flat(weights.rows)], weights.shape) if weights else Place(missing=shown(name))
 
     def _judge_stage(self, stage: Stage) -> None:
         """Judge the lines of a stage, step by step, and then its sums over all steps and sequences."""
@@ -714,8 +713,7 @@ class Check:
                     why = ["far more factors than the file has numbers"]
                 every = range(size)
                 some = {*random.SystemRandom().sample(every, self.sample)} if 0 < self.sample < size else every
-                if why:
-                    self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
+                if why: self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
                 else:
                     jobs.append((line, places, recorded, some, columns))
                     self.left += size - len(some)
