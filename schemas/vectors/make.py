@@ -385,12 +385,6 @@ VECTORS: dict[str, Vector] = {
     "adjoint-matrices": Vector(
         lambda: lt.backward(matrices(), of="1/0/h_t[1]"), "a gradient through matrices; a weight lies in one row"
     ),
-    "by-hand": Vector(lambda: plain(batch=1, **BY_HAND), "by hand, with two decimals"),
-    "by-hand-premises": Vector(
-        lambda: flat(arithmetic="by-hand-1"),
-        "by hand with one decimal: weights and inputs have two, and are not rounded",
-    ),
-    "by-hand-operations": Vector(
     "adjoint-subtracted": Vector(
         lambda: lt.backward(
             own(
@@ -403,6 +397,12 @@ VECTORS: dict[str, Vector] = {
         ),
         "the gradient of a parameter that is subtracted: a sum over steps of the line -a",
     ),
+    "by-hand": Vector(lambda: plain(batch=1, **BY_HAND), "by hand, with two decimals"),
+    "by-hand-premises": Vector(
+        lambda: flat(arithmetic="by-hand-1"),
+        "by hand with one decimal: weights and inputs have two, and are not rounded",
+    ),
+    "by-hand-operations": Vector(
         lambda: operations(dtype="float64", arithmetic="by-hand-3"), "every operation on units, by hand"
     ),
     "by-hand-adjoint": Vector(
