@@ -601,7 +601,7 @@ class Rounding:
         (bits, _, normal, _), p = FORMATS[self.form], EPSILONS[line.op]
         for lo, hi in (enclosed(line.op, exactly(x), self.constants(line), s) for s in DIGITS):
             infinite = [math.isinf(nearest(end, self.form)) for end in (lo, hi)]
-            if isinstance(lo, float) or all(infinite) or not math.isfinite(x): break
+            if isinstance(lo, float) or all(infinite): break
             points = (lo, hi, max(lo, min(hi, Fraction(0))))
             ends = [(e, Fraction(abs(e) * p, 1 << bits - 1) + Fraction(1, 1 << -normal)) for e in points]
             right = [not near(r, *end, "") for end in ends]
