@@ -130,7 +130,7 @@ class ReadTrace:
             arrays = tensors(header, data[start:])
         else:
             document = parsed_json(data)
-            arrays = leaves({key: document.pop(key, None) or {} for key in ("parameters", "inputs", "lines", "sums")})
+            arrays = leaves({key: document.pop(key, {}) for key in ("parameters", "inputs", "lines", "sums")})
         need(document.get("format") == "lstm-trace/1", "not a trace: its format is not lstm-trace/1")
         need(REQUIRED <= set(document) <= KEYS, f"unknown or missing keys: {shown(set(document) - KEYS or REQUIRED)}")
         self.size, self.dtype = len(data), part(document, "dtype", str, "float64")
@@ -316,7 +316,7 @@ class ReadCell:
         names, defaults = [one.arg for one in of.args], list(map(self._build, of.defaults))
         parts = re.split(r"\b([^\W\d]\w*)\b(?!\()", ast.unparse(body))  # every second part is a name
         plain, lacking = len(names) - len(defaults), len(names) - len(operands)
-        right = {*parts[1::2]} <= {*names} and all(isinstance(default, float) for default in defaults)
+        right = len({*names}) == len(names) and {*parts[1::2]} <= {*names} and all(type(x) is float for x in defaults)
         need(right and 0 <= lacking <= len(defaults), f"{shown(function)}: wrong arguments, defaults, or names in it")
         values = operands + defaults[len(defaults) - lacking :]
         texts = dict(zip(names, map(self._text, values), strict=True))
@@ -711,11 +711,10 @@ class Check:
                 size = math.prod(recorded.shape)
                 if kind == "sums" and trace.steps * trace.batch * len(places) * size > 10**6 + 500 * trace.size:
                     why = ["far more factors than the file has numbers"]
-                every = range(size)
-                some = {*random.SystemRandom().sample(every, self.sample)} if 0 < self.sample < size else every
+                some = random.SystemRandom().sample(range(size), min(self.sample, size)) if self.sample else range(size)
                 if why: self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
                 else:
-                    jobs.append((line, places, recorded, some, columns))
+                    jobs.append((line, places, recorded, {*some}, columns))
                     self.left += size - len(some)
         steps, rows, lines = range(trace.steps), range(trace.batch), [job for job in jobs if job[0].op != "steps"]
         visits = ((k, job, b) for k in steps[:: -1 if stage.backwards else 1] for job in lines for b in rows)
@@ -792,8 +791,9 @@ def main() -> int:
             print(f"{shown(path)}: inconclusive: {error}")
             statuses.add(3)
         except Exception as error:  # a file that this program cannot follow must not look refuted, which is status 1
-            why = "" if isinstance(error, RefusedError) else f"cannot be judged: {type(error).__name__}: "
-            print(f"{shown(path)}: {why}{shown(error)}", file=sys.stderr)
+            why = str(error) if isinstance(error, RefusedError) else f"cannot be judged: {error!r}"
+            if isinstance(error, AttributeError | TypeError | ValueError | LookupError): why = "a part has a wrong type"
+            print(f"{shown(path)}: {shown(why)}", file=sys.stderr)
             statuses.add(2)
     return next(status for status in (2, 1, 3, 0) if status in statuses)
 

@@ -377,6 +377,27 @@ def test_a_file_that_is_no_trace_has_one_message(
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("stages", [None]), ("stages", [[]]), ("parameters", []), ("sums", []), ("lines", [])]
+)
+def test_a_wrong_type_is_one_plain_message(
+    key: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_line("h_t = x_t", [1.0]) | {key: value}), encoding="utf-8")
+    code, out, err = program([str(path)], monkeypatch, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "Error" not in err
+
+
+def test_a_function_at_infinity_has_its_limit(tmp_path: Path) -> None:
+    document = one_line("h_t = tanh(x_t)", [-1.0])
+    document["inputs"]["x"] = [[["-Infinity"]]]
+    assert checked(document, tmp_path).status == 0
+    document["lines"]["0/forward"]["h_t"] = [[[0.5]]]
+    assert checked(document, tmp_path).status == 1
+
+
 def test_an_unforeseen_exception_is_one_message_and_does_not_look_refuted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -613,6 +634,7 @@ def test_a_minus_in_a_sum_over_steps_belongs_to_an_operand(terms: str, operands:
         ("h_t = x_t + 1", "NaN", "numbers"),
         ("h_t = x_t + 1", "1" * 10_000, "not JSON"),
         ("f(z) = z\nf(z) = z + 1\nh_t = f(x_t)", "2", "not a new name"),
+        ("f(z, z) = z\nh_t = f(x_t, 2)", "2", "wrong arguments"),
         ("h_t = x_t[False:True]", "1", "whole numbers"),
         ("h_t = x_t[1:0]", "1", "width"),
         ("h_t = x_t[0:2]", "1", "do not fit slice"),
