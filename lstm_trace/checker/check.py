@@ -649,7 +649,7 @@ UNITS: dict[str, Callable[..., Any]] = {  # what each unit reads: of SUMS pairs 
 class Check:
     """Judge every value of a trace, or `sample` values of each line."""
     def __init__(self, trace: ReadTrace, sample: int = 0) -> None:
-        self.trace, self.sample, self.arithmetic = trace, sample, Rounding(trace.arithmetic, trace.dtype)
+        self.trace, self.sample, self.arithmetic = trace, max(sample, 0), Rounding(trace.arithmetic, trace.dtype)
         self.proved = self.refuted = self.left = 0
         self.findings, self.unknown, self.place = list[str](), dict[str, int](), cache(self._place)
         weights = {(stage.weights, name) for stage in trace.stages.values() for name in stage.cell.parameters}
