@@ -130,7 +130,7 @@ class ReadTrace:
             arrays = tensors(header, data[start:])
         else:
             document = parsed_json(data)
-            arrays = leaves({key: document.pop(key, None) or {} for key in ("parameters", "inputs", "lines", "sums")})
+            arrays = leaves({key: document.pop(key, {}) for key in ("parameters", "inputs", "lines", "sums")})
         need(document.get("format") == "lstm-trace/1", "not a trace: its format is not lstm-trace/1")
         need(REQUIRED <= set(document) <= KEYS, f"unknown or missing keys: {shown(set(document) - KEYS or REQUIRED)}")
         self.size, self.dtype = len(data), part(document, "dtype", str, "float64")
@@ -316,7 +316,7 @@ class ReadCell:
         names, defaults = [one.arg for one in of.args], list(map(self._build, of.defaults))
         parts = re.split(r"\b([^\W\d]\w*)\b(?!\()", ast.unparse(body))  # every second part is a name
         plain, lacking = len(names) - len(defaults), len(names) - len(operands)
-        right = {*parts[1::2]} <= {*names} and all(isinstance(default, float) for default in defaults)
+        right = len({*names}) == len(names) and {*parts[1::2]} <= {*names} and all(type(x) is float for x in defaults)
         need(right and 0 <= lacking <= len(defaults), f"{shown(function)}: wrong arguments, defaults, or names in it")
         values = operands + defaults[len(defaults) - lacking :]
         texts = dict(zip(names, map(self._text, values), strict=True))
@@ -329,11 +329,13 @@ class ReadCell:
 
     def _sum(self, name: str, tree: ast.expr) -> Line:
         """Read a sum over steps: two operands for each term, which are those of `outer`, or one and the number 1."""
-        operands, outer = list[Operand](), list[bool]()
-        for sign, term in signed(tree):
-            pair = term.args if isinstance(term, ast.Call) and ast.unparse(term.func) == "outer" else [term]
-            need(sign > 0 and 0 < len(pair) < 3, f"the sum {shown(name)} has a minus, or a wrong outer product")
-            operands, outer = [*operands, *[*map(self._build, pair), 1.0][:2]], [*outer, len(pair) == 2]
+        operands, outer, rest = list[Operand](), list[bool](), list[ast.expr]()
+        while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add): rest, tree = [tree.right, *rest], tree.left
+        for term in [tree, *rest]:  # -a and a - b are lines
+            match term:
+                case ast.Call(ast.Name("outer"), [a, b], []): pair = a, b
+                case _: pair = term, ast.Constant(1.0)
+            operands, outer = [*operands, *map(self._build, pair)], [*outer, pair[0] is not term]
         return Line(name, "steps", tuple(operands), tuple(outer))
 
     def _text(self, operand: Operand, least: int = 0) -> str:
@@ -535,8 +537,8 @@ class Rounding:
     def rounded(self, x: Number) -> Number:
         """Round a result."""
         if self.point and x == x:
-            units = round(x * self.point) if math.isfinite(x) else int(math.copysign(self.limit, x))
-            return Fraction(min(max(units, -self.limit), self.limit - 1), self.point)
+            units = round(min(max(x * self.point, -self.limit), self.limit))
+            return Fraction(min(units, self.limit - 1), self.point)
         if isinstance(x, float) or (self.hand and abs(x) >= 10**60): return x
         units = math.floor(abs(x) * self.hand + Fraction(1, 2)) if self.hand else 0
         return Fraction(units if x > 0 else -units, self.hand) if self.hand else exactly(nearest(x, self.form))
@@ -599,7 +601,7 @@ class Rounding:
         (bits, _, normal, _), p = FORMATS[self.form], EPSILONS[line.op]
         for lo, hi in (enclosed(line.op, exactly(x), self.constants(line), s) for s in DIGITS):
             infinite = [math.isinf(nearest(end, self.form)) for end in (lo, hi)]
-            if isinstance(lo, float) or all(infinite) or not math.isfinite(x): break
+            if isinstance(lo, float) or all(infinite): break
             points = (lo, hi, max(lo, min(hi, Fraction(0))))
             ends = [(e, Fraction(abs(e) * p, 1 << bits - 1) + Fraction(1, 1 << -normal)) for e in points]
             right = [not near(r, *end, "") for end in ends]
@@ -647,7 +649,7 @@ UNITS: dict[str, Callable[..., Any]] = {  # what each unit reads: of SUMS pairs 
 class Check:
     """Judge every value of a trace, or `sample` values of each line."""
     def __init__(self, trace: ReadTrace, sample: int = 0) -> None:
-        self.trace, self.sample, self.arithmetic = trace, sample, Rounding(trace.arithmetic, trace.dtype)
+        self.trace, self.sample, self.arithmetic = trace, max(sample, 0), Rounding(trace.arithmetic, trace.dtype)
         self.proved = self.refuted = self.left = 0
         self.findings, self.unknown, self.place = list[str](), dict[str, int](), cache(self._place)
         weights = {(stage.weights, name) for stage in trace.stages.values() for name in stage.cell.parameters}
@@ -681,10 +683,11 @@ class Check:
             return Place(values.rows)
         if name in cell.carry:
             before, initial = self.place(scope, cell.carry[name]), initials.get(name)
-            if before.missing or not initial:
-                return Place(missing=before.missing or f"the initial value of {shown(name)}")
+            if not initial: return Place(missing=f"the initial value of {shown(name)}")
+            if before.missing: return before if trace.steps > 1 else Place(initial.rows)
             need(initial.shape[1] == len(before.rows[0]), f"{where}: the initial value has another width")
             return Place(before.rows[batch:] + initial.rows if stage.backwards else initial.rows + before.rows[:-batch])
+        if name in cell.lines or source in ("x", "given"): return Place(missing=shown(name))
         if name in cell.inputs:
             layer, direction, read = (*source.split("/", 2), "", "")[:3]
             there = trace.stages.get(f"{layer}/{direction}", stage)
@@ -692,10 +695,8 @@ class Check:
             names = there.cell.lines.keys() | there.cell.carry.keys() | there.cell.inputs
             need(read in names, f"{where}: there is no {shown(source)}")
             return self.place(there.scope, read)
-        if name in cell.lines: return Place(missing=shown(name))
-        weights = trace.arrays["parameters"].get(stage.weights, {}).get(name, Array((), ()))
-        need(weights.rows, f"{where}: this parameter has no values")
-        return Place([flat(weights.rows)], weights.shape)
+        weights = trace.arrays["parameters"].get(stage.weights, {}).get(name)
+        return Place([flat(weights.rows)], weights.shape) if weights else Place(missing=shown(name))
 
     def _judge_stage(self, stage: Stage) -> None:
         """Judge the lines of a stage, step by step, and then its sums over all steps and sequences."""
@@ -710,12 +711,10 @@ class Check:
                 size = math.prod(recorded.shape)
                 if kind == "sums" and trace.steps * trace.batch * len(places) * size > 10**6 + 500 * trace.size:
                     why = ["far more factors than the file has numbers"]
-                every = range(size)
-                some = {*random.SystemRandom().sample(every, self.sample)} if 0 < self.sample < size else every
-                if why:
-                    self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
+                some = random.SystemRandom().sample(range(size), min(self.sample, size)) if self.sample else range(size)
+                if why: self._note(f"{scope}/{shown(line.name)} reads {why[0]}", size)
                 else:
-                    jobs.append((line, places, recorded, some, columns))
+                    jobs.append((line, places, recorded, {*some}, columns))
                     self.left += size - len(some)
         steps, rows, lines = range(trace.steps), range(trace.batch), [job for job in jobs if job[0].op != "steps"]
         visits = ((k, job, b) for k in steps[:: -1 if stage.backwards else 1] for job in lines for b in rows)
@@ -792,8 +791,9 @@ def main() -> int:
             print(f"{shown(path)}: inconclusive: {error}")
             statuses.add(3)
         except Exception as error:  # a file that this program cannot follow must not look refuted, which is status 1
-            why = "" if isinstance(error, RefusedError) else f"cannot be judged: {type(error).__name__}: "
-            print(f"{shown(path)}: {why}{shown(error)}", file=sys.stderr)
+            why = str(error) if isinstance(error, RefusedError) else f"cannot be judged: {error!r}"
+            if isinstance(error, AttributeError | TypeError | ValueError | LookupError): why = "a part has a wrong type"
+            print(f"{shown(path)}: {shown(why)}", file=sys.stderr)
             statuses.add(2)
     return next(status for status in (2, 1, 3, 0) if status in statuses)
 

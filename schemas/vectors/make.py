@@ -341,6 +341,12 @@ VECTORS: dict[str, Vector] = {
         "a line with a name and one without are supplied",
     ),
     "computed": Vector(lambda: plain(batch=1, ask=["2/c_t"]), "only the lines that c_t depends on were computed"),
+    "one-step": Vector(
+        lambda: lt.run(
+            weights("lstm", 3, 2, 1), numbers(92, 1, 2, 3), numbers(93, 1, 2, 2), numbers(94, 1, 2, 2), ask=["c_t"]
+        ),
+        "one step: the line that a state carries was not computed, and is not read",
+    ),
     "composites": Vector(
         lambda: own(COMPOSITES, {"W": numbers(46, 2, 2), "U": numbers(47, 2, 2)}, numbers(48, 2, 1, 2)),
         "composite functions: of the table, defined in the text, with default values, nested",
@@ -378,6 +384,18 @@ VECTORS: dict[str, Vector] = {
     ),
     "adjoint-matrices": Vector(
         lambda: lt.backward(matrices(), of="1/0/h_t[1]"), "a gradient through matrices; a weight lies in one row"
+    ),
+    "adjoint-subtracted": Vector(
+        lambda: lt.backward(
+            own(
+                "h_t = tanh(W @ x_t - mu) * h_prev\ncarry: h_prev <- h_t",
+                {"W": numbers(87, 2, 3), "mu": numbers(88, 2)},
+                numbers(89, 3, 2, 3),
+                h0=numbers(90, 1, 2, 2),
+            ),
+            h_n=numbers(91, 1, 2, 2),
+        ),
+        "the gradient of a parameter that is subtracted: a sum over steps of the line -a",
     ),
     "by-hand": Vector(lambda: plain(batch=1, **BY_HAND), "by hand, with two decimals"),
     "by-hand-premises": Vector(
