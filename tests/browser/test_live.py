@@ -307,3 +307,31 @@ def test_it_fits(driver: Browser, tmp_path: Path, width: int) -> None:
     assert driver.run("document.documentElement.scrollWidth") <= width
     box = driver.run("(({left, right}) => [left, right])(document.querySelector('.new').getBoundingClientRect())")
     assert 0 <= box[0] < box[1] <= width
+
+
+def test_what_a_person_rounded_is_not_beside_other_numbers(driver: Browser, tmp_path: Path) -> None:
+    """Neither products nor values in full precision are computed by the page: it shows none of those of other numbers."""
+    trace, address, value = run("rnn-softmax", arithmetic="by-hand-3"), "W_x[3,3]", 0.123456
+    opened(driver, tmp_path, edit(trace, {address: value}).report("html"))
+    expected = driver.run(ROWS)[0]
+    opened(driver, tmp_path, trace.report("html"))
+    given, full = driver.run(ROWS)[0], "[...document.querySelectorAll('td[data-n]')].map((e) => e.textContent)"
+    numbers = driver.run(full)
+    assert len(numbers) == 32
+    changed(driver, address, value)
+    found = driver.run(ROWS)[0]
+    assert set(driver.run(full)) == {"–"}
+    kept = 0
+    for old, row, new in zip(given, found, expected, strict=True):
+        parts = re.split("[=≈]", new)
+        if "(" not in parts[0] or len(parts) < 3:
+            continue
+        kept += row == new == old
+        if row != new:  # without the products, and nothing else is other
+            assert re.split("[=≈]", row) == [parts[0], parts[-1]]
+            assert "≈" in row or "=" in row
+    assert kept > 3
+    assert any(re.fullmatch(r"output1[^=≈]*≈−0\.472", row) for row in found)
+    driver.run("document.querySelector('.changes button').click()")
+    assert driver.run(ROWS)[0] == given
+    assert driver.run(full) == numbers
