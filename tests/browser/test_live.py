@@ -335,3 +335,21 @@ def test_what_a_person_rounded_is_not_beside_other_numbers(driver: Browser, tmp_
     driver.run("document.querySelector('.changes button').click()")
     assert driver.run(ROWS)[0] == given
     assert driver.run(full) == numbers
+
+
+def test_parentheses_follow_the_sign_of_a_number(driver: Browser, tmp_path: Path) -> None:
+    """A number that is no longer negative has none after a sign; as given it has them again."""
+    trace = run("three-steps")
+    raw = "[...document.querySelectorAll('main :is(.row, .item)')].map((e) => e.textContent.replace(/\\s/g, ''))"
+    some = False
+    for value in (-2.5, 2.5):
+        opened(driver, tmp_path, edit(trace, {"W_hc[1,1]": value}).report("html", digits=4))
+        expected = driver.run(raw)
+        opened(driver, tmp_path, trace.report("html", digits=4))
+        given = driver.run(raw)
+        changed(driver, "W_hc[1,1]", value)
+        assert driver.run(raw) == expected
+        some |= len("".join(given).split("+(−")) != len("".join(expected).split("+(−"))
+        driver.run("document.querySelector('.changes button').click()")
+        assert driver.run(raw) == given
+    assert some

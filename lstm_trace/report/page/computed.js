@@ -42,6 +42,9 @@ const cell_of = (cell) => ({
 /** Whether a number is a premise. @param {Place} place */
 export const is_given = (place) => place.part !== "lines" && place.part !== "sums";
 
+/** What a negative number does not follow without parentheses. */
+const SIGN = /^[+−⊙⋅·]$/;
+
 export class Report {
   lost = false;
 
@@ -86,6 +89,11 @@ export class Report {
     }));
     /** @type {Map<Element, Node[]>} */
     this.full = new Map(by_hand.flatMap((number) => (this.steps.has(/** @type {Element} */ (number.closest("math"))) ? [] : [[number, [...number.childNodes]]])));
+    /** Negative numbers that are in parentheses since they follow a sign, with those. @type {Map<Element, Element[]>} */
+    this.bracketed = new Map(this.places.flatMap(({ elements }) => elements).flatMap((element) => {
+      const number = element.closest("mn"), row = number?.parentElement, parts = row ? [...row.children] : [], alone = parts.length === 3 && parts[1] === number;
+      return number && alone && row?.matches("mo + mrow") && SIGN.test(row.previousElementSibling?.textContent ?? "") && parts[0].textContent === "(" ? [[number, parts]] : [];
+    }));
     this.changes = /** @type {Map<Place, number>} */ (new Map());
     this.signs = this.#signs();
     this.spots = new Map(every(".live g.tip text", this.body).map((spot) => [spot, spot.textContent]));
@@ -270,10 +278,12 @@ export class Report {
         if (element.closest(".tells :is(p, li), p.tells")) return; // a sentence is about the numbers as given
         element.classList.toggle("moved", follows && now !== before && !this.changes.has(place));
         element.classList.toggle("edited", follows && this.changes.has(place));
+        const number = element.closest("mn"), around = this.bracketed.get(/** @type {Element} */ (number));
+        if (number && around) number.parentElement?.replaceChildren(...(text.startsWith("−") ? around : [number]));
         if (!follows) return element.replaceChildren(...place.as_written[k]);
         const holder = element.matches("a") || !element.querySelector("a") ? element : /** @type {Element} */ (element.querySelector("a"));
-        const behind = (element.closest("mn") ?? element).previousElementSibling;
-        const bracketed = text.startsWith("−") && !was.startsWith("−") && behind?.matches("mo") && /^[+−⊙⋅·]$/.test(behind.textContent ?? "");
+        const behind = (number ?? element).previousElementSibling;
+        const bracketed = text.startsWith("−") && !was.startsWith("−") && behind?.matches("mo") && SIGN.test(behind.textContent ?? "");
         return write(holder, bracketed ? `(${text})` : text);
       });
     }
