@@ -310,7 +310,7 @@ def test_it_fits(driver: Browser, tmp_path: Path, width: int) -> None:
 
 
 def test_what_a_person_rounded_is_not_beside_other_numbers(driver: Browser, tmp_path: Path) -> None:
-    """Neither products nor values in full precision are computed by the page: it shows none of those of other numbers."""
+    """The page computes neither products nor values in full precision: it shows none of those of other numbers."""
     trace, address, value = run("rnn-softmax", arithmetic="by-hand-3"), "W_x[3,3]", 0.123456
     opened(driver, tmp_path, edit(trace, {address: value}).report("html"))
     expected = driver.run(ROWS)[0]
@@ -353,3 +353,17 @@ def test_parentheses_follow_the_sign_of_a_number(driver: Browser, tmp_path: Path
         driver.run("document.querySelector('.changes button').click()")
         assert driver.run(raw) == given
     assert some
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_is_cut_off_says_that_it_is_not_checked(driver: Browser, tmp_path: Path, language: str) -> None:
+    page, line = run("q19").report("html", language=language), words(language).table["live.unchecked"]
+    foot = "document.querySelector('footer').innerText"
+    opened(driver, tmp_path, page)
+    assert line not in driver.run(foot)
+    (tmp_path / "page.html").write_text(page[:-3000], encoding="utf-8")
+    driver.open(tmp_path / "page.html")
+    assert driver.run(foot).startswith(line)
+    driver.complaints.clear()
+    opened(driver, tmp_path, re.sub('class="written">', 'class="other">', page))  # a script that fails says why instead
+    assert line not in driver.run(foot)
