@@ -307,3 +307,63 @@ def test_it_fits(driver: Browser, tmp_path: Path, width: int) -> None:
     assert driver.run("document.documentElement.scrollWidth") <= width
     box = driver.run("(({left, right}) => [left, right])(document.querySelector('.new').getBoundingClientRect())")
     assert 0 <= box[0] < box[1] <= width
+
+
+def test_what_a_person_rounded_is_not_beside_other_numbers(driver: Browser, tmp_path: Path) -> None:
+    """The page computes neither products nor values in full precision: it shows none of those of other numbers."""
+    trace, address, value = run("rnn-softmax", arithmetic="by-hand-3"), "W_x[3,3]", 0.123456
+    opened(driver, tmp_path, edit(trace, {address: value}).report("html"))
+    expected = driver.run(ROWS)[0]
+    opened(driver, tmp_path, trace.report("html"))
+    given, full = driver.run(ROWS)[0], "[...document.querySelectorAll('td[data-n]')].map((e) => e.textContent)"
+    numbers = driver.run(full)
+    assert len(numbers) == 32
+    changed(driver, address, value)
+    found = driver.run(ROWS)[0]
+    assert set(driver.run(full)) == {"–"}
+    kept = 0
+    for old, row, new in zip(given, found, expected, strict=True):
+        parts = re.split("[=≈]", new)
+        if "(" not in parts[0] or len(parts) < 3:
+            continue
+        kept += row == new == old
+        if row != new:  # without the products, and nothing else is other
+            assert re.split("[=≈]", row) == [parts[0], parts[-1]]
+            assert "≈" in row or "=" in row
+    assert kept > 3
+    assert any(re.fullmatch(r"output1[^=≈]*≈−0\.472", row) for row in found)
+    driver.run("document.querySelector('.changes button').click()")
+    assert driver.run(ROWS)[0] == given
+    assert driver.run(full) == numbers
+
+
+def test_parentheses_follow_the_sign_of_a_number(driver: Browser, tmp_path: Path) -> None:
+    """A number that is no longer negative has none after a sign; as given it has them again."""
+    trace = run("three-steps")
+    raw = "[...document.querySelectorAll('main :is(.row, .item)')].map((e) => e.textContent.replace(/\\s/g, ''))"
+    some = False
+    for value in (-2.5, 2.5):
+        opened(driver, tmp_path, edit(trace, {"W_hc[1,1]": value}).report("html", digits=4))
+        expected = driver.run(raw)
+        opened(driver, tmp_path, trace.report("html", digits=4))
+        given = driver.run(raw)
+        changed(driver, "W_hc[1,1]", value)
+        assert driver.run(raw) == expected
+        some |= len("".join(given).split("+(−")) != len("".join(expected).split("+(−"))
+        driver.run("document.querySelector('.changes button').click()")
+        assert driver.run(raw) == given
+    assert some
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_is_cut_off_says_that_it_is_not_checked(driver: Browser, tmp_path: Path, language: str) -> None:
+    page, line = run("q19").report("html", language=language), words(language).table["live.unchecked"]
+    foot = "document.querySelector('footer').innerText"
+    opened(driver, tmp_path, page)
+    assert line not in driver.run(foot)
+    (tmp_path / "page.html").write_text(page[:-3000], encoding="utf-8")
+    driver.open(tmp_path / "page.html")
+    assert driver.run(foot).startswith(line)
+    driver.complaints.clear()
+    opened(driver, tmp_path, re.sub('class="written">', 'class="other">', page))  # a script that fails says why instead
+    assert line not in driver.run(foot)

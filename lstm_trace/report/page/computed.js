@@ -42,6 +42,9 @@ const cell_of = (cell) => ({
 /** Whether a number is a premise. @param {Place} place */
 export const is_given = (place) => place.part !== "lines" && place.part !== "sums";
 
+/** What a negative number does not follow without parentheses. */
+const SIGN = /^[+−⊙⋅·]$/;
+
 export class Report {
   lost = false;
 
@@ -77,6 +80,20 @@ export class Report {
       return made ? [made, ...(uses.get(id) ?? [])] : [];
     });
     this.#place(data.loose, (n) => loose.get(String(n)) ?? []);
+    const by_hand = /** @type {any} */ (this.premises.head).arithmetic ? this.others.filter((number) => !number.closest(".tells")) : [];
+    /** Steps of chains with what a person rounded, and values in full precision: they are not computed here, and would
+     *  be wrong beside numbers that are. @type {Map<Element, Node[]>} */
+    this.steps = new Map(by_hand.flatMap((number) => {
+      const part = number.closest("math");
+      return part?.firstElementChild?.matches('mo[form="infix"]') ? [[part, [...part.childNodes]]] : [];
+    }));
+    /** @type {Map<Element, Node[]>} */
+    this.full = new Map(by_hand.flatMap((number) => (this.steps.has(/** @type {Element} */ (number.closest("math"))) ? [] : [[number, [...number.childNodes]]])));
+    /** Negative numbers that are in parentheses since they follow a sign, with those. @type {Map<Element, Element[]>} */
+    this.bracketed = new Map(this.places.flatMap(({ elements }) => elements).flatMap((element) => {
+      const number = element.closest("mn"), row = number?.parentElement, parts = row ? [...row.children] : [], alone = parts.length === 3 && parts[1] === number;
+      return number && alone && row?.matches("mo + mrow") && SIGN.test(row.previousElementSibling?.textContent ?? "") && parts[0].textContent === "(" ? [[number, parts]] : [];
+    }));
     this.changes = /** @type {Map<Place, number>} */ (new Map());
     this.signs = this.#signs();
     this.spots = new Map(every(".live g.tip text", this.body).map((spot) => [spot, spot.textContent]));
@@ -185,8 +202,9 @@ export class Report {
     const within = (/** @type {Element} */ part) => [part, ...every("mn, a", part)].flatMap((element) => of.get(/** @type {HTMLElement} */ (element)) ?? []);
     const starts = (/** @type {Element} */ part, /** @type {RegExp} */ signs) => signs.test(part.querySelector('mo[form="infix"]:first-child')?.textContent ?? "");
     return every("mo", this.root).filter((sign) => /^[=≈]$/.test(sign.textContent ?? "") && sign.nextElementSibling).flatMap((sign) => {
-      const part = /** @type {Element} */ (sign.closest(".stage") ?? sign.parentElement), left = [], right = [];
+      const part = /** @type {Element} */ (sign.closest(".stage") ?? sign.parentElement), left = [], right = [], steps = /** @type {Element[]} */ ([]);
       for (let at = part.previousElementSibling; at?.matches("math, wbr, .stage"); at = at.previousElementSibling) {
+        if (this.steps.has(at)) { steps.push(at); continue; }
         left.unshift(at);
         if (at.matches("math, .stage") && !starts(at, /^[+−]/)) break;
       }
@@ -194,14 +212,15 @@ export class Report {
       let at = (part === sign.parentElement ? part : /** @type {Element} */ (sign.parentElement)).nextElementSibling;
       for (; at?.matches("math, wbr") && !starts(at, /^[=≈]/); at = at.nextElementSibling) right.push(at);
       const before = left.flatMap(within), after = right.flatMap(within), last = !at && !part.nextElementSibling?.matches("math, wbr, .stage");
-      return after.length ? [{ sign, was: sign.textContent, left, right, before, after, last }] : [];
+      return after.length ? [{ sign, was: sign.textContent, left, right, before, after, last, steps }] : [];
     });
   }
 
-  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, left: Element[], right: Element[], before: Place[], after: Place[], last: boolean, was: string | null}} sign */
-  #equal({ left, right, before, after, last, was }) {
+  /** Whether what is printed on both sides of a sign is equal. @param {{sign: Element, left: Element[], right: Element[], before: Place[], after: Place[], last: boolean, was: string | null, steps: Element[]}} sign */
+  #equal({ left, right, before, after, last, was, steps }) {
     const [one, two] = [left, right].map(formula_of), [a, b] = [one, two].map(value_of), parts = all_parts(one);
     if (a && b) return same(a, b);
+    if (steps.length) return false;
     const is_value = /^(number|table)$/.test(two.kind);
     if (!before.length && !(last && is_value)) return was === "="; // numbers are put in
     if (alike(one, two)) return true;
@@ -259,19 +278,23 @@ export class Report {
         if (element.closest(".tells :is(p, li), p.tells")) return; // a sentence is about the numbers as given
         element.classList.toggle("moved", follows && now !== before && !this.changes.has(place));
         element.classList.toggle("edited", follows && this.changes.has(place));
+        const number = element.closest("mn"), around = this.bracketed.get(/** @type {Element} */ (number));
+        if (number && around) number.parentElement?.replaceChildren(...(text.startsWith("−") ? around : [number]));
         if (!follows) return element.replaceChildren(...place.as_written[k]);
         const holder = element.matches("a") || !element.querySelector("a") ? element : /** @type {Element} */ (element.querySelector("a"));
-        const behind = (element.closest("mn") ?? element).previousElementSibling;
-        const bracketed = text.startsWith("−") && !was.startsWith("−") && behind?.matches("mo") && /^[+−⊙⋅·]$/.test(behind.textContent ?? "");
+        const behind = (number ?? element).previousElementSibling;
+        const bracketed = text.startsWith("−") && !was.startsWith("−") && behind?.matches("mo") && SIGN.test(behind.textContent ?? "");
         return write(holder, bracketed ? `(${text})` : text);
       });
     }
     for (const one of this.signs) {
-      const other = this.style.digits !== null && [...one.before, ...one.after].some((place) => moved.has(place));
+      const follows = [...one.before, ...one.after].some((place) => moved.has(place)), other = follows && (this.style.digits !== null || one.steps.length);
+      for (const step of one.steps) step.replaceChildren(...(follows ? [] : this.steps.get(step) ?? []));
       one.sign.textContent = other ? (this.#equal(one) ? "=" : "≈") : one.was;
     }
     for (const part of every(".tells :is(p:not(.hint), li, figure, td:not([id], :has(a))), p.tells", this.root)) part.classList.toggle("dimmed", !given);
     for (const other of this.others) other.classList.toggle("dimmed", !given);
+    for (const [number, as_written] of this.full) number.replaceChildren(...(given ? as_written : ["–"]));
     this.#pictures(given);
   }
 

@@ -139,10 +139,14 @@ def page(views: Sequence[View], title: str) -> str:
     for times in FOLDED if any("steps" in shown.cut for shown in views) else (1,):
         longer = [_longer(shown, times) for shown in views]
         body = _one(longer[0]) if len(longer) == 1 else _several(longer, title)
-        body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
-        body += f"\n{wider(words.language)}"
+        is_live = any(map(live.is_live, longer))
+        foot = (
+            f'<p class="checked">{escape(words.word("live.unchecked"))}</p>' if is_live else ""
+        )  # the script says more
+        foot += f"<p>{escape(words.word('made'))}</p>"
+        body += f'\n<footer>{foot}</footer>\n<div id="pop" role="tooltip" hidden></div>\n{wider(words.language)}'
         code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
-        if any(map(live.is_live, longer)):
+        if is_live:
             body += f"\n{live.said(words)}"
             body, code = (
                 f"{body}\n{live.written(body, title)}",

@@ -37,6 +37,7 @@ function tell(faults, text) {
   for (const [at] of faults) if (at !== document.body) at.classList.add("wrong");
   for (const fault of new Set(faults.map(([, fault]) => fault))) list.append(element("li", "", fault));
   if (faults.length) note.append(list);
+  for (const unchecked of every("footer p.checked")) unchecked.remove();
   (every("footer").at(-1) ?? document.body).prepend(note);
 }
 
