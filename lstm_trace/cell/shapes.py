@@ -21,8 +21,7 @@ from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
-#: Every JSON reader holds integers up to this exactly.
-WIDEST = 2**53 - 1
+WIDEST = 2**53 - 1  # every JSON reader holds integers up to this exactly
 WeightShapes = Mapping[str, tuple[int, ...]]
 #: By name, whether a value broadcasts: True if its width is 1, False if it is larger, None if it is unknown. A matrix
 #: never does; whether it has one row, or one column, is kept by its name and axis.
@@ -40,11 +39,10 @@ def fitted(line: Line, reads: Sequence[Width], shapes: Mapping[str, Sequence[int
         line: the line.
         reads: the width of each operand, 1 for a number, arbitrary for a matrix.
         shapes: of the known matrices.
+    Raises ShapeError if the line is wider than anything can be.
 
     >>> fitted(Line("z_t", "matvec", ("W", "x_t")), [None, 3], {"W": (4, 2)})
     (4, False)
-
-    Raises ShapeError if the line is wider than anything can be: operands that double each time have no limit.
     """
     matrix = shapes.get(line.product[0]) if line.product else None
     width, fits = RULES[OPS[line.op].width](line, reads, matrix or (None, None))

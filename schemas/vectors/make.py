@@ -342,9 +342,7 @@ VECTORS: dict[str, Vector] = {
     ),
     "computed": Vector(lambda: plain(batch=1, ask=["2/c_t"]), "only the lines that c_t depends on were computed"),
     "one-step": Vector(
-        lambda: lt.run(
-            weights("lstm", 3, 2, 1), numbers(92, 1, 2, 3), numbers(93, 1, 2, 2), numbers(94, 1, 2, 2), ask=["c_t"]
-        ),
+        lambda: lt.run(weights("rnn", 1, 2, 1), numbers(92, 1, 1, 1), numbers(93, 1, 1, 2), ask=["W_hh @ h_prev"]),
         "one step: the line that a state carries was not computed, and is not read",
     ),
     "composites": Vector(
@@ -370,7 +368,7 @@ VECTORS: dict[str, Vector] = {
         lambda: own(
             ROWS,
             {"kernel": numbers(80, 3, 8), "recurrent_kernel": numbers(81, 2, 8), "bias": numbers(82, 8)},
-            numbers(83, 3, 2, 3),
+            numbers(83, 3, 1, 3),
         ),
         "the notation of Keras: x_t @ kernel, and slices",
     ),
@@ -388,12 +386,12 @@ VECTORS: dict[str, Vector] = {
     "adjoint-subtracted": Vector(
         lambda: lt.backward(
             own(
-                "h_t = tanh(W @ x_t - mu) * h_prev\ncarry: h_prev <- h_t",
-                {"W": numbers(87, 2, 3), "mu": numbers(88, 2)},
-                numbers(89, 3, 2, 3),
-                h0=numbers(90, 1, 2, 2),
+                "h_t = (x_t - mu) * h_prev\ncarry: h_prev <- h_t",
+                {"mu": numbers(88, 2)},
+                numbers(89, 3, 1, 2),
+                h0=numbers(90, 1, 1, 2),
             ),
-            h_n=numbers(91, 1, 2, 2),
+            of="2/h_t[1]",
         ),
         "the gradient of a parameter that is subtracted: a sum over steps of the line -a",
     ),
