@@ -441,7 +441,7 @@ def test_a_zero_keeps_its_sign_in_the_address(opened: Opening) -> None:
     settled(page)
     typed(page, WEIGHT, "-0")
     settled(page)
-    assert f"edits={WEIGHT}=-0&" in page.evaluate("decodeURIComponent(location.hash)")
+    page.wait_for_function(f"decodeURIComponent(location.hash).includes('edits={WEIGHT}=-0&')")
     other = opened(page.evaluate("location.hash"))
     assert cell(other, WEIGHT).inner_text() == "−0"
 
