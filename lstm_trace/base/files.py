@@ -150,6 +150,7 @@ def _finite(text: str, infinity: str = '"Infinity"') -> float:
     return found
 
 
+_COLON = re.compile(rb"\s*:")
 #: The texts and the decimals in JSON.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9]++[.eE][-+.0-9eE]*+')
 
@@ -186,9 +187,6 @@ def require_once(path: str | Path, content: bytes) -> None:
                 line = content.count(b"\n", 0, begin) + 1
                 raise FileError(f"{path}: line {line}: duplicate key {key!r}")
             keys[-1].add(key)
-
-
-_COLON = re.compile(rb"\s*:")
 
 
 def plain(error: Exception) -> str:

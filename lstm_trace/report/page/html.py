@@ -140,18 +140,15 @@ def page(views: Sequence[View], title: str) -> str:
         longer = [_longer(shown, times) for shown in views]
         body = _one(longer[0]) if len(longer) == 1 else _several(longer, title)
         is_live = any(map(live.is_live, longer))
-        foot = (
-            f'<p class="checked">{escape(words.word("live.unchecked"))}</p>' if is_live else ""
-        )  # the script says more
-        foot += f"<p>{escape(words.word('made'))}</p>"
+        # what the script replaces by what it finds
+        unchecked = f'<p class="checked">{escape(words.word("live.unchecked"))}</p>' if is_live else ""
+        foot = f"{unchecked}<p>{escape(words.word('made'))}</p>"
         body += f'\n<footer>{foot}</footer>\n<div id="pop" role="tooltip" hidden></div>\n{wider(words.language)}'
         code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
         if is_live:
             body += f"\n{live.said(words)}"
-            body, code = (
-                f"{body}\n{live.written(body, title)}",
-                live.script(any(map(live.needs_arithmetic, longer))) + code,
-            )
+            body += f"\n{live.written(body, title)}"
+            code = live.script(any(map(live.needs_arithmetic, longer))) + code
         text = whole(words.language, title, body, STYLES, code=code)
         if len(text) <= LARGEST:
             break
