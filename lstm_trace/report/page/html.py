@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Any
 
 from ...base.arrays import by_key, runs
+from ...base.compact import compact
 from ...base.display import escape
 from ...base.page import asset, whole
 from ...cell.network import Stage
@@ -144,7 +145,7 @@ def page(views: Sequence[View], title: str) -> str:
         unchecked = f'<p class="checked">{escape(words.word("live.unchecked"))}</p>' if is_live else ""
         foot = f"{unchecked}<p>{escape(words.word('made'))}</p>"
         body += f'\n<footer>{foot}</footer>\n<div id="pop" role="tooltip" hidden></div>\n{wider(words.language)}'
-        code = "".join(map(asset, (WIDER, "report/page/report.js", SCRIPT)))
+        code = _script()
         if is_live:
             body += f"\n{live.said(words)}"
             body += f"\n{live.written(body, title)}"
@@ -153,6 +154,11 @@ def page(views: Sequence[View], title: str) -> str:
         if len(text) <= LARGEST:
             break
     return text
+
+
+@cache
+def _script() -> str:
+    return compact("".join(map(asset, (WIDER, "report/page/report.js", SCRIPT))))
 
 
 def _one(shown: View) -> str:
