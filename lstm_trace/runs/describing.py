@@ -126,6 +126,7 @@ class RunReply(BaseModel):
     held: list[HeldLine]
     target: str | None = Field(description="a value to take gradients of")
     live: bool = Field(description="whether no line is too wide to be shown completely")
+    symbols: dict[str, str] = Field({}, description="by name, in LaTeX, as its author gave them; left out without any")
     columns: dict[str, dict[str, int]] = Field({}, description="of matrices, by stage and name; left out without any")
     changed: list[RunChange] | None = Field(description="in the reply to an edit, the lines that changed")
 
@@ -157,6 +158,8 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
     if matrices := {stage.scope: found for stage in stages if (found := _columns(trace, stage))}:
         same["columns"] = matrices
+    if header.symbols:
+        same["symbols"] = dict(header.symbols)
     return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},

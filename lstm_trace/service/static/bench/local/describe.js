@@ -125,6 +125,7 @@ export function describe(trace) {
   return {
     title, dtype, arithmetic, batch_first, count_from, steps, batch, first: first_of(trace),
     ...(Object.keys(columns).length ? { columns } : {}),
+    ...(Object.keys(head.symbols ?? {}).length ? { symbols: head.symbols } : {}),
     cell: { kind: head.cell.kind, options: head.cell.options ?? {}, title: "" },
     names,
     step_labels: labelled.map((/** @type {string[]} */ row) => span(trace).map((t) => visible(row[t] ?? "", COLUMNS))),

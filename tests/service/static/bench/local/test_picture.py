@@ -69,6 +69,7 @@ def test_the_picture_follows_from_the_description_of_a_run() -> None:
             {f"W_{p}{g}": [[0.5]] for p in "xh" for g in "ifco"}, [[1.0], [2.0]], hold={"c_t": 0.5, "tanh(c_t)": "*2"}
         ),
         ran("gru", units=5),
+        pictured("example mamba"),  # with symbols of its author
     ]
     traces = [*(pictured(f"example {name}") for name in some(examples(), 1)), *layers]
     cases = [
