@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
@@ -441,7 +441,7 @@ def test_a_zero_keeps_its_sign_in_the_address(opened: Opening) -> None:
     settled(page)
     typed(page, WEIGHT, "-0")
     settled(page)
-    page.wait_for_function(f"decodeURIComponent(location.hash).includes('edits={WEIGHT}=-0&')")
+    page.wait_for_url(lambda url: f"edits={WEIGHT}=-0&" in unquote(url))
     other = opened(page.evaluate("location.hash"))
     assert cell(other, WEIGHT).inner_text() == "−0"
 
