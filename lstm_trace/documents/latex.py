@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from ..formulas.plain import Plain
 from ..formulas.tex import TEX, Tex
@@ -63,6 +64,8 @@ SMALL_WIDE, SMALL_LONG = 110, 20
 NARROW = 66
 #: Matrices with their brackets are wider than `widths` computes; on short lines that matters.
 SPARE = 0.9
+#: What stands beside the rest of a chain that is longer than its neighbour.
+EMPTY = blocks.Chain((), ())
 #: Reports with more source lines than this are longer than a page.
 PAGE = 150
 
@@ -80,6 +83,11 @@ class LatexPrinter(PaperPrinter):
     """Prints blocks as LaTeX."""
 
     tex: Tex
+
+    @property
+    def given(self) -> int:
+        """The room for given values; the brackets of six matrices are wider than `widths` computes (`rwkv7`)."""
+        return self.room - 1 if self.tight and self.part is None else self.room
 
     def inline(self, part: blocks.Inline) -> str:
         """Words or a formula."""
@@ -159,20 +167,23 @@ class LatexPrinter(PaperPrinter):
         found = layout.laid_out(block, self.size, self.room)
         rows = []
         for row in found.rows:
-            width, texts = "0.49" if len(row) > 1 else "1", [self._chain(chain, found.room(row)) for chain in row]
-            names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in row]
-            if found.named:
-                # the lines of other chains are shorter
-                name, rest = ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
-                rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
-                continue
-            named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
-            rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+            width, room = "0.49" if len(row) > 1 else "1", found.room(row)
+            for beside in zip_longest(*(layout.on_pages(chain, self.size, room) for chain in row), fillvalue=EMPTY):
+                names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in beside]
+                texts = [self._chain(chain, room) for chain in beside]
+                if found.named:
+                    # the lines of other chains are shorter
+                    name, rest = ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
+                    rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
+                    continue
+                named = (f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True))
+                rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
         return _close("\n\n\\smallskip\n".join(rows))
 
     def _chain(self, chain: blocks.Chain, room: float) -> str:
-        lines = (layout.tex_stretches(row, self.tex, self.size, room, r"\rlap{$%s$}") for row in chain.rows)
-        body = " \\\\[2pt]\n".join(line for some in lines for line in some)
+        if not chain.rows:
+            return ""
+        body = " \\\\[2pt]\n".join(layout.tex_stretches(chain, self.tex, self.size, room, r"\rlap{$%s$}"))
         return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
     def boxed(self, block: blocks.Boxed) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,8 @@ from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Headi
 
 #: Widths of a sign between two terms or formulas with surrounding space, of growing parentheses, and of brackets.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
-#: Width between two columns of a matrix if closely spaced; of a letter, and of each letter of its index.
-_GAP, _LETTER, _INDEX = 1.2, 1.4, 0.65
+#: Width between two columns of a matrix if closely spaced; of a letter, of a W, and of each letter of an index.
+_GAP, _LETTER, _BROAD, _INDEX = 1.2, 1.4, 2.0, 0.65
 #: Extra width of × 10 compared with e.
 _POWER = 3.4
 #: Characters that plain text uses for an index, and paper does not.
@@ -61,7 +62,7 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         text = plain(node)
         if isinstance(node, Num):  # a power of ten is written out: 1.5 × 10⁻⁹ for 1.5e-9
             return len(text) + (_POWER if node.shown.exponent is not None else 0)
-        return _LETTER + _INDEX * (len(text.translate(_UNSEEN)) - 1)
+        return (_BROAD if text[:1] == "W" else _LETTER) + _INDEX * (len(text.translate(_UNSEEN)) - 1)
 
     def _inside(node: Node) -> float:
         return width(node) + (_AROUND if isinstance(node, tree.Sum | tree.Prod) else 0)
@@ -75,6 +76,8 @@ GAP, CLOSE = 4, 2.6
 Width = Callable[[Node], float]
 #: The sign between a formula and its value, in TeX.
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
+#: The signs with which a long sum or product continues.
+TEX_LEADS = {"+": "+", "-": "-", "⊙": r"\odot"}
 #: A printed row of a derivation: 0 for its start, 1 for a continuation, 2 within a sum; then signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
 
@@ -100,6 +103,19 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
     return size
 
 
+def divided(node: Node, size: Width, room: float) -> list[tuple[str, Node]]:
+    """A sum in pieces that fit into `room`, or the two factors of a product element by element that does not; each
+    except the first preceded by its sign.
+    """
+    if (
+        isinstance(node, tree.Prod)
+        and size(node) > room
+        and all(isinstance(x, Vec | Mat) for x in (node.left, node.right))
+    ):
+        return [("", node.left), ("⊙", node.right)]
+    return broken(node, size, room)
+
+
 def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0, 0)) -> list[Piece]:
     """One row of a derivation, broken into rows that fit into `room`: first before signs, then within a long sum.
 
@@ -113,7 +129,7 @@ def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0
             found.append((1, []))
             used = taken[1]
         used += wide
-        for lead, piece in broken(node, size, room - taken[1] - taken[3]):
+        for lead, piece in divided(node, size, room - taken[1] - taken[3]):
             if lead:
                 found.append((2, []))
                 used = taken[2] + taken[3] + size(piece)
@@ -136,7 +152,7 @@ def tex_rows(
     for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
-            text += ("" if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
+            text += ("" if sign == ":" else TEX_LEADS.get(sign) or f" {TEX_SIGNS[sign]}") + " " + tex(node)
         yield text
 
 
@@ -241,21 +257,31 @@ FULL, BESIDE, HALF, SMALL = 95, 0.83, 0.485, 10 / 9
 ROOMY = 50
 #: Width of a sign with surrounding space. Columns are used if they take at most this fraction of the height.
 SIGN, MUCH = 2.6, 0.85
+#: Approximate height, in lines, from which a chain may be longer than a page; with one of 68 (`ltc`) it is.
+TALL = 40
 #: A symbol wider than this fraction of a line is put on a line of its own, with this indentation for what follows.
-APART, INDENT = 0.4, 4
+APART, INDENT = 0.3, 4
 #: Formulas on one line, each preceded by its sign; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
 
-def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
-    """The formulas of a chain in lines that fit into `room` with its symbol: broken between formulas, then within
-    sums.
+def symbols_of(chain: Chain, size: Width, most: float = math.inf) -> float:
+    """The width of the widest symbol of a chain, behind which the signs of all its lines stand; wider ones than `most`
+    stand on lines of their own.
     """
-    left = breadth(row.left, size)
+    return max((wide for row in chain.rows if (wide := breadth(row.left, size)) <= most), default=0)
+
+
+def stretches(row: Row, size: Width, room: float, left: float) -> list[Stretch]:
+    """The formulas of a chain in lines that fit into `room` behind its symbols: broken between formulas, then within
+    sums and products.
+
+    left: the width of the symbols.
+    """
     found: list[Stretch] = [[]]
     used = left
     for sign, node in row.parts:
-        for lead, piece in broken(node, size, room - left - SIGN):
+        for lead, piece in divided(node, size, room - left - SIGN):
             wide = SIGN + size(piece)
             if found[-1] and (lead or used + wide > room):
                 found.append([])
@@ -265,22 +291,23 @@ def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     return found
 
 
-def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> Iterator[str]:
-    """One value of a chain in aligned rows of TeX, with the signs below one another.
+def tex_stretches(chain: Chain, tex: Tex, size: Width, room: float, apart: str = "") -> Iterator[str]:
+    """A chain in aligned rows of TeX, with the signs below one another.
 
     apart: typesets a symbol that takes much of the room on a row of its own, so that no row has to start after it.
     """
-    symbols = [part for part in row.left if not isinstance(part, str | Code)]
-    left = "".join(map(tex, symbols))
-    if alone := bool(apart) and sum(map(size, symbols)) > APART * room:
-        yield apart % left
-        row = replace(row, left=(" " * INDENT,))
-    for k, stretch in enumerate(stretches(row, size, room)):
-        text = left if k == 0 and not alone else ""
-        for at, (sign, node) in enumerate(stretch):
-            lead = rf"\quad {{}}{sign}" if sign in "+-" else TEX_SIGNS[sign]
-            text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
-        yield text.strip()
+    most = APART * room if apart else math.inf
+    wide = max(symbols_of(chain, size, most), INDENT)
+    for row in chain.rows:
+        left = "".join(tex(part) for part in row.left if not isinstance(part, str | Code))
+        if alone := breadth(row.left, size) > most:
+            yield apart % left
+        for k, stretch in enumerate(stretches(row, size, room, wide)):
+            text = left if k == 0 and not alone else ""
+            for at, (sign, node) in enumerate(stretch):
+                lead = rf"\quad {{}}{TEX_LEADS[sign]}" if sign in TEX_LEADS else TEX_SIGNS[sign]
+                text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
+            yield text.strip()
 
 
 class ChainLayout(NamedTuple):
@@ -303,9 +330,9 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
     chains, half = block.chains, round(full * HALF)
 
     def fits(chain: Chain) -> bool:
+        left = symbols_of(chain, size)
         for row in chain.rows:
-            left = sum(size(part) for part in row.left if not isinstance(part, str | Code))
-            lines = stretches(row, size, half)
+            lines = stretches(row, size, half, left)
             if any(left + sum(SIGN + size(node) for _, node in line) > half for line in lines):
                 return False
         return True
@@ -323,8 +350,21 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
 
 def height(chain: Chain, size: Width, room: float) -> float:
     """Approximate height of a chain in lines of text."""
-    lines = (found for one in chain.rows for found in stretches(one, size, room))
+    left = symbols_of(chain, size)
+    lines = (found for one in chain.rows for found in stretches(one, size, room, left))
     return sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
+
+
+def on_pages(chain: Chain, size: Width, room: float) -> list[Chain]:
+    """A chain in parts that are not longer than a page, unless a single value is; the first has its name."""
+    parts = [replace(chain, rows=())]
+    for row in chain.rows:
+        longer = replace(parts[-1], rows=(*parts[-1].rows, row))
+        if parts[-1].rows and height(longer, size, room) > TALL:
+            parts.append(Chain((), (row,)))
+        else:
+            parts[-1] = longer
+    return parts
 
 
 def _height(layout: ChainLayout, size: Width) -> float:

@@ -146,7 +146,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
     def chains(self, block: blocks.Chains) -> str:
         """Each chain below its name; those without one in a single display."""
         size, texts = widths(self.plain), list[str]()
-        made = [[line for row in one.rows for line in tex_stretches(row, self.tex, size, FULL)] for one in block.chains]
+        made = [[*tex_stretches(one, self.tex, size, FULL)] for one in block.chains]
         if not any(one.title for one in block.chains):
             return self._display([*chain.from_iterable(made)], "4pt")
         for one, lines in zip(block.chains, made, strict=True):

@@ -29,8 +29,6 @@ WRAPPED = 1000
 BESIDE = 11.0, 8.5
 #: Padding of a table cell, normally and in small type; a table of more rows than LONG is `tall`.
 INSET, SMALL_INSET, LONG = "4pt", "(x: 2.6pt, y: 2pt)", 15
-#: Approximate height, in lines, from which a chain may be longer than a page; with one of 68 (`ltc`) it is.
-TALL = 40
 
 
 @dataclass(frozen=True)
@@ -126,22 +124,23 @@ class TypstPrinter(PaperPrinter):
         for row in found.rows:
             for chain in row:
                 title = f"*{self.text(chain.title)}*" if chain.title else ""
-                lines = [line for value in chain.rows for line in self._stretched(value, found.room(row))]
+                left = layout.symbols_of(chain, self.size)
+                lines = [line for value in chain.rows for line in self._stretched(value, found.room(row), left)]
                 formulas = "$ " + " \\ ".join(lines) + " $"
-                long = "(long: true)" * (layout.height(chain, self.size, found.room(row)) > TALL)
+                long = "(long: true)" * (layout.height(chain, self.size, found.room(row)) > layout.TALL)
                 if found.named:
                     cells += [f"one{long}[{title}]", f"one{long}[{formulas}]"]
                 else:
                     cells.append(f"{'one' if len(row) > 1 else 'wide'}{long}[{title} {formulas}]")
         return f"#chains({'named' if found.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
-    def _stretched(self, row: blocks.Row, room: float) -> list[str]:
+    def _stretched(self, row: blocks.Row, room: float, left: float) -> list[str]:
         """One intermediate value, with the signs below one another."""
-        lines = [""] * len(found := layout.stretches(row, self.size, room))
+        lines = [""] * len(found := layout.stretches(row, self.size, room, left))
         lines[0] = "".join(self.math(part) for part in row.left if not isinstance(part, str | blocks.Code))
         for k, stretch in enumerate(found):
             for at, (sign, node) in enumerate(stretch):
-                within = f"quad {sign}" if sign in "+-" else sign
+                within = f"quad {sign}" if sign in layout.TEX_LEADS else sign
                 lines[k] += f" {'&' if at == 0 else ''}{within} {self.math(node)}"
         return lines
 
