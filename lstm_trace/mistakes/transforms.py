@@ -157,8 +157,8 @@ _STORED: Mapping[str, Callable[..., Transform]] = {
     r"(\d+) decimals?": lambda n: partial(np.round, decimals=int(n)),
     r"(\d+) significant digits": lambda n: partial(_significant, digits=int(n)),
     r"steps of 1/(\d+)": lambda n: lambda v: np.clip(np.round(v * int(n)), -128, 127) / int(n),
-    r"u?int(\d+)( from least to most)?( by 128)?": lambda bits, least, by: partial(
-        _integers, bits=int(bits), least=bool(least), steps=0 if by else -1
+    r"u?int(\d+)( by row)?( from least to most)?( by 128)?": lambda bits, row, least, by: partial(
+        _integers, bits=int(bits), axis=-1 if row else None, least=bool(least), steps=0 if by else -1
     ),
     r"pruned below (.+)": lambda n: lambda v: np.where(np.abs(v) < float(n), 0, v),
     r"clipped at (.+)": lambda n: lambda v: np.clip(v, -float(n), float(n)),
@@ -175,7 +175,8 @@ def transform(how: str) -> Transform:
     """What a phrase of the table does to an array: one of `TRANSFORMS`, or a format in which numbers are stored.
 
     Formats: `float16`, `bfloat16`, `qM.N`, each also ` truncated`; `N decimals`, `N significant digits`; `int8` and
-    other integers with one scale, ` from least to most`, ` by 128` (the largest number is 128); `steps of 1/N`.
+    other integers with one scale, or one ` by row`, ` from least to most`, ` by 128` (the largest number is 128);
+    `steps of 1/N`.
 
     >>> transform("q2.2")(np.array([0.3, 5.0])), transform("2 decimals")(np.array([0.123]))
     (array([0.25, 1.75]), array([0.12]))

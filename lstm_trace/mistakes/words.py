@@ -239,7 +239,8 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
         return None
     how, part = _ending(how, "xh")
     _, number, by, more = re.split(r"^(int\d+|)( by row| by gate| of all| of the network|)", how)
-    change, matrices = transform(number + more), number or how.startswith("pruned")
+    change = transform(f"{number}{' by row' * (by == ' by row')}{more}")
+    matrices = number or how.startswith("pruned")
     names = [
         n for n, v in p.parameters.items() if n.startswith(f"W_{part}" * bool(part)) and (v.ndim == 2 or not matrices)
     ]
@@ -247,11 +248,9 @@ def _weights_stored(p: StagePremises, how: str) -> StagePremises | None:
         return _restacked(p, lambda v: change(v) if v.shape[-1] > 1 else v, part)
     there = p.network.parameters.values() if by == " of the network" else ({n: p.parameters[n] for n in names},)
     most = max((np.abs(v).max() for own in there for v in own.values() if v.ndim == 2), default=0)
-    each: Mapping[str, Transform] = {
-        " by row": lambda v: np.stack([change(row) for row in v]),
-        " by gate": change,
-    }  # or one scale for both operands, or for all stages
-    return _each(p, names, each.get(by, lambda v: change(np.append(v, most))[:-1].reshape(v.shape)) if by else change)
+    if by not in (" of all", " of the network"):
+        return _each(p, names, change)
+    return _each(p, names, lambda v: change(np.append(v, most))[:-1].reshape(v.shape))  # one scale for them all
 
 
 # -- wiring, time, numbers, input --------------------------------------------------------------------------------------
