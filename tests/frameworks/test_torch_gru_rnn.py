@@ -277,7 +277,10 @@ def test_a_watched_gru() -> None:
 
 def test_identify_searches_a_gru() -> None:
     module = made("GRU", {})
-    x = torch.randn(T, I)
-    y = module(x)[0].detach().numpy()
-    assert lt.identify(module.state_dict(), x.numpy(), y).right
-    assert lt.identify(module.state_dict(), x.numpy(), y[::-1].copy()).found
+    x = torch.randn(T, I, dtype=torch.float64)
+    weights = {name: value.clone() for name, value in module.state_dict().items()}
+    assert lt.identify(weights, x.numpy(), module(x)[0].detach().numpy()).right
+    with torch.no_grad():
+        for parameter in module.parameters():  # reset and update gate exchanged
+            parameter.copy_(torch.cat([parameter[H : 2 * H], parameter[:H], parameter[2 * H :]]))
+    assert lt.identify(weights, x.numpy(), module(x)[0].detach().numpy()).found
