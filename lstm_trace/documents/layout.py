@@ -76,9 +76,9 @@ GAP, CLOSE = 4, 2.6
 Width = Callable[[Node], float]
 #: The sign between a formula and its value, in TeX.
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
-#: The signs with which a long sum or product continues.
+#: The signs with which a long sum or product continues, in TeX.
 TEX_LEADS = {"+": "+", "-": "-", "⊙": r"\odot"}
-#: A printed row of a derivation: 0 for its start, 1 for a continuation, 2 within a sum; then signs and formulas.
+#: A printed row of a derivation: 0 for its start, 1 for a continuation, 2 within a sum or product; signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
 
 
@@ -117,7 +117,8 @@ def divided(node: Node, size: Width, room: float) -> list[tuple[str, Node]]:
 
 
 def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0, 0)) -> list[Piece]:
-    """One row of a derivation, broken into rows that fit into `room`: first before signs, then within a long sum.
+    """One row of a derivation, broken into rows that fit into `room`: first before signs, then within a long sum
+    or product.
 
     taken: the room taken at the start of each kind of row, and by a sign.
     """
@@ -259,7 +260,7 @@ ROOMY = 50
 SIGN, MUCH = 2.6, 0.85
 #: Approximate height, in lines, from which a chain may be longer than a page; with one of 68 (`ltc`) it is.
 TALL = 40
-#: A symbol wider than this fraction of a line is put on a line of its own, with this indentation for what follows.
+#: A symbol wider than this fraction of a line is put on a line of its own; signs stand at least so far to the right.
 APART, INDENT = 0.3, 4
 #: Formulas on one line, each preceded by its sign; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
