@@ -38,7 +38,7 @@ def to_array(value: Any) -> Array:
     ValueError: the list is ragged: row 1 has 1 number where row 0 has 2
     """
     if hasattr(value, "__array__"):
-        if np.ma.is_masked(value):
+        if hasattr(value, "mask") and np.ma.is_masked(value):  # numpy.ma takes 10 ms to import
             raise ValueError("some entries are masked, and a run has no missing values: fill them, or leave them out")
         array = np.asarray(value)
         if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":  # complex ones would lose a part

@@ -26,7 +26,8 @@ def _columns(letter: str) -> int:
 
 
 #: Text that is not broken: spaces, a word or a wide letter, with opening marks before and closing marks after it.
-_TOGETHER = re.compile(r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*")
+#: `re` compiles it when it is first used, since that takes 4 ms.
+_TOGETHER = r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*"
 
 
 def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
@@ -39,7 +40,7 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]
     (['- one two', '  three'], ['（中', '文），字', '符'])
     """
     lines, begun = [first], False
-    for part in _TOGETHER.findall(re.sub(r"[\t\n]", " ", text.rstrip())):
+    for part in re.findall(_TOGETHER, re.sub(r"[\t\n]", " ", text.rstrip())):
         if begun and cells(lines[-1] + part) > width:
             lines.append(rest)
             begun = False

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from .compact import joined, tokens
 from .names import Tokens, declared, is_declaration, renamed, short_names, statements, variables
-from .page import asset
+from .packaged import asset
 
 #: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";` and `import "./x.js";`, each on its own line.
 _IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}\s*from\s+|\*\s+as\s+(\w+)\s+from\s+)?"([^"]+)";[^\S\n]*$', re.M)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.resources import files
 
 from .display import escape
+from .packaged import asset
 
 
 def whole(
@@ -23,7 +23,7 @@ def whole(
         language: language of its text.
         title: title of the page, as text.
         body: HTML.
-        styles: style sheets, as for `asset`, in addition to that of every page.
+        styles: style sheets, as for `packaged.asset`, in addition to that of every page.
         scripts: the scripts; nothing else can run.
         styled: whether elements of the body have style attributes, which a hash cannot permit.
         code: a script as text, which runs after the others (see `inlined`).
@@ -46,11 +46,6 @@ def framed(language: str, title: str, body: str, style: str, script: str = "", s
         f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
         f"<body>\n{body}\n{end}</body>\n</html>\n"
     )
-
-
-def asset(name: str) -> str:
-    """The text of a style sheet or script of the package, `plot/plot.css`."""
-    return files("lstm_trace").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -16,7 +16,6 @@ import re
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -231,6 +230,8 @@ def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
         name = name[:-1]
     prefix, where = f".{name}.lstm-trace-", str(target.parent)
     _sweep(target.parent, prefix)
+    import tempfile  # most commands print, and it takes 3 ms to import
+
     while True:
         if suffix == ".part":
             handle, name = tempfile.mkstemp(suffix, prefix, where)

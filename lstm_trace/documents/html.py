@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..base.display import escape
-from ..base.page import asset
+from ..base.packaged import asset
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Field, Key, Mat, Node, Num, Vec, broken
@@ -221,7 +221,7 @@ class HtmlPrinter(blocks.BlockPrinter):
 def notebook_part(body: str, language: str, styles: Sequence[str]) -> str:
     """A part of a notebook with the style of its contents. MathJax ignores it: a dollar does not start a formula.
 
-    styles: names of style sheets, as for `base.page.asset`.
+    styles: names of style sheets, as for `base.packaged.asset`.
     """
     style = "\n".join(map(asset, styles))
     head = f'<div class="lstm-trace tex2jax_ignore mathjax_ignore" lang="{escape(language)}">'

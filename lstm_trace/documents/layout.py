@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
+from ..base.packaged import asset
 from ..errors import OptionError, nearest
 from ..formulas import tree
 from ..formulas.plain import Plain
@@ -428,5 +428,5 @@ def lowered(body: Body, by: int) -> Body:
 @cache
 def style_sheet(name: str) -> dict[str, str]:
     """The parts of `blocks.tex` or `blocks.typ` by their names, given in comments above them."""
-    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = asset(f"documents/{name}")
     return dict(re.findall(r"^\S+ -- (\w+):.*\n((?:(?!\S+ -- ).*\n)*)", text, re.M))

@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..base.modules import inlined
-from ..base.page import asset, framed
+from ..base.packaged import asset
+from ..base.page import framed
 from ..base.writing import Target, written
 from ..cell.arithmetic import COMMON
 from ..cell.named_cells import KINDS

@@ -13,8 +13,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.display import escape, visible, wrapped
-from ..base.packaged import packaged
-from ..base.page import asset
+from ..base.packaged import asset, packaged
 from ..formulas.numbers import show
 from ..formulas.plain import PLAIN, Plain, number, raised
 from ..formulas.user_tex import WORDS

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.base.page import asset
+from lstm_trace.base.packaged import asset
 from lstm_trace.cli import main
 from lstm_trace.documents.drawings import WIDER
 from lstm_trace.engine import plan_choice

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base.display import escape
-from ...base.page import asset
+from ...base.packaged import asset
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain, number
 from ...formulas.printer import RIGHT

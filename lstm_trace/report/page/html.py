@@ -21,7 +21,8 @@ from typing import Any
 from ...base.arrays import by_key, runs
 from ...base.compact import compact
 from ...base.display import escape
-from ...base.page import asset, whole
+from ...base.packaged import asset
+from ...base.page import whole
 from ...cell.network import Stage
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
