@@ -69,6 +69,11 @@ class RewrittenCell:
         """What it computes, but for the order in which terms are added."""
         return tuple((name, right.ordered()) for name, right in self.changes), self.words
 
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names that the equations read which replace its own."""
+        return frozenset(name for _, right in self.changes for name in right.names())
+
     @property
     def cell(self) -> Cell:
         """The cell without changes."""

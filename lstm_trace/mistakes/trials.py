@@ -158,11 +158,11 @@ class MistakeRuns:
         every = [self.premises_with(stage.scope, node.program.words) for node in nodes]
         shared = Counter(id(one.parameters) for one in every)
         groups: dict[Any, list[tuple[_Node, StagePremises, Values]]] = {}
+        given = {name: values for (scope, name), values in self.given.items() if scope == stage.scope}
         for node, one in zip(nodes, every, strict=True):
             inputs = {name: self._input(node, one, name, k) for k, name in enumerate(stage.cell.inputs)}
-            for (scope, name), values in self.given.items():
-                if scope == stage.scope:
-                    inputs[name] = changed(values, [into for into, _ in one.order])
+            order = [into for into, _ in one.order]
+            inputs |= {name: changed(values, order) for name, values in given.items()} if order else given
             weights = id(one.parameters) if shared[id(one.parameters)] > FEW else None
             alike = one.in_place, weights, *(values.shape[:2] for values in inputs.values())
             groups.setdefault(alike, []).append((node, one, inputs))
@@ -227,7 +227,7 @@ class _Batch:
     @cached_property
     def late(self) -> Mapping[str, str]:
         """The states that carry a value of the step before, with what they carry."""
-        names = {n for program in self.programs for _, right in program.changes for n in right.names()}
+        names = {name for program in self.programs for name in program.reads}
         return {name: name.removesuffix(LATE_SUFFIX) for name in names if name.endswith(LATE_SUFFIX)}
 
     @cached_property
