@@ -59,6 +59,8 @@ def syntax(text: str, start: int) -> ast.expr:
         raise Unreadable(f"{UNREADABLE} ({error.msg.split(';')[0]})", start + at) from None
     except (RecursionError, MemoryError, ValueError):
         raise SyntaxFault(DEEP, start) from None
+    if len(text) < MAX_LEVELS // 2:  # a level takes a character
+        return tree
     level: list[ast.AST] = [tree]
     for _ in range(MAX_LEVELS):
         level = [inner for node in level for inner in ast.iter_child_nodes(node)]

@@ -69,9 +69,11 @@ class ExpressionTree(NamedTuple):
 
     def nodes(self) -> Iterator[ExpressionTree]:
         """It and all its parts, from left to right."""
-        yield self
-        for part in self.parts:
-            yield from part.nodes()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += node.parts[::-1]
 
     def names(self) -> Iterator[str]:
         """Every name in it, from left to right."""
@@ -83,6 +85,8 @@ class ExpressionTree(NamedTuple):
 
     def ordered(self) -> ExpressionTree:
         """The expression with the terms of sums and the factors of products in one order: for comparing."""
+        if not self.parts:
+            return self
         parts = [part.ordered() for part in self.parts]
         if self.kind == "sum":
             terms = sorted(zip(self.value, parts, strict=True), key=str)
@@ -206,9 +210,9 @@ def sites(pattern: ExpressionTree, node: ExpressionTree, allows: Allows, whole: 
 def rewritten(node: ExpressionTree, change: Callable[[ExpressionTree], ExpressionTree | None]) -> ExpressionTree:
     """The expression with each part for which `change` has another replaced by it, from the outside inwards."""
     new = change(node)
-    if new is not None:
-        return new
-    parts = tuple(rewritten(part, change) for part in node.parts)
+    if new is not None or not node.parts:
+        return node if new is None else new
+    parts = tuple([rewritten(part, change) for part in node.parts])
     if node.kind == "sum" and parts != node.parts:
         return total([*zip(node.value, parts, strict=True)])
     return node._replace(parts=parts) if parts != node.parts else node
