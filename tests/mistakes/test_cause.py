@@ -316,7 +316,7 @@ def printed(path: Path, lines: Lines, form: str) -> Path:
 # -- the tests ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(7)
 @EACH
 def test_a_bug_is_named(network: Any, bug: str) -> None:
     found = compare(trace := network(bug)[0], foreign(trace, network(bug)[1]))
@@ -326,7 +326,7 @@ def test_a_bug_is_named(network: Any, bug: str) -> None:
     assert found.cause.part == (None, None, None)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("form", ["%.6f", "%.6g"])
 @EACH
 def test_six_digits_are_enough(network: Any, bug: str, form: str, tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_six_digits_are_enough(network: Any, bug: str, form: str, tmp_path: Path
     assert BUGS[network, bug] in named(found)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @EACH
 def test_so_is_float32(network: Any, bug: str, float32: None, tmp_path: Path) -> None:
     trace, lines = network(bug)
@@ -354,7 +354,7 @@ def test_a_right_port_is_quiet(network: Any, form: str, tmp_path: Path) -> None:
     assert found.cause is None
 
 
-@pytest.mark.few(12)
+@pytest.mark.few(6)
 @pytest.mark.parametrize("how", ["random", "noise", "permuted", "zeros", "shifted", "scaled"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_unrelated_values_are_never_named(network: Any, how: str) -> None:
@@ -519,6 +519,7 @@ def test_nothing_is_named_where_premises_differ_or_equations_are_known() -> None
     assert compare(trace, lt.run(w, x, cell=cell, initial={"h_prev": h, "c_prev": c})).cause is None
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
 def test_the_equations_stand_one_below_the_other(language: str) -> None:
     trace, lines = one_layer("i and f exchanged")
@@ -543,6 +544,7 @@ def test_the_facts_name_the_mistake() -> None:
     assert found["cause"] is None
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("network", "bug"), [*BUGS][::4], ids=[bug for _, bug in BUGS][::4])
 def test_of_a_long_run_some_steps_are_enough(network: Any, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lstm_trace.mistakes.cause.MOST", 0)

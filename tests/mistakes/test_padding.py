@@ -104,6 +104,7 @@ def test_a_sequence_in_a_padded_batch_has_the_mistake_that_it_has_alone(name: st
     assert len({key.partition(":")[0] for key in keys}) > 60
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("key", [key for key in FOUND if not key.startswith(("numbers", "carried"))])
 def test_a_run_with_a_mistake_leaves_padding_alone(key: str) -> None:
     name = "lstm 2 x 2"
