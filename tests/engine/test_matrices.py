@@ -54,6 +54,7 @@ def test_every_plan_computes_the_loop(name: str, seed: int) -> None:
                 assert np.allclose(trace[line][-1, b].reshape(grid), last, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.few(3)
 @CELLS
 def test_single_precision_differs_by_its_rounding(name: str) -> None:
     weights, x = small(name)

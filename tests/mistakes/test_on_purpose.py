@@ -53,6 +53,7 @@ def changes(candidate: Candidate) -> dict[str, Any]:
     return {"mistakes": [str(one) for one in candidate.mistakes], **every}
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("format", ["text", "md", "html", "tex", "typ"])
 def test_the_right_equation_stands_above_the_wrong_one(language: str, format: Any) -> None:

@@ -63,6 +63,7 @@ def distance(bug: Bug, seed: int) -> float:
     return float(abs(printed - h).max() / (np.finfo(printed.dtype).eps * max(1, abs(h).max())))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_bug_shows_in_h(seed: int) -> None:
     hidden = {bug.name: off for bug in [*WRONG, *NAMELESS] if (off := distance(bug, seed)) < 100}

@@ -258,7 +258,7 @@ def test_a_key_is_the_mistake_that_it_names() -> None:
     assert str(candidate_of(trace, ["copied-gate:i_t,f_t"]).mistakes[0]) == "copied-gate:i_t,f_t"
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_file_and_a_problem_have_the_mistake_or_there_is_none(name: str, tmp_path: Path) -> None:
     """A trace is read back as it was; a problem is one of the wrong run, or is refused where it could not say so."""

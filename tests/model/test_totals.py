@@ -55,6 +55,7 @@ def torch_losses(torch: Any, made: dict[str, Any], w: Any, directions: tuple[str
     return [((read @ h - torch.tensor(targets[t, b])) ** 2).sum() for t, h in enumerate(steps)]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("directions", [("forward",), ("reverse",), ("forward", "reverse")])
 @pytest.mark.parametrize(
