@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.mistakes.identify import Search
-from lstm_trace.mistakes.seeding import MistakeEffect, effects, seeded
+from lstm_trace.mistakes.seeding import MistakeEffect, MistakeEffects, effects, seeded
 from lstm_trace.mistakes.table import ROWS
 from tests.mistakes.networks import BOTH, NETWORKS, network
 from tests.support.tiers import some
@@ -31,12 +32,17 @@ def sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
 
 
+@cache
+def of_one_step() -> MistakeEffects:
+    return effects(lt.run(ONE_STEP))
+
+
 def by_key(found: tuple[MistakeEffect, ...]) -> dict[str, MistakeEffect]:
     return {str(one.placed): one for one in found}
 
 
 def test_the_effect_is_the_largest_change_of_the_output() -> None:
-    found = by_key(effects(lt.run(ONE_STEP)).effects)
+    found = by_key(of_one_step().effects)
     right = sigmoid(0.3) * math.tanh(sigmoid(1.0) * math.tanh(2.0))
     wrong = sigmoid(0.3) * math.tanh(sigmoid(-1.0) * math.tanh(2.0))  # i_t is f_t, and c_prev is 0
     assert found["exchange:i_t,f_t"].moved == pytest.approx(abs(wrong - right), rel=1e-12)
@@ -46,7 +52,7 @@ def test_the_effect_is_the_largest_change_of_the_output() -> None:
 
 
 def test_what_one_step_from_zero_cannot_show() -> None:
-    found = effects(lt.run(ONE_STEP))
+    found = of_one_step()
     hidden = {str(one.placed) for one in found.hidden}
     assert {"order-h:i,f", "transposed:z_i,W_hi,h_prev", "stale-hidden:z_i", "in-place"} <= hidden
     assert not {"exchange:i_t,f_t", "order:i,f", "function-lost:h_t"} & hidden
@@ -76,7 +82,7 @@ def test_same_names_the_first_with_the_same_output(name: str) -> None:
     found = effects(trace, place="everywhere")
     keys = [str(one.placed) for one in found.effects]
     runs: dict[str, np.ndarray] = {}
-    for one in some([one for one in found.effects if one.same is not None and math.isfinite(one.moved)], 8):
+    for one in some([one for one in found.effects if one.same is not None and math.isfinite(one.moved)], 4):
         assert keys.index(str(one.same)) < keys.index(str(one.placed))
         for key in (str(one.placed), str(one.same)):
             try:
@@ -115,7 +121,7 @@ def test_a_run_can_have_what_is_listed_as_far_as_sizes_go(name: str) -> None:
     assert every - listed > misfits
     infinite = [str(one.placed) for one in found.effects if math.isinf(one.moved)]
     refused: list[str] = []
-    for key in some([*infinite, *some(sorted(listed), 60)], 60):
+    for key in some([*infinite, *some(sorted(listed), 30)], 30):
         try:
             seeded(trace, [key])
         except lt.OptionError as error:
@@ -158,6 +164,7 @@ def test_the_result_says_how_many_are_hidden_and_what_would_show_them() -> None:
     assert frame["says"][0].startswith("the port uses i_t and f_t in each other's place")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("place", [None, "everywhere"])
 def test_json_has_every_mistake(place: str | None) -> None:
     found = lt.mistakes_of(PROBLEM, place=place)

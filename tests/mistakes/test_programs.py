@@ -102,7 +102,7 @@ def every(name: str) -> list[Mistake]:
     return [one for stage in network(name).stages for one in program_of(stage.cell).mistakes.values()]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_rewritten_cell_differs_in_the_equations_that_are_named(name: str) -> None:
     for mistake in every(name):

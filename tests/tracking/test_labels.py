@@ -13,7 +13,11 @@ from lstm_trace.errors import LstmTraceError
 
 from . import quotes
 
-pytest.importorskip("sklearn")
+
+@pytest.fixture(autouse=True, scope="module")
+def sklearn() -> None:
+    """Not imported with the file, which every process does that runs some of the tests."""
+    pytest.importorskip("sklearn")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,11 @@ from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionErr
 
 from . import planted, quotes
 
-pytest.importorskip("sklearn")
+
+@pytest.fixture(autouse=True, scope="module")
+def sklearn() -> None:
+    """Not imported with the file, which every process does that runs some of the tests."""
+    pytest.importorskip("sklearn")
 
 
 @pytest.fixture(scope="module")
