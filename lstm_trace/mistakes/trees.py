@@ -75,9 +75,9 @@ class ExpressionTree(NamedTuple):
             yield node
             waiting += node.parts[::-1]
 
-    def names(self) -> Iterator[str]:
+    def names(self) -> tuple[str, ...]:
         """Every name in it, from left to right."""
-        return (node.value for node in self.nodes() if node.kind == "name")
+        return _names(self)
 
     def calls(self) -> Iterator[str]:
         """Every function that it calls."""
@@ -85,13 +85,22 @@ class ExpressionTree(NamedTuple):
 
     def ordered(self) -> ExpressionTree:
         """The expression with the terms of sums and the factors of products in one order: for comparing."""
-        if not self.parts:
-            return self
-        parts = [part.ordered() for part in self.parts]
-        if self.kind == "sum":
-            terms = sorted(zip(self.value, parts, strict=True), key=str)
-            return ExpressionTree("sum", tuple(sign for sign, _ in terms), tuple(part for _, part in terms))
-        return self._replace(parts=tuple(sorted(parts, key=str) if self.kind == "*" else parts))
+        return _ordered(self) if self.parts else self
+
+
+# a search looks at the same equations thousands of times
+@lru_cache(maxsize=8192)
+def _names(of: ExpressionTree) -> tuple[str, ...]:
+    return tuple([node.value for node in of.nodes() if node.kind == "name"])
+
+
+@lru_cache(maxsize=8192)
+def _ordered(of: ExpressionTree) -> ExpressionTree:
+    parts = [part.ordered() for part in of.parts]
+    if of.kind == "sum":
+        terms = sorted(zip(of.value, parts, strict=True), key=str)
+        return ExpressionTree("sum", tuple(sign for sign, _ in terms), tuple(part for _, part in terms))
+    return of._replace(parts=tuple(sorted(parts, key=str) if of.kind == "*" else parts))
 
 
 @lru_cache(maxsize=4096)
