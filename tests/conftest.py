@@ -15,7 +15,7 @@ from . import ROOT
 from .support import corpora
 from .support.postgres import postgres, programs
 from .support.serving import Server, serving
-from .support.tiers import ALL, FEW, VARIABLE, some
+from .support.tiers import ALL, FEW, VARIABLE, spread
 
 #: Hypothesis tries the same examples each time.
 COMMON = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +25,9 @@ settings.load_profile("all" if ALL else "fast")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "few(n): so many of the cases, at equal distances, are in the fast tests")
+    config.addinivalue_line(
+        "markers", "few(n, slow=m): n of the cases, at equal distances, in the fast tests, m in all"
+    )
     if ALL:
         config.addinivalue_line("python_files", "slow_*.py")
 
@@ -96,20 +98,22 @@ def is_named(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases.
 
+    A test marked few(slow=n) has n cases in the slow ones.
+
     A test that is named on the command line itself has all its cases.
     """
-    if ALL:
-        return
     cases: dict[tuple[object, int], list[pytest.Item]] = {}
     for item in items:
         test = getattr(item, "obj", None)
         asked = getattr(test, "_hypothesis_internal_use_settings", None)
-        if asked is not None and asked.max_examples > FEW:
+        if asked is not None and asked.max_examples > FEW and not ALL:
             test._hypothesis_internal_use_settings = settings(asked, max_examples=FEW)  # type: ignore[union-attr]
-        if (marker := item.get_closest_marker("few")) and not is_named(item):
-            cases.setdefault((test, marker.args[0]), []).append(item)
+        marker = item.get_closest_marker("few")
+        count = None if marker is None else marker.kwargs.get("slow") if ALL else next(iter(marker.args), None)
+        if count is not None and not is_named(item):
+            cases.setdefault((test, count), []).append(item)
     every = {id(item) for same in cases.values() for item in same}
-    left_out = every - {id(item) for (_, count), same in cases.items() for item in some(same, count)}
+    left_out = every - {id(item) for (_, count), same in cases.items() for item in spread(same, count)}
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
     items[:] = [item for item in items if id(item) not in left_out]
 

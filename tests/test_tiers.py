@@ -43,6 +43,12 @@ def test_a_test_of_many_cases_has_few_in_the_fast_tests(one: str, other: str) ->
     assert ALL or one + other in ("ad", "be", "cf")
 
 
+@pytest.mark.few(slow=2)
+@pytest.mark.parametrize("one", "abcde")
+def test_a_test_of_dear_cases_has_few_in_the_slow_tests(one: str) -> None:
+    assert not ALL or one in ("a", "e")
+
+
 @pytest.mark.parametrize(("argument", "named"), [
     ("tests/a/test_x.py::test_y", True), ("tests/a/test_x.py::test_y[é/1-::]", True),
     ("/r/tests/a/test_x.py::test_y", True), ("tests/a/test_x.py", False), ("tests/a", False),

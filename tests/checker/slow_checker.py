@@ -179,6 +179,7 @@ def without_unit(address: str) -> str:
     return "/".join([*place[:3], line])  # of a sum there is no step
 
 
+@pytest.mark.few(slow=4)  # all 20 take ten minutes of processor time
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_checker_and_verification_differ_only_between_their_bounds(block: int, tmp_path: Path) -> None:
     draw, counts, path = random.Random(block), Counter[str](), tmp_path / "trace.json"  # noqa: S311

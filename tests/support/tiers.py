@@ -2,7 +2,8 @@
 
 What takes long stands in `slow_*.py`, which only `make test-all` collects. What is only repeated (properties, seeds,
 one case for each language and notation) is repeated less often by `make test`: a test with many dear cases is marked
-`@pytest.mark.few(4)`, and `make test` takes 4 of them. Whoever names a test gets all its cases: `pytest file::test`.
+`@pytest.mark.few(4)`, and `make test` takes 4 of them; with `few(4, slow=8)`, or `few(slow=8)` in a slow file,
+`make test-all` takes 8. Whoever names a test gets all its cases: `pytest file::test`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,14 @@ def seeds(count: int, few: int = FEW) -> range:
 
 
 def some(cases: Iterable[T], few: int) -> list[T]:
-    """All cases, or a few in the fast tests: the first, the last, and those at equal distances between."""
+    """All cases, or a few in the fast tests."""
+    return list(cases) if ALL else spread(cases, few)
+
+
+def spread(cases: Iterable[T], few: int) -> list[T]:
+    """A few cases: the first, the last, and those at equal distances between."""
     every = list(cases)
-    if ALL or len(every) <= few:
+    if len(every) <= few:
         return every
     if few == 1:
         return every[len(every) // 2 :][:1]

@@ -14,6 +14,7 @@ from .test_matrices import tampered
 PART = 500
 
 
+@pytest.mark.few(slow=8)  # all 20 take six minutes of processor time
 @pytest.mark.parametrize("part", range(20))
 def test_random_cells(part: int) -> None:
     @seed(part)
