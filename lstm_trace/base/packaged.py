@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil  # importlib.resources takes 7 ms more to import in Python 3.11
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 
 @cache
@@ -17,4 +17,4 @@ def packaged(name: str) -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """The text of the file with this path in the package, such as the style sheet `plot/plot.css`."""
-    return (pkgutil.get_data("lstm_trace", name) or b"").decode("utf-8")
+    return cast(bytes, pkgutil.get_data("lstm_trace", name)).decode("utf-8")

@@ -225,13 +225,13 @@ def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
 
     A missing handle is -1: a folder has only the second, on Windows none.
     """
+    import tempfile  # most commands print, and it takes 3 ms to import
+
     name = target.name
     while len(os.fsencode(name)) > MOST_NAME:  # two long names may share it: only leftovers are removed
         name = name[:-1]
     prefix, where = f".{name}.lstm-trace-", str(target.parent)
     _sweep(target.parent, prefix)
-    import tempfile  # most commands print, and it takes 3 ms to import
-
     while True:
         if suffix == ".part":
             handle, name = tempfile.mkstemp(suffix, prefix, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from ..base.packaged import asset
 from ..errors import MissingError, require_known
 
 
@@ -21,4 +22,4 @@ def text(name: str) -> str:
     """The problem file of an example. Raises MissingError with the nearest name."""
     known = examples()
     require_known("example", name, known, kind=MissingError)
-    return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
+    return asset(f"examples/{name}.yaml")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+from ..base.packaged import packaged
 from ..cell.network import VALID
 from .trees import ExpressionTree, tree
 
@@ -60,7 +59,7 @@ class MistakeRow:
         return f"{self.key}:{said}" if said else self.key
 
 
-_TABLE: dict[str, Any] = tomllib.loads((files(__package__) / "table.toml").read_text(encoding="utf-8"))
+_TABLE: dict[str, Any] = {**packaged("mistakes/table.toml")}
 #: The functions that replacements call: definitions by name, each after those that it calls.
 FUNCTIONS: Mapping[str, str] = _TABLE.pop("functions")
 #: The mistakes by key, the plainest first.

@@ -177,14 +177,14 @@ def schema(
     and of diff with several B or with --attribute.
     """
     import json
-    from importlib.resources import files
 
+    from ...base.packaged import asset
     from ...trace.files.schema import MODELS, json_schema
 
     if name in MODELS:
         echo(json.dumps(json_schema(name), indent=2))
     else:
-        echo((files("lstm_trace.results") / "schemas" / f"{name}.json").read_text("utf-8").removesuffix("\n"))
+        echo(asset(f"results/schemas/{name}.json").removesuffix("\n"))
 
 
 @command("example")
@@ -212,6 +212,6 @@ def checker() -> None:
     It is one file of Python with exact integers and proven bounds, written from docs/trace-format.md alone, to be kept
     beside traces: lstm-trace checker > check.py, then python3 check.py trace.json.
     """
-    from importlib.resources import files
+    from ...base.packaged import asset
 
-    echo((files("lstm_trace.checker") / "check.py").read_text("utf-8").removesuffix("\n"))
+    echo(asset("checker/check.py").removesuffix("\n"))
