@@ -13,11 +13,7 @@ from lstm_trace.errors import LstmTraceError
 
 from . import quotes
 
-
-@pytest.fixture(autouse=True, scope="module")
-def sklearn() -> None:
-    """Not imported with the file, which every process does that runs some of the tests."""
-    pytest.importorskip("sklearn")
+pytestmark = pytest.mark.usefixtures("sklearn")
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,7 @@ from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionErr
 
 from . import planted, quotes
 
-
-@pytest.fixture(autouse=True, scope="module")
-def sklearn() -> None:
-    """Not imported with the file, which every process does that runs some of the tests."""
-    pytest.importorskip("sklearn")
+pytestmark = pytest.mark.usefixtures("sklearn")
 
 
 @pytest.fixture(scope="module")
